@@ -1,0 +1,301 @@
+//! Reading the layers and laying them over each other.
+
+use std::{env, fs, path::PathBuf};
+
+use toml::{Table, Value};
+
+use super::{Config, DEFAULTS};
+
+/// What is wrong with the configuration; the message names the setting.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The file that was asked for cannot be read.
+    #[error("cannot read the configuration file {path}: {source}")]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The file is not TOML.
+    #[error("{path} is not valid TOML: {detail}")]
+    Syntax {
+        /// The file.
+        path: PathBuf,
+        /// Where and why.
+        detail: String,
+    },
+    /// A setting has an unusable value.
+    #[error("{name}: {detail}")]
+    Setting {
+        /// The environment variable, or `section.key`.
+        name: String,
+        /// What is wrong.
+        detail: String,
+    },
+}
+
+/// A configuration and where it came from.
+#[derive(Debug)]
+pub struct Loaded {
+    /// The effective settings.
+    pub config: Config,
+    /// The file that was read, if there was one.
+    pub file: Option<PathBuf>,
+}
+
+/// How an environment variable's text becomes a value.
+#[derive(Clone, Copy)]
+enum Kind {
+    Text,
+    Number,
+    Flag,
+    List,
+}
+
+/// Every environment variable: its name, its section and key, its kind.
+const VARIABLES: &[(&str, &str, &str, Kind)] = &[
+    ("GIGSY_LISTEN", "server", "listen", Kind::Text),
+    ("GIGSY_PUBLIC_URL", "server", "public_url", Kind::Text),
+    ("GIGSY_ALLOWED_ORIGINS", "server", "allowed_origins", Kind::List),
+    ("GIGSY_TRUSTED_PROXIES", "server", "trusted_proxies", Kind::List),
+    ("GIGSY_WORKERS", "server", "workers", Kind::Number),
+    ("GIGSY_DRAIN_SECONDS", "server", "drain_seconds", Kind::Number),
+    ("GIGSY_MAX_BODY_BYTES", "server", "max_body_bytes", Kind::Number),
+    ("GIGSY_DATA_DIR", "data", "dir", Kind::Text),
+    ("GIGSY_ALLOW_DEMO", "data", "allow_demo", Kind::Flag),
+    ("DATABASE_URL", "database", "url", Kind::Text),
+    ("GIGSY_POSTGRES_BIN", "database", "postgres_bin", Kind::Text),
+    ("GIGSY_DATABASE_POOL", "database", "pool_size", Kind::Number),
+    ("GIGSY_DATABASE_ACQUIRE_SECONDS", "database", "acquire_seconds", Kind::Number),
+    ("GIGSY_LOG", "log", "level", Kind::Text),
+    ("GIGSY_LOG_FORMAT", "log", "format", Kind::Text),
+    ("GIGSY_SESSION_DAYS", "auth", "session_days", Kind::Number),
+    ("GIGSY_REALTIME_TOKEN_SECONDS", "auth", "realtime_token_seconds", Kind::Number),
+    ("GIGSY_HASH_CONCURRENCY", "auth", "hash_concurrency", Kind::Number),
+    ("GIGSY_CROSS_SITE_COOKIE", "auth", "cross_site", Kind::Flag),
+    ("GIGSY_LIMIT_SIGN_IN", "limits", "sign_in_per_minute", Kind::Number),
+    ("GIGSY_LIMIT_CALLS", "limits", "calls_per_minute", Kind::Number),
+    ("GIGSY_LIMIT_COMMANDS", "limits", "commands_per_second", Kind::Number),
+    ("GIGSY_PING_SECONDS", "realtime", "ping_seconds", Kind::Number),
+    ("GIGSY_PONG_SECONDS", "realtime", "pong_seconds", Kind::Number),
+    ("GIGSY_HANDSHAKE_SECONDS", "realtime", "handshake_seconds", Kind::Number),
+    ("GIGSY_MAX_FRAME_BYTES", "realtime", "max_frame_bytes", Kind::Number),
+    ("GIGSY_QUEUE_BYTES", "realtime", "queue_bytes", Kind::Number),
+    ("GIGSY_RECOVERY_LIMIT", "realtime", "history_limit", Kind::Number),
+    ("GIGSY_MAX_SUBSCRIPTIONS", "realtime", "max_subscriptions", Kind::Number),
+    ("GIGSY_MAX_CONNECTIONS_PER_SESSION", "realtime", "max_connections_per_session", Kind::Number),
+    ("GIGSY_MAILBOX_CAPACITY", "actors", "mailbox_capacity", Kind::Number),
+    ("GIGSY_PASSIVATE_SECONDS", "actors", "passivate_seconds", Kind::Number),
+];
+
+/// Variables that are read elsewhere and are no mistake.
+const OTHER_VARIABLES: &[&str] = &["GIGSY_CONFIG"];
+
+/// Reads the defaults, `gigsy.toml` (or the file that `GIGSY_CONFIG` names) and the environment.
+///
+/// # Errors
+/// Names the first setting that cannot be used.
+pub fn load() -> Result<Loaded, ConfigError> {
+    let named = env::var_os("GIGSY_CONFIG").map(PathBuf::from);
+    let path = named.clone().unwrap_or_else(|| PathBuf::from("gigsy.toml"));
+    let (file, text) = match fs::read_to_string(&path) {
+        Ok(text) => (Some(path), text),
+        Err(e) if named.is_none() && e.kind() == std::io::ErrorKind::NotFound => (None, String::new()),
+        Err(source) => return Err(ConfigError::Unreadable { path, source }),
+    };
+    let config = layer(file.clone().unwrap_or_default(), &text, env::vars())?;
+    Ok(Loaded { config, file })
+}
+
+/// Lays `text` (a TOML file) and `vars` (an environment) over the defaults.
+pub(crate) fn layer(
+    path: PathBuf,
+    text: &str,
+    vars: impl Iterator<Item = (String, String)>,
+) -> Result<Config, ConfigError> {
+    let mut table: Table = DEFAULTS.parse().map_err(|e: toml::de::Error| ConfigError::Syntax {
+        path: "default.toml".into(),
+        detail: e.to_string(),
+    })?;
+    let file: Table =
+        text.parse().map_err(|e: toml::de::Error| ConfigError::Syntax { path, detail: e.to_string() })?;
+    merge(&mut table, file);
+
+    let mut from_env = Vec::new();
+    for (name, text) in vars {
+        let Some((_, section, key, kind)) = VARIABLES.iter().find(|v| v.0 == name) else {
+            // A misspelt variable would silently leave a default in force.
+            if name.starts_with("GIGSY_")
+                && !OTHER_VARIABLES.contains(&name.as_str())
+                && !name.starts_with("GIGSY_TEST_")
+            {
+                return Err(ConfigError::Setting { name, detail: "there is no such setting".into() });
+            }
+            continue;
+        };
+        if text.trim().is_empty() {
+            continue;
+        }
+        let value = parse(*kind, text.trim())
+            .map_err(|detail| ConfigError::Setting { name: name.clone(), detail })?;
+        if let Some(Value::Table(section)) = table.get_mut(*section) {
+            section.insert((*key).to_owned(), value);
+        }
+        from_env.push((name, format!("{section}.{key}")));
+    }
+
+    let config: Config = serde_path_to_error::deserialize(Value::Table(table)).map_err(|e| {
+        let setting = e.path().to_string();
+        let name = from_env
+            .iter()
+            .find(|(_, path)| setting == *path || setting.starts_with(&format!("{path}[")))
+            .map_or(setting, |(name, _)| name.clone());
+        ConfigError::Setting { name, detail: e.into_inner().message().to_owned() }
+    })?;
+    check(&config)?;
+    Ok(config)
+}
+
+fn merge(base: &mut Table, over: Table) {
+    for (key, value) in over {
+        match (base.get_mut(&key), value) {
+            (Some(Value::Table(base)), Value::Table(over)) => merge(base, over),
+            (_, value) => {
+                base.insert(key, value);
+            }
+        }
+    }
+}
+
+fn parse(kind: Kind, text: &str) -> Result<Value, String> {
+    Ok(match kind {
+        Kind::Text => Value::String(text.to_owned()),
+        Kind::Number => Value::Integer(text.parse().map_err(|_| format!("{text:?} is not a whole number"))?),
+        Kind::Flag => match text {
+            "1" | "true" | "yes" | "on" => Value::Boolean(true),
+            "0" | "false" | "no" | "off" => Value::Boolean(false),
+            _ => return Err(format!("{text:?} is neither true nor false")),
+        },
+        Kind::List => Value::Array(
+            text.split(',')
+                .map(str::trim)
+                .filter(|part| !part.is_empty())
+                .map(|part| Value::String(part.to_owned()))
+                .collect(),
+        ),
+    })
+}
+
+/// What no single field's type can say.
+fn check(config: &Config) -> Result<(), ConfigError> {
+    let bad = |name: &str, detail: &str| {
+        Err(ConfigError::Setting { name: name.to_owned(), detail: detail.to_owned() })
+    };
+    if let Some(url) = &config.database.url
+        && !matches!(url.scheme(), "postgres" | "postgresql")
+    {
+        return bad("DATABASE_URL", "must start with postgres:// or postgresql://");
+    }
+    for url in config.server.allowed_origins.iter().chain(&config.server.public_url) {
+        if !matches!(url.scheme(), "http" | "https") || url.host().is_none() {
+            return bad("GIGSY_PUBLIC_URL or GIGSY_ALLOWED_ORIGINS", "takes http:// or https:// URLs");
+        }
+    }
+    if config.auth.cross_site && !config.is_https() {
+        return bad(
+            "GIGSY_CROSS_SITE_COOKIE",
+            "needs an https:// GIGSY_PUBLIC_URL: browsers refuse such a cookie otherwise",
+        );
+    }
+    let positive: [(&str, u64); 13] = [
+        ("GIGSY_DATABASE_POOL", config.database.pool_size as u64),
+        ("GIGSY_DATABASE_ACQUIRE_SECONDS", config.database.acquire_seconds),
+        ("GIGSY_SESSION_DAYS", u64::from(config.auth.session_days)),
+        ("GIGSY_REALTIME_TOKEN_SECONDS", config.auth.realtime_token_seconds),
+        ("GIGSY_PING_SECONDS", config.realtime.ping_seconds),
+        ("GIGSY_PONG_SECONDS", config.realtime.pong_seconds),
+        ("GIGSY_HANDSHAKE_SECONDS", config.realtime.handshake_seconds),
+        ("GIGSY_RECOVERY_LIMIT", config.realtime.history_limit as u64),
+        ("GIGSY_MAX_SUBSCRIPTIONS", config.realtime.max_subscriptions as u64),
+        ("GIGSY_MAX_CONNECTIONS_PER_SESSION", config.realtime.max_connections_per_session as u64),
+        ("GIGSY_MAILBOX_CAPACITY", config.actors.mailbox_capacity as u64),
+        ("GIGSY_PASSIVATE_SECONDS", config.actors.passivate_seconds),
+        ("GIGSY_MAX_BODY_BYTES", config.server.max_body_bytes as u64),
+    ];
+    for (name, value) in positive {
+        if value == 0 {
+            return bad(name, "must be at least 1");
+        }
+    }
+    if config.realtime.max_frame_bytes < 1024 {
+        return bad("GIGSY_MAX_FRAME_BYTES", "must be at least 1024");
+    }
+    if config.realtime.queue_bytes < config.realtime.max_frame_bytes {
+        return bad("GIGSY_QUEUE_BYTES", "must hold at least one frame of GIGSY_MAX_FRAME_BYTES");
+    }
+    if config.realtime.pong_seconds >= config.realtime.ping_seconds {
+        return bad("GIGSY_PONG_SECONDS", "must be less than GIGSY_PING_SECONDS");
+    }
+    if config.database.pool_size < 2 {
+        return bad("GIGSY_DATABASE_POOL", "must be at least 2");
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn with(vars: &[(&str, &str)], file: &str) -> Result<Config, String> {
+        let vars = vars.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned()));
+        layer("gigsy.toml".into(), file, vars).map_err(|e| e.to_string())
+    }
+
+    #[test]
+    fn defaults_stand_alone() {
+        let config = with(&[], "").unwrap();
+        assert_eq!(config.server.listen.to_string(), "127.0.0.1:8080");
+        assert!(config.is_loopback());
+    }
+
+    #[test]
+    fn the_environment_beats_the_file_and_the_file_beats_the_defaults() {
+        let file = "[server]\nlisten = \"127.0.0.1:9000\"\nworkers = 3\n";
+        let config = with(&[("GIGSY_LISTEN", "127.0.0.1:9001")], file).unwrap();
+        assert_eq!(config.server.listen.port(), 9001);
+        assert_eq!(config.server.workers, 3);
+    }
+
+    #[test]
+    fn every_mistake_names_its_setting() {
+        for (vars, file, name) in [
+            (vec![("GIGSY_LISTEN", "nowhere")], "", "GIGSY_LISTEN"),
+            (vec![("GIGSY_DATABASE_POOL", "many")], "", "GIGSY_DATABASE_POOL"),
+            (vec![("GIGSY_DATABASE_POOL", "-1")], "", "GIGSY_DATABASE_POOL"),
+            (vec![("DATABASE_URL", "mysql://x")], "", "DATABASE_URL"),
+            (vec![("GIGSY_LISTENN", "127.0.0.1:1")], "", "GIGSY_LISTENN"),
+            (vec![("GIGSY_ALLOWED_ORIGINS", "not a url")], "", "GIGSY_ALLOWED_ORIGINS"),
+            (vec![("GIGSY_LOG", "loud")], "", "GIGSY_LOG"),
+            (vec![], "[server]\nlisten = 3\n", "server.listen"),
+            (vec![], "[server]\nlissten = \"x\"\n", "server"),
+        ] {
+            let said = with(&vars, file).unwrap_err();
+            assert!(said.starts_with(name), "{said:?} does not name {name}");
+        }
+    }
+
+    #[test]
+    fn every_variable_of_the_table_is_documented() {
+        for (name, ..) in VARIABLES {
+            assert!(DEFAULTS.contains(name), "{name} is missing from default.toml");
+        }
+    }
+
+    #[test]
+    fn no_secret_is_printed() {
+        let config = with(&[("DATABASE_URL", "postgres://u:s3cret@h/db?password=s3cret")], "").unwrap();
+        let shown = toml::to_string(&config).unwrap();
+        assert!(!shown.contains("s3cret"), "{shown}");
+    }
+}

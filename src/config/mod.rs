@@ -1,0 +1,13 @@
+//! Configuration: built-in defaults < `gigsy.toml` < environment.
+//!
+//! [`default.toml`](DEFAULTS) names every setting with its comment; each field here names its
+//! environment variable. A mistake is refused at start with the setting's name.
+
+mod load;
+mod sections;
+
+pub use load::{ConfigError, Loaded, load};
+pub use sections::*;
+
+/// The commented defaults, compiled in.
+pub const DEFAULTS: &str = include_str!("default.toml");

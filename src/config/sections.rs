@@ -1,0 +1,259 @@
+//! One struct a section; the shape of the file.
+
+use std::{
+    net::{IpAddr, SocketAddr},
+    path::PathBuf,
+    time::Duration,
+};
+
+use serde::{Deserialize, Serialize};
+use url::Url;
+
+/// Everything that can be set.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// The listener and what stands before it.
+    pub server: ServerConfig,
+    /// Where data lives.
+    pub data: DataConfig,
+    /// The relational store.
+    pub database: DatabaseConfig,
+    /// Log lines.
+    pub log: LogConfig,
+    /// Sessions and passwords.
+    pub auth: AuthConfig,
+    /// Rate limits.
+    pub limits: LimitsConfig,
+    /// WebSocket connections.
+    pub realtime: RealtimeConfig,
+    /// The actor kit.
+    pub actors: ActorsConfig,
+}
+
+/// The listener and what stands before it.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct ServerConfig {
+    /// `GIGSY_LISTEN`: address and port.
+    pub listen: SocketAddr,
+    /// `GIGSY_PUBLIC_URL`: what browsers see; by default the listener over http.
+    pub public_url: Option<Url>,
+    /// `GIGSY_ALLOWED_ORIGINS`: web origins besides the public URL's own.
+    pub allowed_origins: Vec<Url>,
+    /// `GIGSY_TRUSTED_PROXIES`: peers whose `X-Forwarded-For` is believed.
+    pub trusted_proxies: Vec<IpAddr>,
+    /// `GIGSY_WORKERS`: HTTP threads, each with a shard; 0 takes one per core.
+    pub workers: usize,
+    /// `GIGSY_DRAIN_SECONDS`: how long a stop may take.
+    pub drain_seconds: u64,
+    /// `GIGSY_MAX_BODY_BYTES`: the largest request body, in bytes.
+    pub max_body_bytes: usize,
+}
+
+/// Where data lives.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct DataConfig {
+    /// `GIGSY_DATA_DIR`.
+    pub dir: PathBuf,
+    /// `GIGSY_ALLOW_DEMO`: permit demo accounts on a listener others can reach.
+    pub allow_demo: bool,
+}
+
+/// The relational store.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct DatabaseConfig {
+    /// `DATABASE_URL`: a PostgreSQL ≥ 15; unset means the private child. Holds a secret.
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "mask_url")]
+    pub url: Option<Url>,
+    /// `GIGSY_POSTGRES_BIN`: the private child's binaries.
+    pub postgres_bin: Option<PathBuf>,
+    /// `GIGSY_DATABASE_POOL`: connections at most.
+    pub pool_size: usize,
+    /// `GIGSY_DATABASE_ACQUIRE_SECONDS`: how long a request waits for one.
+    pub acquire_seconds: u64,
+}
+
+/// Log lines.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct LogConfig {
+    /// `GIGSY_LOG`.
+    pub level: LogLevel,
+    /// `GIGSY_LOG_FORMAT`.
+    pub format: LogFormat,
+}
+
+/// How much is logged.
+#[derive(Clone, Copy, Debug, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+#[allow(missing_docs)]
+pub enum LogLevel {
+    Trace,
+    Debug,
+    Info,
+    Warning,
+    Error,
+}
+
+impl LogLevel {
+    /// slog's name for it.
+    pub const fn slog(self) -> slog::Level {
+        match self {
+            Self::Trace => slog::Level::Trace,
+            Self::Debug => slog::Level::Debug,
+            Self::Info => slog::Level::Info,
+            Self::Warning => slog::Level::Warning,
+            Self::Error => slog::Level::Error,
+        }
+    }
+}
+
+/// How it is written.
+#[derive(Clone, Copy, Debug, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// One JSON object a line, in Pino's shape.
+    Json,
+    /// For people.
+    Terminal,
+    /// `Terminal` where standard error is one.
+    Auto,
+}
+
+/// Sessions and passwords.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct AuthConfig {
+    /// `GIGSY_SESSION_DAYS`: how long a sign-in lasts without use.
+    pub session_days: u32,
+    /// `GIGSY_REALTIME_TOKEN_SECONDS`: life of a connection token.
+    pub realtime_token_seconds: u64,
+    /// `GIGSY_HASH_CONCURRENCY`: Argon2id runs at once; 0 takes one per core.
+    pub hash_concurrency: usize,
+    /// `GIGSY_CROSS_SITE_COOKIE`: `SameSite=None; Secure; Partitioned` for a frontend elsewhere.
+    pub cross_site: bool,
+}
+
+/// Rate limits; 0 keeps the built-in choice.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct LimitsConfig {
+    /// `GIGSY_LIMIT_SIGN_IN`: registrations and sign-ins a minute per address.
+    pub sign_in_per_minute: u32,
+    /// `GIGSY_LIMIT_CALLS`: REST calls a minute per address.
+    pub calls_per_minute: u32,
+    /// `GIGSY_LIMIT_COMMANDS`: commands a second per user and per connection.
+    pub commands_per_second: u32,
+}
+
+/// WebSocket connections.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct RealtimeConfig {
+    /// `GIGSY_PING_SECONDS`: between the server's pings.
+    pub ping_seconds: u64,
+    /// `GIGSY_PONG_SECONDS`: silence after a ping that ends a connection with 3012.
+    pub pong_seconds: u64,
+    /// `GIGSY_HANDSHAKE_SECONDS`: from upgrade to a successful `connect`.
+    pub handshake_seconds: u64,
+    /// `GIGSY_MAX_FRAME_BYTES`: an inbound message's size.
+    pub max_frame_bytes: usize,
+    /// `GIGSY_QUEUE_BYTES`: the outbound queue of a connection; past it 3008.
+    pub queue_bytes: usize,
+    /// `GIGSY_RECOVERY_LIMIT`: publications that one recovery may bring.
+    pub history_limit: usize,
+    /// `GIGSY_MAX_SUBSCRIPTIONS`: channels of a connection.
+    pub max_subscriptions: usize,
+    /// `GIGSY_MAX_CONNECTIONS_PER_SESSION`.
+    pub max_connections_per_session: usize,
+}
+
+/// The actor kit.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct ActorsConfig {
+    /// `GIGSY_MAILBOX_CAPACITY`: messages that may wait at one actor.
+    pub mailbox_capacity: usize,
+    /// `GIGSY_PASSIVATE_SECONDS`: idle time before an actor is put away.
+    pub passivate_seconds: u64,
+}
+
+impl Config {
+    /// The URL that browsers use, without a trailing slash.
+    pub fn public_url(&self) -> String {
+        match &self.server.public_url {
+            Some(url) => url.as_str().trim_end_matches('/').to_owned(),
+            None => format!("http://{}", self.server.listen),
+        }
+    }
+
+    /// Whether nobody outside this machine can reach the server: listener and public URL are both
+    /// loopback.
+    pub fn is_loopback(&self) -> bool {
+        let public = match self.server.public_url.as_ref().map(Url::host) {
+            None => true,
+            Some(Some(url::Host::Ipv4(ip))) => ip.is_loopback(),
+            Some(Some(url::Host::Ipv6(ip))) => ip.is_loopback(),
+            Some(Some(url::Host::Domain(name))) => name == "localhost",
+            Some(None) => false,
+        };
+        public && self.server.listen.ip().is_loopback()
+    }
+
+    /// Whether cookies must be marked `Secure`.
+    pub fn is_https(&self) -> bool {
+        self.server.public_url.as_ref().is_some_and(|url| url.scheme() == "https")
+    }
+
+    /// Threads that serve HTTP.
+    pub fn workers(&self) -> usize {
+        match self.server.workers {
+            0 => std::thread::available_parallelism().map_or(1, usize::from),
+            n => n,
+        }
+    }
+
+    /// Registrations and sign-ins a minute per address.
+    pub fn sign_in_per_minute(&self) -> u32 {
+        choose(self.limits.sign_in_per_minute, self.is_loopback(), 600, 10)
+    }
+
+    /// REST calls a minute per address.
+    pub fn calls_per_minute(&self) -> u32 {
+        choose(self.limits.calls_per_minute, self.is_loopback(), 60_000, 600)
+    }
+
+    /// Commands a second per user and per connection.
+    pub fn commands_per_second(&self) -> u32 {
+        choose(self.limits.commands_per_second, self.is_loopback(), 2_000, 50)
+    }
+
+    /// The drain window.
+    pub fn drain(&self) -> Duration {
+        Duration::from_secs(self.server.drain_seconds)
+    }
+}
+
+const fn choose(set: u32, loopback: bool, generous: u32, strict: u32) -> u32 {
+    match (set, loopback) {
+        (0, true) => generous,
+        (0, false) => strict,
+        (n, _) => n,
+    }
+}
+
+fn mask_url<S: serde::Serializer>(url: &Option<Url>, ser: S) -> Result<S::Ok, S::Error> {
+    let Some(url) = url else {
+        return ser.serialize_none();
+    };
+    let mut shown = url.clone();
+    if shown.password().is_some() {
+        // Only a URL without a host refuses a password, and such a one has none to hide.
+        let _ = shown.set_password(Some("***"));
+    }
+    shown.set_query(None);
+    ser.serialize_str(shown.as_str())
+}

@@ -1,0 +1,4 @@
+//! The bounded contexts. Each owns a schema, and meets the others through its `mod.rs` or events.
+
+pub mod chat;
+pub mod identity;

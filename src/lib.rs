@@ -1,0 +1,21 @@
+//! Gigsy: the server behind a platform where students grow careers.
+//!
+//! Read `ARCHITECTURE.md` for the picture; this file is the map.
+
+#![deny(unsafe_code)]
+#![warn(missing_docs)]
+
+pub mod actors; // the kit: shell, mailbox, supervisor, registry, observation
+pub mod app; // wiring: the only place that names adapters
+pub mod cli; // the command line's commands, one file each
+pub mod config; // defaults < gigsy.toml < environment
+pub mod contexts; // identity, chat: one folder a bounded context, all alike inside
+pub mod error; // the closed list of error kinds
+pub mod http; // the router (every path), extractors, middleware, problem+json, health
+pub mod ports; // capabilities shared by contexts: mail
+pub mod postgres; // the pool, migrations, and the private PostgreSQL child
+pub mod realtime; // the Centrifuge protocol, shards, channels, connections
+pub mod telemetry; // logging, correlation, metrics
+
+#[cfg(test)]
+mod tests;

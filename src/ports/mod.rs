@@ -1,0 +1,3 @@
+//! Capabilities that contexts share, each behind a trait with its adapters beside it.
+
+pub mod mail;

@@ -1,0 +1,7 @@
+//! Logging (slog), correlation ids, and Prometheus metrics.
+
+pub mod correlation;
+mod logging;
+pub mod metrics;
+
+pub use logging::{init, log};

@@ -1,0 +1,1 @@
+//! The one test binary: `support/`, and a folder for each part of the system.
