@@ -12,8 +12,10 @@ pub mod config; // defaults < gigsy.toml < environment
 pub mod contexts; // identity, chat: one folder a bounded context, all alike inside
 pub mod error; // the closed list of error kinds
 pub mod http; // the router (every path), extractors, middleware, problem+json, health
+pub mod ids; // UUIDv7 newtypes
 pub mod ports; // capabilities shared by contexts: mail
 pub mod postgres; // the pool, migrations, and the private PostgreSQL child
+pub mod principal; // who is asking
 pub mod realtime; // the Centrifuge protocol, shards, channels, connections
 pub mod telemetry; // logging, correlation, metrics
 
