@@ -37,7 +37,7 @@ pub use model::{
     SessionView, UserView,
 };
 pub use service::{
-    ChangePasswordForm, Directory, Opened, PasswordForm, RealtimeGrant, RealtimeToken, ResetForm,
+    ChangePasswordForm, DemoPeople, Directory, LinkForm, Opened, PasswordForm, RealtimeGrant, RealtimeToken, ResetForm,
     ResetRequestForm, SignInForm,
 };
 pub use store::{PostgresStore, Store, StoreError};

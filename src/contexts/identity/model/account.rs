@@ -38,6 +38,16 @@ impl Account {
         self.email_verified_at.is_some()
     }
 
+    /// What others may know.
+    pub fn person(&self) -> Person {
+        Person {
+            id: self.id,
+            display_name: self.display_name.clone(),
+            headline: self.headline.clone(),
+            roles: self.roles.clone(),
+        }
+    }
+
     /// This person asking through one of their sessions.
     pub fn principal(&self, session_id: SessionId) -> Principal {
         Principal {

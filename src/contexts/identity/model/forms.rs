@@ -83,18 +83,22 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Patch<T> {
 
 /// A change of one's own profile; what is absent stays.
 #[derive(Clone, Default, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields, default)]
+#[serde(deny_unknown_fields)]
 pub struct ProfilePatch {
     /// The name others see: one line, 1 to 64 characters.
+    #[serde(default)]
     #[schema(value_type = Option<String>, example = "Lina Okafor", min_length = 1, max_length = 64)]
     pub display_name: Patch<String>,
     /// One line, at most 120 characters; `null` removes it.
+    #[serde(default)]
     #[schema(value_type = Option<String>, max_length = 120)]
     pub headline: Patch<String>,
     /// At most 2,000 characters; `null` removes it.
+    #[serde(default)]
     #[schema(value_type = Option<String>, max_length = 2000)]
     pub bio: Patch<String>,
     /// An IANA time zone; `null` removes it.
+    #[serde(default)]
     #[schema(value_type = Option<String>, example = "Europe/Berlin")]
     pub time_zone: Patch<String>,
 }

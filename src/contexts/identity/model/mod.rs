@@ -9,7 +9,7 @@ mod views;
 
 pub use account::{Account, OneTimePurpose, Person, Session};
 pub use email::Email;
-pub use fields::{device, display_name};
-pub use forms::{NewAccount, Patch, ProfileChange, ProfilePatch, RegisterForm};
+pub use fields::device;
+pub use forms::{Patch, ProfileChange, ProfilePatch, RegisterForm};
 pub use password::Password;
 pub use views::{DeletionView, MeView, SessionView, UserView};

@@ -174,8 +174,14 @@ pub trait Store: Send + Sync {
         now: DateTime<Utc>,
         expires_at: DateTime<Utc>,
     ) -> Stored<()>;
-    /// A person's live sessions, the last used first, at most `most`.
-    async fn sessions(&self, user_id: UserId, now: DateTime<Utc>, most: i64) -> Stored<Vec<Session>>;
+    /// A person's live sessions, the newest first, older than `before`, at most `limit`.
+    async fn sessions(
+        &self,
+        user_id: UserId,
+        now: DateTime<Utc>,
+        before: Option<SessionId>,
+        limit: i64,
+    ) -> Stored<Vec<Session>>;
     /// Ends a person's session; whether there was one.
     async fn end_session(&self, user_id: UserId, id: SessionId) -> Stored<bool>;
     /// Ends a person's sessions except `keep`; the ended ones.
@@ -198,13 +204,14 @@ pub trait Store: Send + Sync {
 
     // The end of an account
 
-    /// Sets when the account is to be erased, and ends every session but `keep`.
+    /// Sets when the account is to be erased, unless that is set already, and ends every session but
+    /// `keep`.
     async fn schedule_deletion(
         &self,
         id: UserId,
         due_at: DateTime<Utc>,
         keep: SessionId,
-    ) -> Stored<Option<Vec<SessionId>>>;
+    ) -> Stored<Option<(Account, Vec<SessionId>)>>;
     /// Takes a deletion back; `None` if none was scheduled.
     async fn cancel_deletion(&self, id: UserId) -> Stored<Option<Account>>;
     /// Erases what this context knows of accounts whose time has come: the row stays as a
