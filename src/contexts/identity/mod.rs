@@ -23,7 +23,7 @@ mod mails;
 mod model;
 mod passwords;
 mod service;
-mod store;
+pub mod store;
 mod tokens;
 
 use std::sync::{Arc, OnceLock};
@@ -37,10 +37,10 @@ pub use model::{
     SessionView, UserView,
 };
 pub use service::{
-    ChangePasswordForm, DemoPeople, Directory, LinkForm, Opened, PasswordForm, RealtimeGrant, RealtimeToken, ResetForm,
+    ChangePasswordForm, DEMO_ACCOUNTS, DEMO_PASSWORD, DemoAccount, DemoPeople, Directory, LinkForm, Opened, PasswordForm, RealtimeGrant, RealtimeToken, ResetForm,
     ResetRequestForm, SignInForm,
 };
-pub use store::{PostgresStore, Store, StoreError};
+pub use store::{Store, StoreError};
 pub use tokens::Token;
 
 use crate::{clock::Clock, config::Config, ports::mail::Mail, principal::SessionId, signing::Signer};

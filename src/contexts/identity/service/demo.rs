@@ -15,59 +15,68 @@ use crate::{
 };
 
 /// The password of the accounts that one can sign in to.
-const PASSWORD: &str = "gigsy-demo-1";
+pub const DEMO_PASSWORD: &str = "gigsy-demo-1";
 
-struct Persona {
-    /// Before `@demo.gigsy.test`.
-    local: &'static str,
-    name: &'static str,
+/// A person of the demo.
+#[derive(Clone, Copy, Debug)]
+pub struct DemoAccount {
+    /// Their address.
+    pub email: &'static str,
+    /// Their name.
+    pub display_name: &'static str,
+    /// What they are there for: the last of their roles.
+    pub role: Role,
     headline: &'static str,
     time_zone: &'static str,
     roles: &'static [Role],
 }
 
-const fn persona(
-    local: &'static str,
-    name: &'static str,
+const fn person(
+    email: &'static str,
+    display_name: &'static str,
     headline: &'static str,
     time_zone: &'static str,
     roles: &'static [Role],
-) -> Persona {
-    Persona { local, name, headline, time_zone, roles }
+) -> DemoAccount {
+    let role = match roles.last() {
+        Some(role) => *role,
+        None => Student,
+    };
+    DemoAccount { email, display_name, role, headline, time_zone, roles }
 }
 
 /// Those one can sign in as. Kept stable: documentation and checks name them.
-const LEADS: [Persona; 5] = [
-    persona("client", "Carla Mendes", "Runs a small studio in Lisbon", "Europe/Lisbon", &[Client]),
-    persona("student", "Sami Haddad", "Computer science, third year", "Asia/Beirut", &[Student]),
-    persona("mentor", "Maya Lindqvist", "Staff engineer, mentoring since 2016", "Europe/Stockholm", &[Mentor]),
-    persona("instructor", "Ivan Petrov", "Teaches databases and SQL", "Europe/Sofia", &[Instructor]),
-    persona("operator", "Olivia Brandt", "Keeps the platform running", "Europe/Berlin", &[Moderator, Operator]),
+pub const DEMO_ACCOUNTS: [DemoAccount; 5] = [
+    person("client@demo.gigsy.test", "Carla Mendes", "Runs a small studio in Lisbon", "Europe/Lisbon", &[Client]),
+    person("student@demo.gigsy.test", "Sami Haddad", "Computer science, third year", "Asia/Beirut", &[Student]),
+    person("mentor@demo.gigsy.test", "Maya Lindqvist", "Staff engineer, mentoring since 2016", "Europe/Stockholm", &[Mentor]),
+    person("instructor@demo.gigsy.test", "Ivan Petrov", "Teaches databases and SQL", "Europe/Sofia", &[Instructor]),
+    person("operator@demo.gigsy.test", "Olivia Brandt", "Keeps the platform running", "Europe/Berlin", &[Moderator, Operator]),
 ];
 
 /// Those who fill rooms and lists; they have no password.
-const OTHERS: [Persona; 21] = [
-    persona("amara.diallo", "Amara Diallo", "Front-end and illustration", "Africa/Dakar", &[Student]),
-    persona("ben.okoye", "Ben Okoye", "Backend with Rust and Go", "Africa/Lagos", &[Student]),
-    persona("chiara.romano", "Chiara Romano", "UX research", "Europe/Rome", &[Student]),
-    persona("daniel.kim", "Daniel Kim", "Data analysis, R and Python", "Asia/Seoul", &[Student]),
-    persona("elif.yilmaz", "Elif Yılmaz", "Mobile, Kotlin first", "Europe/Istanbul", &[Student]),
-    persona("farah.rahman", "Farah Rahman", "Technical writing", "Asia/Dhaka", &[Student]),
-    persona("gabriel.souza", "Gabriel Souza", "Motion design", "America/Sao_Paulo", &[Student]),
-    persona("hana.novakova", "Hana Nováková", "Machine learning, first year", "Europe/Prague", &[Student]),
-    persona("isaac.mwangi", "Isaac Mwangi", "DevOps apprentice", "Africa/Nairobi", &[Student]),
-    persona("julia.kowalska", "Julia Kowalska", "Game development", "Europe/Warsaw", &[Student]),
-    persona("kenji.tanaka", "Kenji Tanaka", "Embedded systems", "Asia/Tokyo", &[Student]),
-    persona("leila.hosseini", "Leila Hosseini", "Translation, Persian and German", "Europe/Vienna", &[Student]),
-    persona("mateo.garcia", "Mateo García", "Founder of a bike-repair app", "America/Bogota", &[Client]),
-    persona("nadia.benali", "Nadia Benali", "Organises a film festival", "Africa/Casablanca", &[Client]),
-    persona("oscar.jensen", "Oscar Jensen", "Head of product, energy start-up", "Europe/Copenhagen", &[Client]),
-    persona("priya.nair", "Priya Nair", "Runs an online bookshop", "Asia/Kolkata", &[Client]),
-    persona("quentin.moreau", "Quentin Moreau", "Security engineer", "Europe/Paris", &[Mentor]),
-    persona("rosa.delgado", "Rosa Delgado", "Design lead, portfolio reviews", "America/Mexico_City", &[Mentor]),
-    persona("thomas.weber", "Thomas Weber", "Freelancer for twelve years", "Europe/Zurich", &[Client, Mentor]),
-    persona("uma.krishnan", "Uma Krishnan", "Teaches accessible web design", "Asia/Singapore", &[Instructor]),
-    persona("wei.zhang", "Wei Zhang", "Teaches statistics", "Australia/Melbourne", &[Mentor, Instructor]),
+const OTHERS: [DemoAccount; 21] = [
+    person("amara.diallo@demo.gigsy.test", "Amara Diallo", "Front-end and illustration", "Africa/Dakar", &[Student]),
+    person("ben.okoye@demo.gigsy.test", "Ben Okoye", "Backend with Rust and Go", "Africa/Lagos", &[Student]),
+    person("chiara.romano@demo.gigsy.test", "Chiara Romano", "UX research", "Europe/Rome", &[Student]),
+    person("daniel.kim@demo.gigsy.test", "Daniel Kim", "Data analysis, R and Python", "Asia/Seoul", &[Student]),
+    person("elif.yilmaz@demo.gigsy.test", "Elif Yılmaz", "Mobile, Kotlin first", "Europe/Istanbul", &[Student]),
+    person("farah.rahman@demo.gigsy.test", "Farah Rahman", "Technical writing", "Asia/Dhaka", &[Student]),
+    person("gabriel.souza@demo.gigsy.test", "Gabriel Souza", "Motion design", "America/Sao_Paulo", &[Student]),
+    person("hana.novakova@demo.gigsy.test", "Hana Nováková", "Machine learning, first year", "Europe/Prague", &[Student]),
+    person("isaac.mwangi@demo.gigsy.test", "Isaac Mwangi", "DevOps apprentice", "Africa/Nairobi", &[Student]),
+    person("julia.kowalska@demo.gigsy.test", "Julia Kowalska", "Game development", "Europe/Warsaw", &[Student]),
+    person("kenji.tanaka@demo.gigsy.test", "Kenji Tanaka", "Embedded systems", "Asia/Tokyo", &[Student]),
+    person("leila.hosseini@demo.gigsy.test", "Leila Hosseini", "Translation, Persian and German", "Europe/Vienna", &[Student]),
+    person("mateo.garcia@demo.gigsy.test", "Mateo García", "Founder of a bike-repair app", "America/Bogota", &[Client]),
+    person("nadia.benali@demo.gigsy.test", "Nadia Benali", "Organises a film festival", "Africa/Casablanca", &[Client]),
+    person("oscar.jensen@demo.gigsy.test", "Oscar Jensen", "Head of product, energy start-up", "Europe/Copenhagen", &[Client]),
+    person("priya.nair@demo.gigsy.test", "Priya Nair", "Runs an online bookshop", "Asia/Kolkata", &[Client]),
+    person("quentin.moreau@demo.gigsy.test", "Quentin Moreau", "Security engineer", "Europe/Paris", &[Mentor]),
+    person("rosa.delgado@demo.gigsy.test", "Rosa Delgado", "Design lead, portfolio reviews", "America/Mexico_City", &[Mentor]),
+    person("thomas.weber@demo.gigsy.test", "Thomas Weber", "Freelancer for twelve years", "Europe/Zurich", &[Client, Mentor]),
+    person("uma.krishnan@demo.gigsy.test", "Uma Krishnan", "Teaches accessible web design", "Asia/Singapore", &[Instructor]),
+    person("wei.zhang@demo.gigsy.test", "Wei Zhang", "Teaches statistics", "Australia/Melbourne", &[Mentor, Instructor]),
 ];
 
 /// The demo's people, by what they are there for.
@@ -93,8 +102,8 @@ impl Identity {
     /// # Errors
     /// [`IdentityError::Store`]; what was done stays, and the next call does the rest.
     pub async fn seed_demo(&self) -> Result<DemoPeople, IdentityError> {
-        let mut leads = [UserId(uuid::Uuid::nil()); LEADS.len()];
-        for (id, persona) in leads.iter_mut().zip(&LEADS) {
+        let mut leads = [UserId(uuid::Uuid::nil()); DEMO_ACCOUNTS.len()];
+        for (id, persona) in leads.iter_mut().zip(&DEMO_ACCOUNTS) {
             *id = self.seed_persona(persona, 0, true).await?;
         }
         let mut others = Vec::with_capacity(OTHERS.len());
@@ -107,17 +116,16 @@ impl Identity {
 
     async fn seed_persona(
         &self,
-        persona: &Persona,
+        persona: &DemoAccount,
         joined_days_later: i64,
         signs_in: bool,
     ) -> Result<UserId, IdentityError> {
-        let address = format!("{}@demo.gigsy.test", persona.local);
-        let email = Email::parse(&address).map_err(IdentityError::internal)?;
+        let email = Email::parse(persona.email).map_err(IdentityError::internal)?;
         if let Some(found) = self.inner.store.credentials(&email).await? {
             return Ok(found.account.id);
         }
         let password_hash = if signs_in {
-            let password = Password::given(PASSWORD).map_err(IdentityError::internal)?;
+            let password = Password::given(DEMO_PASSWORD).map_err(IdentityError::internal)?;
             Some(self.inner.passwords.hash(&password).await?)
         } else {
             None
@@ -127,7 +135,7 @@ impl Identity {
             id: UserId::new(),
             email: email.clone(),
             email_verified_at: Some(joined),
-            display_name: persona.name.to_owned(),
+            display_name: persona.display_name.to_owned(),
             headline: Some(persona.headline.to_owned()),
             bio: None,
             time_zone: Some(persona.time_zone.to_owned()),

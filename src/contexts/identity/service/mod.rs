@@ -13,7 +13,7 @@ mod sessions;
 mod sign_in;
 mod upkeep;
 
-pub use demo::DemoPeople;
+pub use demo::{DEMO_ACCOUNTS, DEMO_PASSWORD, DemoAccount, DemoPeople};
 pub use directory::Directory;
 pub use password::{ChangePasswordForm, PasswordForm, ResetForm, ResetRequestForm};
 pub use realtime::{RealtimeGrant, RealtimeToken};

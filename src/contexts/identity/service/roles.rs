@@ -14,24 +14,24 @@ impl Identity {
     ///
     /// # Errors
     /// [`IdentityError::Invalid`], [`IdentityError::NotFound`].
-    pub async fn grant_role(&self, email: &str, role: Role) -> Result<Account, IdentityError> {
+    pub async fn grant_role(&self, email: &str, role: Role) -> Result<(), IdentityError> {
         let id = self.of_address(email).await?.id;
         let account = self.inner.store.grant_role(id, role).await?;
         let account = account.ok_or(IdentityError::NotFound("person"))?;
         slog::info!(log(), "role granted"; "user_id" => %account.id, "role" => %role);
-        Ok(account)
+        Ok(())
     }
 
     /// Takes a role from the person of that address.
     ///
     /// # Errors
     /// [`IdentityError::Invalid`], [`IdentityError::NotFound`].
-    pub async fn revoke_role(&self, email: &str, role: Role) -> Result<Account, IdentityError> {
+    pub async fn revoke_role(&self, email: &str, role: Role) -> Result<(), IdentityError> {
         let id = self.of_address(email).await?.id;
         let account = self.inner.store.revoke_role(id, role).await?;
         let account = account.ok_or(IdentityError::NotFound("person"))?;
         slog::info!(log(), "role revoked"; "user_id" => %account.id, "role" => %role);
-        Ok(account)
+        Ok(())
     }
 
     async fn of_address(&self, email: &str) -> Result<Account, IdentityError> {

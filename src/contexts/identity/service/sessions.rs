@@ -1,14 +1,15 @@
 //! Sessions: who is behind a token, which there are, and how they end.
 
 use chrono::Duration;
+use uuid::Uuid;
 
 use crate::{
     contexts::identity::{
         Identity, IdentityError,
-        model::{Account, Session},
+        model::{Account, Session, SessionView},
         tokens::{TokenHash, TokenKind},
     },
-    principal::{Principal, SessionId, UserId},
+    principal::{Principal, SessionId},
     telemetry::log,
 };
 
@@ -54,18 +55,39 @@ impl Identity {
         Ok(account.principal(session.id))
     }
 
-    /// A person's live sessions, the newest first, older than `before`.
+    /// At most `limit` of the person's live sessions, the newest first, and the cursor to go on with.
     ///
     /// # Errors
-    /// [`IdentityError::Store`].
-    pub async fn sessions(
+    /// [`IdentityError::Invalid`] for a cursor that is not one of theirs.
+    pub async fn session_page(
         &self,
-        user_id: UserId,
-        before: Option<SessionId>,
+        who: &Principal,
         limit: usize,
-    ) -> Result<Vec<Session>, IdentityError> {
-        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-        Ok(self.inner.store.sessions(user_id, self.inner.clock.now(), before, limit).await?)
+        cursor: Option<&str>,
+    ) -> Result<(Vec<SessionView>, Option<String>), IdentityError> {
+        let now = self.inner.clock.now();
+        // Signed for the person: a cursor of somebody else means nothing here.
+        let purpose = format!("sessions:{}", who.user_id);
+        let before = match cursor {
+            None => None,
+            Some(cursor) => {
+                let bytes = self.inner.signer.verify(&purpose, cursor, now).ok();
+                let id = bytes.and_then(|bytes| Uuid::from_slice(&bytes).ok());
+                Some(SessionId(id.ok_or_else(|| IdentityError::field("?cursor", "is not one of ours"))?))
+            }
+        };
+        let limit = limit.max(1);
+        // One more than asked for tells whether there is a next page.
+        let most = i64::try_from(limit).unwrap_or(i64::MAX).saturating_add(1);
+        let mut found = self.inner.store.sessions(who.user_id, now, before, most).await?;
+        let more = found.len() > limit;
+        found.truncate(limit);
+        let next_cursor = found
+            .last()
+            .filter(|_| more)
+            .map(|last| self.inner.signer.sign(&purpose, last.id.0.as_bytes(), None));
+        let items = found.into_iter().map(|session| SessionView::new(session, who.session_id)).collect();
+        Ok((items, next_cursor))
     }
 
     /// Ends one of the person's sessions; their own present one is a sign-out.

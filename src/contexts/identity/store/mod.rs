@@ -1,7 +1,7 @@
 //! Where accounts and sessions are kept. Each method is atomic.
 
 #[cfg(test)]
-pub mod contract;
+mod contract;
 mod postgres;
 mod schema;
 
