@@ -1,0 +1,3 @@
+//! The shard: one for each HTTP worker, on the worker's own thread. It owns what goes out.
+
+pub mod message;
