@@ -14,9 +14,13 @@ pub mod channels;
 pub mod hub;
 pub mod log;
 mod metrics;
+mod outbound;
 pub mod protocol;
+mod queue;
 pub mod rpc;
+mod settings;
 mod shard;
+mod socket;
 
 pub use auth::{Admission, Authenticator};
 pub use channels::{Channel, ChannelOptions, ClientId, ClientInfo, Namespace};
@@ -28,4 +32,6 @@ pub use protocol::{
     errors::RtError,
     json::Json,
 };
-pub use rpc::{Rpc, Second, Staged, ready, refused};
+pub use rpc::{Rpc, Second, Staged, ready, refused, second};
+pub use settings::Settings;
+pub use socket::on_connect;
