@@ -1,7 +1,7 @@
 //! Where accounts and sessions are kept. Each method is atomic.
 
 #[cfg(test)]
-mod contract;
+pub(crate) mod contract;
 mod postgres;
 mod schema;
 
