@@ -6,7 +6,6 @@
 //! length as four bytes, little-endian, then the bytes) and then one byte a publication; each is
 //! answered by one byte when all members' writes are done.
 
-use std::collections::VecDeque;
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::time::Duration;
@@ -38,7 +37,7 @@ struct Ports {
 /// A member's socket, and how many bytes it is still owed because it was full.
 struct Member {
     socket: TcpStream,
-    owed: VecDeque<usize>,
+    owed: usize,
 }
 
 struct Server {
@@ -95,7 +94,7 @@ impl Server {
                 self.members.len() - 1
             });
             epoll::add(&self.epoll, &socket, EventData::new_u64(at as u64), EventFlags::IN)?;
-            self.members[at] = Some(Member { socket, owed: VecDeque::new() });
+            self.members[at] = Some(Member { socket, owed: 0 });
         }
         Ok(())
     }
@@ -146,8 +145,8 @@ impl Server {
         let Some(member) = &mut self.members[at] else { return Ok(()) };
         match member.socket.write(&self.frame) {
             Ok(n) if n == self.frame.len() => return Ok(()),
-            Ok(n) => member.owed.push_back(self.frame.len() - n),
-            Err(e) if e.kind() == ErrorKind::WouldBlock => member.owed.push_back(self.frame.len()),
+            Ok(n) => member.owed = self.frame.len() - n,
+            Err(e) if e.kind() == ErrorKind::WouldBlock => member.owed = self.frame.len(),
             Err(_) => return Ok(()), // it goes when its end is read
         }
         self.waiting += 1;
@@ -165,23 +164,17 @@ impl Server {
             };
         }
         if flags.contains(EventFlags::OUT) {
-            while let Some(owed) = member.owed.front_mut() {
-                match member.socket.write(&self.frame[self.frame.len() - *owed..]) {
-                    Ok(n) if n == *owed => drop(member.owed.pop_front()),
-                    Ok(n) => *owed -= n,
-                    Err(e) => {
-                        over |= e.kind() != ErrorKind::WouldBlock;
-                        break;
-                    }
-                }
+            match member.socket.write(&self.frame[self.frame.len() - member.owed..]) {
+                Ok(n) => member.owed -= n,
+                Err(e) => over |= e.kind() != ErrorKind::WouldBlock,
             }
-            if member.owed.is_empty() {
+            if member.owed == 0 {
                 self.waiting -= 1;
                 epoll::modify(&self.epoll, &member.socket, EventData::new_u64(at as u64), EventFlags::IN)?;
             }
         }
         if over {
-            self.waiting -= usize::from(!member.owed.is_empty());
+            self.waiting -= usize::from(member.owed > 0);
             self.members[at] = None;
             self.free.push(at);
         }

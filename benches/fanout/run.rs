@@ -30,7 +30,7 @@ pub struct FanOut {
     pub body: usize,
     /// How publications come.
     pub load: Load,
-    /// How long each phase takes.
+    /// How long each system publishes in each round.
     pub phase: Duration,
 }
 
@@ -52,13 +52,29 @@ impl FanOut {
     }
 }
 
+/// How long a system's turn takes at most.
+const TURN: Duration = Duration::from_secs(1);
+
 /// One system in one round.
+#[derive(Default)]
 struct Phase {
     delivered: u64,
     publications: u64,
     server: Duration,
     helpers: Duration,
     wrong: [u64; 3],
+}
+
+impl Phase {
+    fn add(&mut self, part: &Self) {
+        self.delivered += part.delivered;
+        self.publications += part.publications;
+        self.server += part.server;
+        self.helpers += part.helpers;
+        for (sum, more) in self.wrong.iter_mut().zip(part.wrong) {
+            *sum += more;
+        }
+    }
 }
 
 struct Seat<'a> {
@@ -99,12 +115,23 @@ pub fn fan_out(
         seats[at] = Some(seat);
     }
     let mut seats: Vec<Seat<'_>> = seats.into_iter().flatten().collect();
+    // A round's time is dealt out in short turns, so that what else the machine does meanwhile meets
+    // all systems alike.
+    let turns = (shape.phase.as_secs_f64() / TURN.as_secs_f64()).round().max(1.0) as u32;
+    let turn = FanOut { phase: shape.phase / turns, ..shape };
     for _ in 0..rounds {
         for seat in &mut seats {
-            let phase = seat.phase(shape)?;
-            seat.phases.push(phase);
-            bar.inc(1);
+            seat.phases.push(Phase::default());
         }
+        for _ in 0..turns {
+            for seat in &mut seats {
+                let part = seat.phase(turn)?;
+                if let Some(round) = seat.phases.last_mut() {
+                    round.add(&part);
+                }
+            }
+        }
+        bar.inc(seats.len() as u64);
     }
     tell_fan_out(&name, &seats, report);
     Ok(())
@@ -131,7 +158,7 @@ impl Seat<'_> {
             server: server_after.since(&server),
             helpers: helpers_after.since(&helpers),
             wrong: [
-                after.lost - before.lost.min(after.lost),
+                after.lost.saturating_sub(before.lost),
                 after.duplicates - before.duplicates,
                 after.misordered - before.misordered,
             ],

@@ -28,7 +28,7 @@ pub struct Report {
 pub struct Row {
     /// What was done, sizes written out: `fanout-1000-200b`.
     pub shape: String,
-    /// `floor`, `gigsy`, or a peer.
+    /// `floor`, `gigsy` or a peer.
     pub system: String,
     /// Of that system.
     pub version: String,
