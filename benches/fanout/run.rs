@@ -12,11 +12,11 @@ use crate::drain::Progress;
 use crate::system::{Audience, System};
 
 /// Publications on the way to the server, not yet acknowledged, under overload.
-const WINDOW: u64 = 128;
+const WINDOW: u64 = 64;
 
 /// Publications accepted but not yet read by the slowest member, under overload. With this many of a few
 /// hundred bytes no member comes near the queue's bound, past which a server may cut it off.
-const LAG: u64 = 512;
+const LAG: u64 = 256;
 
 /// How long a phase's last publications may take to arrive.
 const PATIENCE: Duration = Duration::from_secs(30);

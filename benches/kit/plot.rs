@@ -34,14 +34,15 @@ pub fn bars(report: &Report, title: &str, metric: &str) -> String {
         y += 12.0;
     }
     let unit = rows.first().map(|row| row.unit.as_str()).unwrap_or_default();
-    let height = y + 28.0;
+    let height = y + 44.0;
     format!(
         r##"<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height:.0}" role="img" aria-label="{label}">
 <style>text{{font:13px system-ui,sans-serif;fill:#24292f}}.h{{font-weight:600}}.s{{font-size:11px;fill:#57606a}}</style>
 <rect width="100%" height="100%" fill="#fff"/>
 <text x="16" y="26" class="h" style="font-size:16px">{name}: {metric}</text>
 <text x="16" y="46" class="s">{unit}; median of {rounds} interleaved rounds, whiskers from least to most; each shape has its own scale</text>
-{body}<text x="16" y="{foot:.0}" class="s">{machine} · {date} · {commit} · {command}</text>
+{body}<text x="16" y="{foot:.0}" class="s">{machine} · {date} · {commit}</text>
+<text x="16" y="{last:.0}" class="s">{command}</text>
 </svg>
 "##,
         label = escape(&format!("{title}: {metric} by shape and system")),
@@ -49,7 +50,8 @@ pub fn bars(report: &Report, title: &str, metric: &str) -> String {
         metric = escape(metric),
         unit = escape(unit),
         rounds = report.rounds,
-        foot = height - 12.0,
+        foot = height - 28.0,
+        last = height - 12.0,
         machine = escape(&report.machine),
         date = escape(&report.date),
         commit = escape(&report.commit),
