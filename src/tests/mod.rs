@@ -1,1 +1,5 @@
 //! The one test binary: `support/`, and a folder for each part of the system.
+
+mod identity;
+mod postgres;
+pub(crate) mod support;
