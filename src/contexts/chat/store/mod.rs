@@ -167,8 +167,11 @@ pub trait EventLog: Send + Sync + 'static {
     fn message(&self, room: RoomId, id: MessageId) -> Stored<'_, Option<Event>>;
 
     /// What a list of rooms shows, for a reader who has read each room up to a place.
-    fn digests<'a>(&'a self, reader: UserId, rooms: &'a [(RoomId, Seq)])
-    -> Stored<'a, HashMap<RoomId, Digest>>;
+    fn digests<'a>(
+        &'a self,
+        reader: UserId,
+        rooms: &'a [(RoomId, Seq)],
+    ) -> Stored<'a, HashMap<RoomId, Digest>>;
 
     /// Drops every event before `first_seq` (retention). Positions behind the cut stay good, so
     /// the epoch stays.

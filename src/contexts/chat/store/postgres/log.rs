@@ -80,8 +80,7 @@ async fn append(
     ))
     .get_result(conn)
     .await?;
-    let AppendAnswer { epoch, prior, items } =
-        serde_json::from_value(answer.ok_or(StoreError::NoStream)?)?;
+    let AppendAnswer { epoch, prior, items } = serde_json::from_value(answer.ok_or(StoreError::NoStream)?)?;
     if items.len() != batch.len() {
         return Err(corrupt("chat.append answered for another number of events"));
     }
@@ -252,26 +251,27 @@ impl EventLog for PostgresLog {
     fn cut(&self, room: RoomId, first_seq: Seq) -> Stored<'_, Top> {
         Box::pin(async move {
             let mut conn = self.db.conn().await?;
-            conn.transaction(async |conn: &mut AsyncPgConnection| {
-                // The stream's row first, as `chat.append` does: no writer slips in between.
-                let last: Option<i64> = streams::table
-                    .find(room)
-                    .for_update()
-                    .select(streams::last_seq)
-                    .first(conn)
-                    .await
-                    .optional()?;
-                let first = place(first_seq).min(last.ok_or(StoreError::NoStream)? + 1);
-                diesel::update(streams::table.find(room).filter(streams::first_seq.lt(first)))
-                    .set(streams::first_seq.eq(first))
-                    .execute(conn)
-                    .await?;
-                diesel::delete(table::table.filter(table::room_id.eq(room)).filter(table::seq.lt(first)))
-                    .execute(conn)
-                    .await?;
-                top(conn, room).await
-            })
-            .await
+            (*conn)
+                .transaction(async |conn: &mut AsyncPgConnection| {
+                    // The stream's row first, as `chat.append` does: no writer slips in between.
+                    let last: Option<i64> = streams::table
+                        .find(room)
+                        .for_update()
+                        .select(streams::last_seq)
+                        .first(conn)
+                        .await
+                        .optional()?;
+                    let first = place(first_seq).min(last.ok_or(StoreError::NoStream)? + 1);
+                    diesel::update(streams::table.find(room).filter(streams::first_seq.lt(first)))
+                        .set(streams::first_seq.eq(first))
+                        .execute(conn)
+                        .await?;
+                    diesel::delete(table::table.filter(table::room_id.eq(room)).filter(table::seq.lt(first)))
+                        .execute(conn)
+                        .await?;
+                    top(conn, room).await
+                })
+                .await
         })
     }
 

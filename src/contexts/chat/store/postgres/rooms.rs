@@ -110,11 +110,8 @@ async fn load(conn: &mut AsyncPgConnection, id: RoomId) -> Result<Option<RoomSta
     let room: Option<RoomRow> =
         rooms::table.find(id).select(RoomRow::as_select()).first(conn).await.optional()?;
     let Some(room) = room else { return Ok(None) };
-    let found: Vec<MemberRow> = members::table
-        .filter(members::room_id.eq(id))
-        .select(MemberRow::as_select())
-        .load(conn)
-        .await?;
+    let found: Vec<MemberRow> =
+        members::table.filter(members::room_id.eq(id)).select(MemberRow::as_select()).load(conn).await?;
     let members = found
         .into_iter()
         .map(|row| Member::try_from(row).map(|member| (member.user_id, member)))
@@ -200,11 +197,7 @@ async fn change_members(
     }
     let changes = edit.members.iter().filter(|change| effective.contains(&change.user_id));
     Ok(changes
-        .map(|change| Payload::Member {
-            action: change.action,
-            user_id: change.user_id,
-            role: change.role,
-        })
+        .map(|change| Payload::Member { action: change.action, user_id: change.user_id, role: change.role })
         .collect())
 }
 
@@ -335,7 +328,9 @@ impl RoomStore for PostgresRooms {
     fn create(&self, new: NewRoom) -> Stored<'_, (RoomState, bool)> {
         Box::pin(async move {
             let mut conn = self.db.conn().await?;
-            conn.transaction(async move |conn: &mut AsyncPgConnection| create(conn, new.clone()).await).await
+            (*conn)
+                .transaction(async move |conn: &mut AsyncPgConnection| create(conn, new.clone()).await)
+                .await
         })
     }
 
@@ -358,7 +353,8 @@ impl RoomStore for PostgresRooms {
     fn edit(&self, room: RoomId, change: Edit) -> Stored<'_, Edited> {
         Box::pin(async move {
             let mut conn = self.db.conn().await?;
-            conn.transaction(async move |conn: &mut AsyncPgConnection| edit(conn, room, change.clone()).await)
+            (*conn)
+                .transaction(async move |conn: &mut AsyncPgConnection| edit(conn, room, change.clone()).await)
                 .await
         })
     }
