@@ -8,6 +8,7 @@ pub mod embedded;
 mod error;
 mod migrate;
 mod pool;
+mod settings;
 mod status;
 mod tls;
 
