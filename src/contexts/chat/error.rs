@@ -42,7 +42,7 @@ pub enum ChatError {
     #[error("the room was changed in the meantime")]
     Stale,
     /// A value is out of its bounds.
-    #[error("a value is not acceptable")]
+    #[error("{}", said(.0))]
     Invalid(Vec<FieldError>),
     /// The sender is too fast.
     #[error("too many messages; wait a moment")]
@@ -72,6 +72,15 @@ impl ChatError {
     /// One wrong field.
     pub fn field(pointer: impl Into<String>, detail: impl std::fmt::Display) -> Self {
         Self::Invalid(vec![FieldError::new(pointer, detail.to_string())])
+    }
+}
+
+/// The fields in words: the real-time protocol has no place for them but the message.
+fn said(fields: &[FieldError]) -> String {
+    match fields {
+        [] => "a value is not acceptable".to_owned(),
+        [one] => format!("{}: {}", one.pointer, one.detail),
+        [first, rest @ ..] => format!("{}: {} (and {} more)", first.pointer, first.detail, rest.len()),
     }
 }
 

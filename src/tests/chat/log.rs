@@ -78,7 +78,11 @@ impl Model {
 
     /// Messages still there, oldest first.
     fn messages(&self) -> Vec<Seq> {
-        (1..).zip(&self.events).filter(|(seq, e)| *seq >= self.first && e.is_some()).map(|(seq, _)| seq).collect()
+        (1..)
+            .zip(&self.events)
+            .filter(|(seq, e)| *seq >= self.first && e.is_some())
+            .map(|(seq, _)| seq)
+            .collect()
     }
 
     fn cut(&mut self, first: Seq) {

@@ -84,7 +84,10 @@ async fn events_are_numbered_and_read_back(log: &dyn EventLog) {
     assert_eq!(done.last_seq(), 3);
     let expected: Vec<Event> = batch.into_iter().zip(1..).map(|(event, seq)| event.at(seq)).collect();
     for (outcome, event) in done.outcomes.iter().zip(&expected) {
-        assert_eq!((outcome.seq, outcome.message_id, outcome.duplicate), (event.seq, event.message_id, false));
+        assert_eq!(
+            (outcome.seq, outcome.message_id, outcome.duplicate),
+            (event.seq, event.message_id, false)
+        );
     }
     let slice = log.since(room, 0, 100).await.unwrap();
     assert_eq!(slice.events, expected);
@@ -102,8 +105,14 @@ async fn duplicates_get_the_first_answer(log: &dyn EventLog) {
     let (ann, ben) = (UserId::new(), UserId::new());
     let once = log.append(room, &[said(ann, "same")]).await.unwrap();
     // Again; also twice within a batch, between others, and the same name by another sender.
-    let batch =
-        [said(ann, "n1"), said(ann, "same"), said(ann, "n2"), said(ann, "n2"), said(ben, "same"), said(ann, "n3")];
+    let batch = [
+        said(ann, "n1"),
+        said(ann, "same"),
+        said(ann, "n2"),
+        said(ann, "n2"),
+        said(ben, "same"),
+        said(ann, "n3"),
+    ];
     let done = log.append(room, &batch).await.unwrap();
     let told: Vec<(Seq, bool)> = done.outcomes.iter().map(|o| (o.seq, o.duplicate)).collect();
     assert_eq!(told, [(2, false), (1, true), (3, false), (3, true), (4, false), (5, false)]);
@@ -145,7 +154,8 @@ async fn writers_share_one_gapless_row(log: Arc<dyn EventLog>) {
             let sender = UserId::new();
             let mut mine = Vec::new();
             for n in 0..12 {
-                let batch: Vec<NewEvent> = (0..=n % 3).map(|i| said(sender, &format!("{w}-{n}-{i}"))).collect();
+                let batch: Vec<NewEvent> =
+                    (0..=n % 3).map(|i| said(sender, &format!("{w}-{n}-{i}"))).collect();
                 let done = log.append(room, &batch).await.unwrap();
                 let told: Vec<Seq> = done.outcomes.iter().map(|o| o.seq).collect();
                 let expected: Vec<Seq> = (done.prior + 1..).take(batch.len()).collect();

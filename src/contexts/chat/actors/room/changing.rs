@@ -177,8 +177,7 @@ impl ChatRoom {
         self.not_direct()?;
         let theirs = self.members.get(&user).ok_or(ChatError::NoSuchMember)?.role;
         if who == user {
-            let mut changes =
-                vec![MemberChange { user_id: user, action: MemberAction::Left, role: theirs }];
+            let mut changes = vec![MemberChange { user_id: user, action: MemberAction::Left, role: theirs }];
             changes.extend(self.successor(user));
             return Ok(changes);
         }

@@ -4,7 +4,7 @@ use crate::{
     actors::Request,
     contexts::chat::{
         error::ChatError,
-        model::{Body, ClientMsgId, Member, MemberRole, MessageId, Room, RoomState, Seq},
+        model::{Body, ClientMsgId, Member, MemberRole, MessageId, Room, Seq},
         store::RoomPatch,
     },
     principal::UserId,
@@ -207,7 +207,7 @@ pub struct Settle;
 
 #[cfg(test)]
 impl Request for Settle {
-    type Answer = RoomState;
+    type Answer = crate::contexts::chat::model::RoomState;
 }
 
 /// Panics.

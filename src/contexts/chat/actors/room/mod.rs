@@ -165,8 +165,12 @@ impl Behavior for ChatRoom {
         };
         let top = seed.log.open(id).await?;
         let waiting = seed.rooms.unlogged(id).await?;
-        let published =
-            seed.published.entry(id).or_insert_with(|| Arc::new(AtomicU64::new(top.last_seq))).value().clone();
+        let published = seed
+            .published
+            .entry(id)
+            .or_insert_with(|| Arc::new(AtomicU64::new(top.last_seq)))
+            .value()
+            .clone();
         let behind = published.load(Ordering::Relaxed) != top.last_seq;
         Ok(Self {
             id,
