@@ -7,7 +7,7 @@
 
 pub mod actors; // the kit: shell, mailbox, supervisor, registry, observation
 pub mod app; // wiring: the only place that names adapters
-pub mod cli; // the command line's commands, one file each
+// pub mod cli; // the command line
 pub mod config; // defaults < gigsy.toml < environment
 pub mod contexts; // identity, chat: one folder a bounded context, all alike inside
 pub mod error; // the closed list of error kinds

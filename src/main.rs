@@ -1,1 +1,2 @@
+//! Stub until the command line is wired.
 fn main() {}
