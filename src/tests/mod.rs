@@ -1,1 +1,4 @@
 //! The one test binary: `support/`, and a folder for each part of the system.
+
+mod support;
+mod system;

@@ -13,6 +13,8 @@ pub struct Answer {
     pub content_type: String,
     /// `Retry-After`, or nothing.
     pub retry_after: Option<String>,
+    /// The cookie that the answer sets, as `name=value`, or nothing.
+    pub cookie: Option<String>,
     /// The body as JSON; `Null` if it is none.
     pub json: Value,
     /// The body as text.
@@ -27,6 +29,16 @@ impl Answer {
     #[track_caller]
     pub fn expect(self, status: u16) -> Value {
         assert_eq!(self.status, status, "{}", self.text);
+        self.json
+    }
+
+    /// The JSON body of an answer that must be a success.
+    ///
+    /// # Panics
+    /// On a status that is none.
+    #[track_caller]
+    pub fn expect_success(self) -> Value {
+        assert!((200..300).contains(&self.status), "{}: {}", self.status, self.text);
         self.json
     }
 
@@ -88,11 +100,13 @@ impl Api {
         };
         let (content_type, retry_after) =
             (header("content-type").unwrap_or_default(), header("retry-after"));
+        let cookie = header("set-cookie").and_then(|c| c.split(';').next().map(str::to_owned));
         let bytes = response.body().limit(64 << 20).await.map_err(|e| e.to_string())?;
         Ok(Answer {
             status: response.status().as_u16(),
             content_type,
             retry_after,
+            cookie,
             json: serde_json::from_slice(&bytes).unwrap_or(Value::Null),
             text: String::from_utf8_lossy(&bytes).into_owned(),
         })

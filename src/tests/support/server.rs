@@ -78,8 +78,19 @@ impl Server {
         Self::launch(&["serve", "--demo"], env).await
     }
 
+    /// `gigsy serve` on the data that is in `dir/data` already.
+    ///
+    /// # Panics
+    /// As [`Server::start`].
+    pub async fn prepared(dir: TempDir, env: &[(&str, &str)]) -> Self {
+        Self::launch_in(dir, &["serve"], env).await
+    }
+
     async fn launch(command: &[&str], env: &[(&str, &str)]) -> Self {
-        let dir = tempfile::Builder::new().prefix("gigsy-").tempdir().expect("a temporary directory");
+        Self::launch_in(scratch(), command, env).await
+    }
+
+    async fn launch_in(dir: TempDir, command: &[&str], env: &[(&str, &str)]) -> Self {
         let mut all = vec![("GIGSY_LISTEN".to_owned(), "127.0.0.1:0".to_owned())];
         for (name, value) in env {
             all.retain(|(known, _)| known != name);
@@ -277,6 +288,14 @@ impl Drop for Server {
             let _ = kill_process(postgres, Signal::QUIT);
         }
     }
+}
+
+/// A temporary directory for a server: short, since a Unix socket's path is.
+///
+/// # Panics
+/// When none can be made.
+pub fn scratch() -> TempDir {
+    tempfile::Builder::new().prefix("gigsy-").tempdir().expect("a temporary directory")
 }
 
 /// The private PostgreSQL's process, by its pid file somewhere under `dir`.
