@@ -10,17 +10,18 @@ use crate::{
     actors::{ActorReport, Filter, Registry, Sort},
     error::ErrorKind,
     ports::StoreStatus,
-    realtime::{Hub, ShardReport, SocketReport},
     telemetry::log,
 };
+
+mod channel;
+
+pub use channel::{OpsChannel, publish_every_second};
 
 /// What the operators' handlers read.
 #[derive(Clone)]
 pub struct Ops {
     /// Every actor.
     pub registry: Registry,
-    /// The sockets and their channels.
-    pub hub: Hub,
     /// The stores.
     pub health: Arc<Health>,
     /// When the process began to serve.
@@ -38,22 +39,48 @@ pub struct System {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rss_bytes: Option<u64>,
     /// All WebSocket connections together.
-    pub sockets: SocketReport,
-    /// One entry a worker shard.
-    pub shards: Vec<ShardReport>,
+    pub sockets: Sockets,
+    /// One entry a worker shard: its id and what it observes of itself.
+    #[schema(value_type = Vec<Object>)]
+    pub shards: Vec<serde_json::Value>,
     /// Every store.
     pub stores: Vec<StoreStatus>,
+}
+
+/// The connections of all shards together.
+#[derive(Debug, Default, Serialize, utoipa::ToSchema)]
+pub struct Sockets {
+    /// Open connections.
+    pub connections: u64,
+    /// Their subscriptions.
+    pub subscriptions: u64,
+    /// Bytes that wait to be sent.
+    pub queued_bytes: u64,
 }
 
 impl Ops {
     /// The state of the process.
     pub async fn system(&self) -> System {
-        let shards = self.hub.shards();
+        let filter = Filter { kind: Some("shard".into()), ..Filter::default() };
+        let (reports, _) = self.registry.actors(&filter);
+        let mut sockets = Sockets::default();
+        let mut shards = Vec::with_capacity(reports.len());
+        for report in reports {
+            let mut shard = report.state;
+            let count = |name: &str| shard.get(name).and_then(serde_json::Value::as_u64).unwrap_or(0);
+            sockets.connections += count("connections");
+            sockets.subscriptions += count("subscriptions");
+            sockets.queued_bytes += count("queued_bytes");
+            if let Some(shard) = shard.as_object_mut() {
+                shard.insert("id".into(), report.id.into());
+            }
+            shards.push(shard);
+        }
         System {
             version: env!("CARGO_PKG_VERSION"),
             uptime_s: self.started.elapsed().as_secs(),
             rss_bytes: resident_bytes(),
-            sockets: SocketReport::sum(&shards),
+            sockets,
             shards,
             stores: self.health.stores().await,
         }
@@ -75,7 +102,8 @@ pub struct ActorsQuery {
     pub kind: Option<String>,
     /// Only ids or kinds that contain this.
     pub q: Option<String>,
-    /// The order: `depth` (the default), `delay`, `handled`, `restarts`, `age` or `id`.
+    /// The order: `kind` (the default), `depth`, `delay`, `handled`, `rejected`, `dead`, `restarts`,
+    /// `panic` or `age`.
     pub sort: Option<Sort>,
     /// At most so many, 1 to 5000; 1000 by default.
     #[param(minimum = 1, maximum = 5000)]
