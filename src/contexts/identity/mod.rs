@@ -37,8 +37,8 @@ pub use model::{
     SessionView, UserView,
 };
 pub use service::{
-    ChangePasswordForm, DEMO_ACCOUNTS, DEMO_PASSWORD, DemoAccount, DemoPeople, Directory, LinkForm, Opened, PasswordForm, RealtimeGrant, RealtimeToken, ResetForm,
-    ResetRequestForm, SignInForm,
+    ChangePasswordForm, DEMO_ACCOUNTS, DEMO_PASSWORD, DemoAccount, DemoPeople, Directory, LinkForm, Opened,
+    PasswordForm, RealtimeGrant, RealtimeToken, ResetForm, ResetRequestForm, SignInForm,
 };
 pub use store::{Store, StoreError};
 pub use tokens::Token;

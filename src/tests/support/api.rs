@@ -95,11 +95,9 @@ impl Api {
             None => request.send().await,
         }
         .map_err(|e| e.to_string())?;
-        let header = |name: &str| {
-            response.headers().get(name).and_then(|v| v.to_str().ok()).map(str::to_owned)
-        };
-        let (content_type, retry_after) =
-            (header("content-type").unwrap_or_default(), header("retry-after"));
+        let header =
+            |name: &str| response.headers().get(name).and_then(|v| v.to_str().ok()).map(str::to_owned);
+        let (content_type, retry_after) = (header("content-type").unwrap_or_default(), header("retry-after"));
         let cookie = header("set-cookie").and_then(|c| c.split(';').next().map(str::to_owned));
         let bytes = response.body().limit(64 << 20).await.map_err(|e| e.to_string())?;
         Ok(Answer {

@@ -51,7 +51,8 @@ pub fn node_missing() -> Option<String> {
 
 /// Whether `program` is somewhere in PATH.
 pub fn has_program(program: &str) -> bool {
-    std::env::var_os("PATH").is_some_and(|path| std::env::split_paths(&path).any(|d| d.join(program).is_file()))
+    std::env::var_os("PATH")
+        .is_some_and(|path| std::env::split_paths(&path).any(|d| d.join(program).is_file()))
 }
 
 impl Sdk {

@@ -11,7 +11,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use super::{api::Api, skip::target_dir, wait::eventually};
+use super::{api::Api, wait::eventually};
 
 /// A start may take so long on a busy machine, initdb and demo data included.
 const START: Duration = Duration::from_secs(90);
@@ -191,6 +191,14 @@ impl Server {
             .await
             .expect(201);
         self.sign_in(&email, PASSWORD).await
+    }
+
+    /// As many people, registered side by side.
+    ///
+    /// # Panics
+    /// As [`Server::person`].
+    pub async fn people(&self, count: usize) -> Vec<Person> {
+        futures_util::future::join_all((0..count).map(|_| self.person("Somebody"))).await
     }
 
     /// Signs somebody in.

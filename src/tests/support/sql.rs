@@ -17,10 +17,7 @@ pub async fn execute(server: &Server, statements: &[String]) {
     let database = Database::attach(&config).await.expect("the server's database");
     let mut connection = database.conn().await.expect("a connection");
     for statement in statements {
-        sql_query(statement)
-            .execute(&mut connection)
-            .await
-            .unwrap_or_else(|e| panic!("{statement}: {e}"));
+        sql_query(statement).execute(&mut connection).await.unwrap_or_else(|e| panic!("{statement}: {e}"));
     }
 }
 

@@ -38,7 +38,8 @@ async fn broken_frames_close_their_connection_and_no_other() {
     // Before `connect` nothing else is taken.
     let mut socket = Socket::open(server.base(), &[]).await.expect("opened");
     socket.send_text("{\"id\":1,\"presence\":{\"channel\":\"chat:x\"}}").await.expect("sent");
-    let (code, reason) = within("a command before connect", Duration::from_secs(10), socket.until_closed()).await;
+    let (code, reason) =
+        within("a command before connect", Duration::from_secs(10), socket.until_closed()).await;
     assert_eq!(code, 3501, "{code} {reason:?}");
     // Too large a frame ends the connection, by our code or WebSocket's own.
     let mut socket = connect(&server, &ada).await;
@@ -61,7 +62,8 @@ async fn a_foreign_page_cannot_ride_on_the_cookie() {
     let answer = server.api().post("/api/v1/auth/sessions", &body).await;
     let cookie = answer.cookie.clone().expect("signing in sets a cookie");
 
-    let foreign = Socket::open(server.base(), &[("Origin", "https://evil.example"), ("Cookie", &cookie)]).await;
+    let foreign =
+        Socket::open(server.base(), &[("Origin", "https://evil.example"), ("Cookie", &cookie)]).await;
     assert!(foreign.is_err(), "the upgrade of a foreign page is refused");
 
     let mut own = Socket::open(server.base(), &[("Origin", server.base()), ("Cookie", &cookie)])

@@ -28,7 +28,8 @@ async fn two_people_chat_in_chromium_and_an_operator_watches() {
         .arg(&out)
         .stdin(Stdio::null())
         .kill_on_drop(true);
-    let done = within("the browser's visit", Duration::from_secs(180), command.output()).await.expect("node runs");
+    let done =
+        within("the browser's visit", Duration::from_secs(180), command.output()).await.expect("node runs");
     let said = format!("{}{}", String::from_utf8_lossy(&done.stdout), String::from_utf8_lossy(&done.stderr));
     assert!(done.status.success(), "{said}");
 }

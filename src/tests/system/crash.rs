@@ -33,7 +33,7 @@ type Book = Rc<RefCell<Sent>>;
 #[actix_web::test]
 async fn kill_9_of_the_server_while_50_clients_send_loses_nothing_acknowledged() {
     let mut server = Server::start(&[]).await;
-    let people = join_all((0..10).map(|n| server.person(&format!("Sender{n}")))).await;
+    let people = server.people(10).await;
     let members: Vec<&Person> = people[1..].iter().collect();
     let room = server.room(&people[0], &members).await;
 

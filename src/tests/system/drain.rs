@@ -34,7 +34,7 @@ async fn sigterm_with_1000_clients_tells_each_to_reconnect_and_exits_cleanly() {
     ])
     .await;
     raise_file_limit();
-    let people = join_all((0..10).map(|n| server.person(&format!("Person{n}")))).await;
+    let people = server.people(10).await;
     let members: Vec<&Person> = people[1..].iter().collect();
     let room = server.room(&people[0], &members).await;
     let tokens = join_all(people.iter().map(|p| token(&p.api))).await;

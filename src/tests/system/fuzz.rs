@@ -3,7 +3,7 @@
 use std::{process::Stdio, time::Duration};
 
 use crate::tests::support::{
-    sdk::{root, venv},
+    sdk::venv,
     server::{Person, Server},
     skip::{skip, target_dir},
     wait::within,
@@ -11,7 +11,12 @@ use crate::tests::support::{
 
 /// Calls that end the caller's own session or account: they are fuzzed last, as somebody else,
 /// since all that comes after them is a 401.
-const SUICIDAL: &str = r"^/api/v1/(auth/sessions/(current|\{id\})|auth/password.*|me/(password|deletion|delete).*)$";
+const SUICIDAL: &str =
+    r"^/api/v1/(auth/sessions/(current|\{id\})|auth/password.*|me/(password|deletion|delete).*)$";
+
+/// What every answer is held against.
+const CHECKS: &str = "not_a_server_error,status_code_conformance,content_type_conformance,\
+                      response_headers_conformance,response_schema_conformance";
 
 #[actix_web::test]
 async fn the_api_keeps_what_its_document_says() {
@@ -36,10 +41,14 @@ async fn the_api_keeps_what_its_document_says() {
 async fn fuzz(server: &Server, person: &Person, which: &[&str], examples: &str) {
     let mut command = tokio::process::Command::new(venv("schemathesis"));
     command
-        .arg("--config-file")
-        .arg(root().join("src/tests/sdk/schemathesis.toml"))
+        .arg("--no-color")
         .arg("run")
         .arg(format!("{}/api/openapi.json", server.base()))
+        .args(["--checks", CHECKS])
+        .args(["--phases", "examples,coverage,fuzzing"])
+        .args(["--workers", "2", "--seed", "20261122", "--no-shrink", "--continue-on-failure"])
+        .args(["--suppress-health-check", "all", "--generation-database", "none"])
+        .args(["--request-timeout", "20", "--max-failures", "40"])
         .args(["--header", &format!("Authorization: Bearer {}", person.token)])
         .args(["--max-examples", examples])
         .args(which)

@@ -23,8 +23,15 @@ async fn restarting_a_rooms_actor_while_it_is_written_to_loses_nothing() {
     let operator = server.operator().await;
     let (ada, ben) = (server.person("Ada").await, server.person("Ben").await);
     let room = server.room(&ada, &[&ben]).await;
-    server.api().post(&format!("/api/v1/ops/actors/chat_room/{room}/restart"), &json!({})).await.expect_problem(401);
-    ada.api.post(&format!("/api/v1/ops/actors/chat_room/{room}/restart"), &json!({})).await.expect_problem(403);
+    server
+        .api()
+        .post(&format!("/api/v1/ops/actors/chat_room/{room}/restart"), &json!({}))
+        .await
+        .expect_problem(401);
+    ada.api
+        .post(&format!("/api/v1/ops/actors/chat_room/{room}/restart"), &json!({}))
+        .await
+        .expect_problem(403);
     ada.api.get("/api/v1/ops/actors").await.expect_problem(403);
 
     // The actor is live once the room was written to.
@@ -44,8 +51,10 @@ async fn restarting_a_rooms_actor_while_it_is_written_to_loses_nothing() {
     }
     for n in 1..=RESTARTS {
         let mark = n as usize * EACH;
-        eventually("sending goes on", Duration::from_secs(60), || async { (sent.get() >= mark).then_some(()) })
-            .await;
+        eventually("sending goes on", Duration::from_secs(60), || async {
+            (sent.get() >= mark).then_some(())
+        })
+        .await;
         let path = format!("/api/v1/ops/actors/chat_room/{room}/restart");
         operator.api.post(&path, &json!({})).await.expect_success();
         eventually("the restart shows", Duration::from_secs(20), || async {
