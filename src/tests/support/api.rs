@@ -11,8 +11,6 @@ pub struct Answer {
     pub status: u16,
     /// `Content-Type`, or nothing.
     pub content_type: String,
-    /// `Retry-After`, or nothing.
-    pub retry_after: Option<String>,
     /// The cookie that the answer sets, as `name=value`, or nothing.
     pub cookie: Option<String>,
     /// The body as JSON; `Null` if it is none.
@@ -78,11 +76,6 @@ impl Api {
         }
     }
 
-    /// The same server for another person.
-    pub fn signed_in(&self, token: &str) -> Self {
-        Self::new(&self.base, Some(token))
-    }
-
     /// Sends one request. `Err` is a transport failure: refused, reset, timed out.
     pub async fn try_call(&self, method: &str, path: &str, body: Option<&Value>) -> Result<Answer, String> {
         let method = awc::http::Method::from_bytes(method.as_bytes()).expect("a method");
@@ -97,13 +90,12 @@ impl Api {
         .map_err(|e| e.to_string())?;
         let header =
             |name: &str| response.headers().get(name).and_then(|v| v.to_str().ok()).map(str::to_owned);
-        let (content_type, retry_after) = (header("content-type").unwrap_or_default(), header("retry-after"));
+        let content_type = header("content-type").unwrap_or_default();
         let cookie = header("set-cookie").and_then(|c| c.split(';').next().map(str::to_owned));
         let bytes = response.body().limit(64 << 20).await.map_err(|e| e.to_string())?;
         Ok(Answer {
             status: response.status().as_u16(),
             content_type,
-            retry_after,
             cookie,
             json: serde_json::from_slice(&bytes).unwrap_or(Value::Null),
             text: String::from_utf8_lossy(&bytes).into_owned(),
@@ -129,10 +121,5 @@ impl Api {
     /// `POST path`, answered.
     pub async fn post(&self, path: &str, body: &Value) -> Answer {
         self.call("POST", path, Some(body)).await
-    }
-
-    /// `DELETE path`, answered.
-    pub async fn delete(&self, path: &str) -> Answer {
-        self.call("DELETE", path, None).await
     }
 }

@@ -130,3 +130,67 @@ async fn carry(client: TcpStream, target: SocketAddr, mode: watch::Receiver<Mode
         ended = async { tokio::try_join!(up, down) } => ended.map(|_| ()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tests::support::wait::within;
+
+    const LIMIT: Duration = Duration::from_secs(5);
+
+    /// Sends back what it gets.
+    async fn echo() -> String {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let base = format!("http://{}", listener.local_addr().unwrap());
+        tokio::spawn(async move {
+            while let Ok((mut stream, _)) = listener.accept().await {
+                tokio::spawn(async move {
+                    let (mut read, mut write) = stream.split();
+                    let _ = tokio::io::copy(&mut read, &mut write).await;
+                });
+            }
+        });
+        base
+    }
+
+    async fn open(proxy: &Proxy) -> TcpStream {
+        TcpStream::connect(proxy.base().trim_start_matches("http://")).await.unwrap()
+    }
+
+    async fn round_trip(stream: &mut TcpStream) -> std::io::Result<()> {
+        stream.write_all(b"x").await?;
+        stream.read_exact(&mut [0]).await.map(|_| ())
+    }
+
+    #[actix_web::test]
+    async fn a_cut_ends_what_is_and_refuses_what_comes() {
+        let proxy = Proxy::before(&echo().await).await;
+        let mut stream = open(&proxy).await;
+        within("an echo", LIMIT, round_trip(&mut stream)).await.unwrap();
+        proxy.cut().await;
+        assert!(within("the end", LIMIT, round_trip(&mut stream)).await.is_err());
+        let mut refused = open(&proxy).await;
+        assert!(within("the refusal", LIMIT, round_trip(&mut refused)).await.is_err());
+        proxy.flow();
+        let mut again = open(&proxy).await;
+        within("an echo", LIMIT, round_trip(&mut again)).await.unwrap();
+    }
+
+    #[actix_web::test]
+    async fn a_stall_holds_back_what_the_server_sends_until_it_flows() {
+        let proxy = Proxy::before(&echo().await).await;
+        let mut stream = open(&proxy).await;
+        round_trip(&mut stream).await.unwrap();
+        proxy.stall();
+        // Once round the loop that was waiting when the stall began.
+        let sent = vec![7; 16 << 20];
+        let (mut read, mut write) = stream.into_split();
+        let writing = tokio::spawn(async move { write.write_all(&sent).await });
+        // 16 MiB fit in no chain of kernel buffers: the echo cannot finish while stalled.
+        let stuck = tokio::time::timeout(Duration::from_millis(300), writing).await;
+        assert!(stuck.is_err(), "nothing was held back");
+        proxy.flow();
+        let mut got = vec![0; 1 << 20];
+        within("what was held back", LIMIT, read.read_exact(&mut got)).await.unwrap();
+    }
+}

@@ -9,10 +9,10 @@ use crate::tests::support::{
     wait::within,
 };
 
-/// Calls that end the caller's own session or account: they are fuzzed last, as somebody else,
-/// since all that comes after them is a 401.
-const SUICIDAL: &str =
-    r"^/api/v1/(auth/sessions/(current|\{id\})|auth/password.*|me/(password|deletion|delete).*)$";
+/// The one call that ends the caller's own session whatever it is given: it is fuzzed last, as
+/// somebody else, since all that comes after it is a 401. (Changing the password and deleting the
+/// account take the password, which no generated input holds.)
+const SUICIDAL: &str = "/api/v1/auth/sessions/current";
 
 /// What every answer is held against.
 const CHECKS: &str = "not_a_server_error,status_code_conformance,content_type_conformance,\
@@ -32,9 +32,9 @@ async fn the_api_keeps_what_its_document_says() {
     ])
     .await;
     let student = server.sign_in("student@demo.gigsy.test", "gigsy-demo-1").await;
-    fuzz(&server, &student, &["--exclude-path-regex", SUICIDAL], "15").await;
+    fuzz(&server, &student, &["--exclude-path", SUICIDAL], "15").await;
     let throwaway = server.person("Throwaway").await;
-    fuzz(&server, &throwaway, &["--include-path-regex", SUICIDAL], "5").await;
+    fuzz(&server, &throwaway, &["--include-path", SUICIDAL], "5").await;
     server.api().get("/readyz").await.expect(200);
 }
 

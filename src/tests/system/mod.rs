@@ -8,4 +8,5 @@ mod fuzz;
 mod operations;
 mod restart;
 mod sdk;
+mod store_server;
 mod talk;
