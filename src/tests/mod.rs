@@ -1,8 +1,5 @@
 //! The one test binary: `support/`, and a folder for each part of the system.
 
-<<<<<<< HEAD
+mod identity;
 mod support;
 mod system;
-=======
-mod identity;
->>>>>>> main
