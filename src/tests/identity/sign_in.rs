@@ -60,10 +60,11 @@ async fn the_time_is_the_same_whether_the_account_exists() {
     w.identity.warm_up().await.unwrap();
     w.register("lina@example.org").await;
     let mut best = [StdDuration::MAX; 2];
-    for (best, email) in best.iter_mut().zip(["lina@example.org", "nobody@example.org"]) {
-        for attempt in 0..4 {
+    // In turn, so that what else the machine does falls on both.
+    for attempt in 0..8 {
+        let from = format!("192.0.2.{attempt}");
+        for (best, email) in best.iter_mut().zip(["lina@example.org", "nobody@example.org"]) {
             let started = Instant::now();
-            let from = format!("192.0.2.{attempt}");
             w.try_sign_in(email, "wrong horse", &from).await.unwrap_err();
             *best = (*best).min(started.elapsed());
         }
@@ -102,11 +103,12 @@ async fn many_addresses_together_are_slowed_but_never_the_owner_at_home() {
     assert_eq!(refused_for(&w, "lina@example.org", "wrong horse", "203.0.113.200").await, 1);
     w.try_sign_in("lina@example.org", PASSWORD, HOME).await.unwrap();
     // From a new place the owner waits a minute at most, however long the siege.
-    for _ in 0..50 {
+    for n in 0..50 {
         w.clock.advance(Duration::minutes(1));
-        refused_for(&w, "lina@example.org", "wrong horse", "203.0.113.201").await;
+        let from = format!("198.18.0.{n}");
+        assert_eq!(refused_for(&w, "lina@example.org", "wrong horse", &from).await, 0);
     }
-    let wait = refused_for(&w, "lina@example.org", PASSWORD, "203.0.113.202").await;
+    let wait = refused_for(&w, "lina@example.org", PASSWORD, AWAY).await;
     assert!((1..=60).contains(&wait), "{wait}");
 }
 

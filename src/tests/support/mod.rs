@@ -1,11 +1,13 @@
-//! What the tests stand on: a server of their own, clients, a proxy that can be cut, honest skips.
+//! What the tests stand on: databases and servers of their own, clients, a proxy that can be cut,
+//! honest skips.
 
-pub mod api;
-pub mod postgres_server;
-pub mod proxy;
-pub mod sdk;
-pub mod server;
-pub mod skip;
-pub mod socket;
-pub mod sql;
-pub mod wait;
+pub(crate) mod api;
+pub(crate) mod database;
+pub(crate) mod postgres_server;
+pub(crate) mod proxy;
+pub(crate) mod sdk;
+pub(crate) mod server;
+pub(crate) mod skip;
+pub(crate) mod socket;
+pub(crate) mod sql;
+pub(crate) mod wait;

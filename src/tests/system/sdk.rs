@@ -7,6 +7,7 @@ use tokio::sync::Mutex;
 
 use super::talk::{connect, message};
 use crate::tests::support::{
+    database::TestDatabase,
     proxy::Proxy,
     sdk::Sdk,
     server::{Person, Server},
@@ -24,7 +25,11 @@ async fn play(sdk: Sdk, scenario: &str, env: &[(&str, &str)]) {
     if let Some(why) = sdk.missing() {
         skip!(format!("{sdk:?} SDK: {scenario}"), why);
     }
-    let server = Server::start(env).await;
+    // A copy of a migrated template: what is tested here is the protocol, and there are many.
+    let database = TestDatabase::new();
+    let url = database.url().to_string();
+    let env: Vec<(&str, &str)> = env.iter().copied().chain([("DATABASE_URL", url.as_str())]).collect();
+    let server = Server::start(&env).await;
     let people = [server.person("Ada").await, server.person("Ben").await, server.person("Eve").await];
     let [ada, ben, eve] = &people;
     let again = server.sign_in(&ada.email, crate::tests::support::server::PASSWORD).await;
