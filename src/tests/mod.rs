@@ -4,3 +4,4 @@ mod chat;
 mod identity;
 mod postgres;
 pub(crate) mod support;
+mod system;
