@@ -16,6 +16,7 @@
 //! - Asking for deletion signs out every *other* session and schedules the end 14 days ahead. The
 //!   person may still sign in during that time, so that they can take it back.
 
+pub mod actors;
 mod error;
 pub mod handlers;
 mod lockout;
