@@ -108,7 +108,7 @@ pub fn settings() -> Settings {
 pub async fn world() -> World {
     let own = TestDatabase::new();
     let database = own.open().await;
-    let clock = ManualClock::new();
+    let clock = ManualClock::default();
     let mail = Arc::<Mailbox>::default();
     let ended = Arc::<Ended>::default();
     let store = Arc::new(PostgresStore::new(database.clone()));

@@ -1,0 +1,3 @@
+//! The actors of the identity context.
+
+pub mod session;
