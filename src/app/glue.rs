@@ -1,6 +1,5 @@
 //! Where one part's trait meets another part's type.
 
-use actix_web::cookie::Cookie;
 use futures_util::future::BoxFuture;
 
 use crate::{
@@ -8,16 +7,13 @@ use crate::{
     contexts::{
         chat::Outlet,
         identity::{
-            Identity, IdentityError, SessionNotices,
+            Identity, SessionNotices,
             actors::session::{Revoke, SessionSource, SessionState, UserSession},
         },
     },
     error::{ErrorKind, Fault},
-    http::extract::COOKIE,
     principal::{SessionId, UserId},
-    realtime::{
-        Admission, Authenticator, Channel, ClientInfo, Disconnect, Hub, Personal, Publication, RtError,
-    },
+    realtime::{Channel, ClientInfo, Disconnect, Hub, Personal, Publication},
 };
 
 /// Chat's news: what is personal is kept for a while, everything else goes straight to the hub
@@ -46,38 +42,6 @@ impl Outlet for News {
 
     fn presence(&self, channel: &Channel) -> Vec<ClientInfo> {
         self.hub.presence(channel)
-    }
-}
-
-/// Lets connections in by what identity knows.
-pub(super) struct Credentials(pub Identity);
-
-impl Authenticator for Credentials {
-    fn by_token<'a>(&'a self, token: &'a str) -> BoxFuture<'a, Result<Admission, RtError>> {
-        Box::pin(async move {
-            match self.0.by_realtime_token(token).await {
-                Ok(grant) => {
-                    Ok(Admission { principal: grant.principal, expires_at: Some(grant.expires_at) })
-                }
-                Err(IdentityError::TokenExpired) => Err(RtError::TOKEN_EXPIRED),
-                Err(error) if error.kind() == ErrorKind::Unauthenticated => Err(RtError::INVALID_TOKEN),
-                Err(error) => Err(error.into()),
-            }
-        })
-    }
-
-    fn by_cookie<'a>(&'a self, cookie: &'a str) -> BoxFuture<'a, Result<Admission, RtError>> {
-        Box::pin(async move {
-            let session = cookie
-                .split(';')
-                .filter_map(|pair| Cookie::parse(pair.trim()).ok())
-                .find(|cookie| cookie.name() == COOKIE);
-            let Some(session) = session else { return Err(RtError::UNAUTHORIZED) };
-            match self.0.by_session_token(session.value()).await {
-                Ok(principal) => Ok(Admission { principal, expires_at: None }),
-                Err(error) => Err(error.into()),
-            }
-        })
     }
 }
 

@@ -11,7 +11,7 @@ use crate::{
     config::Config,
     contexts::{
         chat::{self, Chat, PostgresLog, PostgresRooms, RoomLimits},
-        identity::{self, Identity, PostgresStore, actors::UserSession},
+        identity::{self, Identity, actors::UserSession, store::PostgresStore},
     },
     http::{
         extract::SessionLookup,
@@ -33,7 +33,6 @@ use crate::{
 pub(super) struct Platform {
     pub config: Arc<Config>,
     pub metrics: Metrics,
-    pub registry: Registry,
     pub arbiters: Arbiters,
     pub hub: Hub,
     pub personal: Personal,
@@ -126,7 +125,7 @@ impl Platform {
             Settings::new(&config),
             &metrics,
             &registry,
-            Arc::new(glue::Credentials(identity.clone())),
+            Arc::new(identity.clone()),
         )
         .namespace(Arc::new(personal.clone()))
         .namespace(Arc::new(OpsChannel(ops.clone())));
@@ -154,7 +153,6 @@ impl Platform {
         Ok(Self {
             config,
             metrics,
-            registry,
             arbiters,
             hub,
             personal,
