@@ -1,1 +1,3 @@
 //! The one test binary: `support/`, and a folder for each part of the system.
+
+mod actors;
