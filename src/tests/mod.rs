@@ -1,5 +1,6 @@
 //! The one test binary: `support/`, and a folder for each part of the system.
 
+mod actors;
 mod chat;
 mod identity;
 mod postgres;
