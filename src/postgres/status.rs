@@ -7,7 +7,7 @@ use diesel_async::RunQueryDsl;
 use serde::Serialize;
 
 use super::{Database, DbError, migrate};
-use crate::postgres::tls::chain;
+use crate::postgres::tls::reason;
 
 /// A store's state, as an operator reads it.
 #[derive(Clone, Debug, Serialize, utoipa::ToSchema)]
@@ -69,7 +69,7 @@ impl Database {
                     status.mend = Some("run `gigsy migrate`".to_owned());
                 }
             }
-            Err(error) => status.mend = Some(self.mode().mend(&chain(&error))),
+            Err(error) => status.mend = Some(self.mode().mend(&reason(&error))),
         }
         status
     }
