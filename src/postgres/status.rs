@@ -6,7 +6,7 @@ use diesel::{QueryableByName, sql_types::Text};
 use diesel_async::RunQueryDsl;
 use futures_util::future::BoxFuture;
 
-use super::{Database, DbError, Mode, migrate, tls::chain};
+use super::{Database, DbError, Mode, migrate, tls::reason};
 use crate::ports::{self, Store, StoreStatus};
 
 /// How far a schema is.
@@ -50,7 +50,7 @@ impl Store for Database {
                         status.mend = Some("run `gigsy migrate`".to_owned());
                     }
                 }
-                Err(error) => status.mend = Some(self.mode().mend(&chain(&error))),
+                Err(error) => status.mend = Some(self.mode().mend(&reason(&error))),
             }
             status
         })
