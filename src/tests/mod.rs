@@ -2,4 +2,5 @@
 
 mod identity;
 mod postgres;
+mod realtime;
 pub(crate) mod support;

@@ -35,7 +35,10 @@ impl Policy {
     fn wait(&self, failures: u32) -> Duration {
         let seconds = match failures.checked_sub(self.free) {
             None => 0,
-            Some(over) => 1u64.checked_shl(over).filter(|s| *s > 0).map_or(self.cap_seconds, |s| s.min(self.cap_seconds)),
+            Some(over) => 1u64
+                .checked_shl(over)
+                .filter(|s| *s > 0)
+                .map_or(self.cap_seconds, |s| s.min(self.cap_seconds)),
         };
         Duration::seconds(seconds.cast_signed())
     }

@@ -16,6 +16,7 @@
 //! - Asking for deletion signs out every *other* session and schedules the end 14 days ahead. The
 //!   person may still sign in during that time, so that they can take it back.
 
+pub mod actors;
 mod error;
 pub mod handlers;
 mod lockout;
@@ -37,8 +38,8 @@ pub use model::{
     SessionView, UserView,
 };
 pub use service::{
-    ChangePasswordForm, DEMO_ACCOUNTS, DEMO_PASSWORD, DemoAccount, DemoPeople, Directory, LinkForm, Opened, PasswordForm, RealtimeGrant, RealtimeToken, ResetForm,
-    ResetRequestForm, SignInForm,
+    ChangePasswordForm, DEMO_ACCOUNTS, DEMO_PASSWORD, DemoAccount, DemoPeople, Directory, LinkForm, Opened,
+    PasswordForm, RealtimeGrant, RealtimeToken, ResetForm, ResetRequestForm, SignInForm,
 };
 pub use store::{Store, StoreError};
 pub use tokens::{Token, TokenKind};

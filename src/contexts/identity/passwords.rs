@@ -50,11 +50,7 @@ impl Passwords {
             0 => std::thread::available_parallelism().map_or(1, usize::from),
             n => n,
         };
-        Self {
-            permits: Arc::new(Semaphore::new(concurrency)),
-            patience: PATIENCE,
-            dummy: Arc::default(),
-        }
+        Self { permits: Arc::new(Semaphore::new(concurrency)), patience: PATIENCE, dummy: Arc::default() }
     }
 
     /// The PHC string of a password with a fresh salt.
@@ -119,8 +115,7 @@ fn argon2() -> Result<Argon2<'static>, IdentityError> {
 }
 
 fn hash(password: &Password) -> Result<String, IdentityError> {
-    let hash: PasswordHash =
-        argon2()?.hash_password(password.as_bytes()).map_err(IdentityError::internal)?;
+    let hash: PasswordHash = argon2()?.hash_password(password.as_bytes()).map_err(IdentityError::internal)?;
     Ok(hash.to_string())
 }
 
@@ -131,9 +126,8 @@ fn verify(password: &Password, stored: &str) -> Result<Verdict, IdentityError> {
         return Ok(Verdict::Wrong);
     }
     let current = stored.algorithm.as_str() == Algorithm::Argon2id.as_str()
-        && Params::try_from(&stored).is_ok_and(|p| {
-            p.m_cost() >= MEMORY_KIB && p.t_cost() >= PASSES && p.p_cost() >= LANES
-        });
+        && Params::try_from(&stored)
+            .is_ok_and(|p| p.m_cost() >= MEMORY_KIB && p.t_cost() >= PASSES && p.p_cost() >= LANES);
     Ok(if current { Verdict::Right } else { Verdict::RightButWeak })
 }
 

@@ -1,3 +1,4 @@
 //! What tests of several parts share.
 
 pub(crate) mod database;
+pub(crate) mod ws;

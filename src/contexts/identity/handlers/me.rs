@@ -4,10 +4,7 @@ use actix_web::{HttpRequest, HttpResponse, http::header, web};
 
 use crate::{
     contexts::identity::{Account, DeletionView, Identity, MeView, PasswordForm, ProfilePatch},
-    http::{
-        ClientAddr, IfMatch, Json, Problem, SignedIn, etag,
-        extract::not_modified,
-    },
+    http::{ClientAddr, IfMatch, Json, Problem, SignedIn, etag, extract::not_modified},
 };
 
 /// One's own account.

@@ -102,7 +102,5 @@ pub async fn end(
 }
 
 fn signed_out(identity: &Identity) -> HttpResponse {
-    HttpResponse::NoContent()
-        .insert_header((header::SET_COOKIE, cookie::drop(identity.settings())))
-        .finish()
+    HttpResponse::NoContent().insert_header((header::SET_COOKIE, cookie::drop(identity.settings()))).finish()
 }

@@ -81,7 +81,8 @@ mod tests {
 
     #[test]
     fn names_of_people_pass() {
-        for name in ["Ann", "  Zoë Żółć ", "李小龙", "O'Neil-Smith Jr.", "نیلوفر‌ها", "X Æ A-12"] {
+        for name in ["Ann", "  Zoë Żółć ", "李小龙", "O'Neil-Smith Jr.", "نیلوفر‌ها", "X Æ A-12"]
+        {
             assert_eq!(display_name(name).unwrap(), name.trim());
         }
     }

@@ -198,7 +198,8 @@ mod tests {
         }
         let json = r#"{"email":"a@example.org","password":"long enough","display_name":"A"}"#;
         assert_eq!(form(json).unwrap().role, Role::Student);
-        let more = r#"{"email":"a@example.org","password":"long enough","display_name":"A","roles":["operator"]}"#;
+        let more =
+            r#"{"email":"a@example.org","password":"long enough","display_name":"A","roles":["operator"]}"#;
         assert!(serde_json::from_str::<RegisterForm>(more).is_err());
     }
 

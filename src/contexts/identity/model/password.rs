@@ -125,7 +125,8 @@ mod tests {
 
     #[test]
     fn ordinary_choices_pass() {
-        for good in ["gigsy-demo-1", "correct horse battery staple", "пароль-мой", "aB3!aB3!", "hunter22"] {
+        for good in ["gigsy-demo-1", "correct horse battery staple", "пароль-мой", "aB3!aB3!", "hunter22"]
+        {
             assert!(Password::choose(good).is_ok(), "{good:?}");
         }
     }

@@ -87,7 +87,8 @@ impl Identity {
         let ended = ended.ok_or(IdentityError::WrongPassword { pointer: "/current_password" })?;
         self.tell_ended(&ended);
         slog::info!(log(), "password changed"; "user_id" => %who.user_id, "sessions_ended" => ended.len());
-        self.mail_notice(mails::password_changed(&found.account.email, &self.inner.settings.public_url)).await;
+        self.mail_notice(mails::password_changed(&found.account.email, &self.inner.settings.public_url))
+            .await;
         Ok(())
     }
 

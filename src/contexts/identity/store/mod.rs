@@ -170,12 +170,8 @@ pub trait Store: Send + Sync {
     /// A live session by its id, and its owner.
     async fn session(&self, id: SessionId, now: DateTime<Utc>) -> Stored<Option<(Session, Account)>>;
     /// Notes that a session was used, and moves its end.
-    async fn touch_session(
-        &self,
-        id: SessionId,
-        now: DateTime<Utc>,
-        expires_at: DateTime<Utc>,
-    ) -> Stored<()>;
+    async fn touch_session(&self, id: SessionId, now: DateTime<Utc>, expires_at: DateTime<Utc>)
+    -> Stored<()>;
     /// A person's live sessions, the newest first, older than `before`, at most `limit`.
     async fn sessions(
         &self,

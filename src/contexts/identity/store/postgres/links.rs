@@ -1,7 +1,9 @@
 //! Links in mails, and what following one does.
 
 use chrono::{DateTime, Utc};
-use diesel::{ExpressionMethods, OptionalExtension, QueryDsl, QueryResult, SelectableHelper, dsl::count_star};
+use diesel::{
+    ExpressionMethods, OptionalExtension, QueryDsl, QueryResult, SelectableHelper, dsl::count_star,
+};
 use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl};
 
 use super::{lockout, rows::UserRow, sessions};
@@ -104,11 +106,7 @@ async fn void(conn: &mut AsyncPgConnection, user_id: UserId, purpose: OneTimePur
 }
 
 /// Following a mailed link proves the address; the first time counts.
-async fn mark_verified(
-    conn: &mut AsyncPgConnection,
-    user_id: UserId,
-    now: DateTime<Utc>,
-) -> QueryResult<()> {
+async fn mark_verified(conn: &mut AsyncPgConnection, user_id: UserId, now: DateTime<Utc>) -> QueryResult<()> {
     diesel::update(users::table)
         .filter(users::id.eq(user_id))
         .filter(users::email_verified_at.is_null())

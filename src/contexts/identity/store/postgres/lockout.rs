@@ -88,9 +88,12 @@ pub(super) async fn note_success(
             .do_update()
             .set(known_networks::last_at.eq(excluded(known_networks::last_at)));
         // Once a day is enough for what is kept for months.
-        diesel::query_dsl::methods::FilterDsl::filter(remember, known_networks::last_at.lt(now - Duration::days(1)))
-            .execute(conn)
-            .await?;
+        diesel::query_dsl::methods::FilterDsl::filter(
+            remember,
+            known_networks::last_at.lt(now - Duration::days(1)),
+        )
+        .execute(conn)
+        .await?;
         Ok::<_, StoreError>(())
     })
     .await
@@ -107,9 +110,6 @@ pub(super) async fn forget(conn: &mut AsyncPgConnection, key: &[u8]) -> QueryRes
 
 /// Forgets where the account was entered from.
 pub(super) async fn forget_networks(conn: &mut AsyncPgConnection, key: &[u8]) -> QueryResult<()> {
-    diesel::delete(known_networks::table)
-        .filter(known_networks::account_key.eq(key))
-        .execute(conn)
-        .await?;
+    diesel::delete(known_networks::table).filter(known_networks::account_key.eq(key)).execute(conn).await?;
     Ok(())
 }

@@ -1,9 +1,9 @@
 //! Accounts and sessions in PostgreSQL, schema `identity`.
 
 mod accounts;
-mod lockout;
 mod erasure;
 mod links;
+mod lockout;
 mod rows;
 mod sessions;
 

@@ -114,12 +114,7 @@ pub(super) struct PersonRow {
 
 impl From<PersonRow> for Person {
     fn from(row: PersonRow) -> Self {
-        Self {
-            id: row.id,
-            display_name: row.display_name,
-            headline: row.headline,
-            roles: roles(&row.roles),
-        }
+        Self { id: row.id, display_name: row.display_name, headline: row.headline, roles: roles(&row.roles) }
     }
 }
 

@@ -17,11 +17,7 @@ use crate::{
     principal::{SessionId, UserId},
 };
 
-pub(super) async fn insert(
-    conn: &mut AsyncPgConnection,
-    session: &Session,
-    token: &TokenHash,
-) -> Stored<()> {
+pub(super) async fn insert(conn: &mut AsyncPgConnection, session: &Session, token: &TokenHash) -> Stored<()> {
     diesel::insert_into(sessions::table).values(NewSessionRow::new(session, token)).execute(conn).await?;
     Ok(())
 }
