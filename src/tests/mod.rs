@@ -4,5 +4,6 @@ mod actors;
 mod chat;
 mod identity;
 mod postgres;
+mod realtime;
 pub(crate) mod support;
 mod system;
