@@ -23,9 +23,9 @@ use crate::{
     },
     ports::{Store, mail::FileMail},
     postgres::{Database, DbError},
-    realtime::{Hub, Personal, Realtime, Settings, Shard},
+    realtime::{Hub, LocalShard, Personal, Realtime, Settings},
     signing::Signer,
-    telemetry::metrics::Metrics,
+    telemetry::{log, metrics::Metrics},
 };
 
 /// Everything a server is made of. Cheap to clone.
@@ -185,9 +185,11 @@ impl Platform {
             .app_data(web::Data::new(self.realtime.clone()));
     }
 
-    /// The shard of the worker that this is called on.
-    pub fn start_shard(&self) -> Shard {
-        self.realtime.start_shard()
+    /// Starts the shard of the worker that this is called on.
+    pub fn start_shard(&self, app: &mut ServiceConfig) {
+        if let Some(shard) = LocalShard::start(&self.realtime) {
+            app.app_data(shard);
+        }
     }
 
     /// Lets every connection go, paced.
@@ -199,6 +201,8 @@ impl Platform {
     pub async fn stop_actors(&self, deadline: Duration) {
         self.sessions.stop(deadline).await;
         self.chat.domain().stop(deadline).await;
-        self.arbiters.stop();
+        if !self.arbiters.stop(deadline).await {
+            slog::warn!(log(), "an actor thread did not end in time");
+        }
     }
 }

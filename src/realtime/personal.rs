@@ -16,7 +16,6 @@ use super::{
 };
 use crate::principal::{Principal, UserId};
 
-const NAME: &str = "user";
 /// Publications kept for a person who is away for a moment.
 const KEPT: usize = 64;
 /// How long they are kept.
@@ -30,6 +29,9 @@ pub struct Personal {
 }
 
 impl Personal {
+    /// What stands before the colon.
+    pub const NAMESPACE: &'static str = "user";
+
     /// Personal channels on a hub.
     pub fn new(hub: Hub) -> Self {
         Self { hub, ring: Arc::new(MemoryRing::new(KEPT, KEPT_FOR)) }
@@ -37,7 +39,7 @@ impl Personal {
 
     /// A person's channel.
     pub fn channel(user: UserId) -> Channel {
-        Channel::of(NAME, user)
+        Channel::of(Self::NAMESPACE, user)
     }
 
     /// Tells a person something, on every device of theirs that is connected or soon back.
@@ -53,7 +55,7 @@ impl Personal {
 
 impl Namespace for Personal {
     fn name(&self) -> &'static str {
-        NAME
+        Self::NAMESPACE
     }
 
     fn options(&self) -> ChannelOptions {

@@ -116,3 +116,15 @@ fn wants_protobuf(request: &HttpRequest) -> bool {
             .and_then(|value| value.to_str().ok())
             .is_some_and(|value| value.split(',').any(|name| name.trim() == "centrifuge-protobuf"))
 }
+
+/// `GET /connection/websocket`
+///
+/// # Errors
+/// A problem where the upgrade is refused; see [`UpgradeError`].
+pub async fn connect(
+    request: HttpRequest,
+    payload: web::Payload,
+    realtime: web::Data<Realtime>,
+) -> Result<HttpResponse, crate::http::Problem> {
+    Ok(upgrade(&request, payload, &realtime)?)
+}

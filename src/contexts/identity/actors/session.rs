@@ -205,25 +205,11 @@ impl Request for Revoke {
 
 impl Receive<Revoke> for UserSession {
     fn receive(&mut self, Revoke: Revoke, reply: Reply<()>, cx: &mut Cx<'_, Self>) {
-        let why = Disconnect::new(Disconnect::FORCED.code, "session revoked");
-        self.close_all(&why);
+        self.close_all(&Disconnect::REVOKED);
         // Connections of an incarnation that crashed meanwhile, too.
-        self.seed.realtime.hub().disconnect_session(self.id, &why);
+        self.seed.realtime.hub().disconnect_session(self.id, &Disconnect::REVOKED);
         reply.send(());
         cx.stop();
-    }
-}
-
-/// Ends a session's connections: call it after the store holds the revocation.
-pub async fn revoke(sessions: &Domain<UserSession>, realtime: &Realtime, id: SessionId) {
-    let told = match sessions.live(&id) {
-        Some(mailbox) => mailbox.tell(Revoke).is_ok(),
-        None => false,
-    };
-    if !told {
-        // No live actor, or one that is too busy: its sockets are reached past it.
-        let why = Disconnect::new(Disconnect::FORCED.code, "session revoked");
-        realtime.hub().disconnect_session(id, &why);
     }
 }
 
