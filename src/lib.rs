@@ -6,7 +6,7 @@
 #![warn(missing_docs)]
 
 pub mod actors; // the kit: shell, mailbox, supervisor, registry, observation
-pub mod app; // wiring: the only place that names adapters
+// pub mod app;
 // pub mod cli; // the command line
 pub mod clock; // the time of day, injectable
 pub mod config; // defaults < gigsy.toml < environment

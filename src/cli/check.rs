@@ -18,7 +18,7 @@ pub(super) async fn check(config: &Config, file: Option<&Path>) -> Result<(), Fa
     say(&format!("data           {}", config.data.dir.display()));
 
     let mut well = true;
-    match Database::open(config).await {
+    match Database::attach(config).await {
         Ok(database) => {
             well &= print(&database.status().await);
             database.shutdown().await;

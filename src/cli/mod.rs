@@ -66,11 +66,8 @@ enum Command {
     },
     /// Put back what `backup` wrote; the server must be stopped
     Restore {
-        /// The file to read
+        /// The file to read; what is there now is replaced, all or nothing
         file: PathBuf,
-        /// Replace the data that is there
-        #[arg(long)]
-        force: bool,
     },
     /// Print the version
     Version,
@@ -105,8 +102,8 @@ pub fn main() -> ExitCode {
         Command::Check { print_config: true } => check::print_config(&config),
         Command::Check { .. } => runtime.block_on(check::check(&config, loaded.file.as_deref())),
         Command::User { command } => runtime.block_on(user::run(&config, command)),
-        Command::Backup { file } => runtime.block_on(backup::backup(&config, &file)),
-        Command::Restore { file, force } => runtime.block_on(backup::restore(&config, &file, force)),
+        Command::Backup { file } => backup::backup(&config, &file),
+        Command::Restore { file } => backup::restore(&config, &file),
         Command::Version | Command::Openapi => Ok(()),
     };
     match done {
@@ -139,7 +136,7 @@ fn print_openapi() -> ExitCode {
 }
 
 async fn migrate(config: &Config) -> Result<(), Failure> {
-    let database = Database::open(config).await?;
+    let database = Database::attach(config).await?;
     let applied = database.migrate().await;
     database.shutdown().await;
     match applied?.as_slice() {

@@ -8,7 +8,7 @@ use crate::{app, config::Config, postgres::Database};
 
 pub(super) async fn seed(config: &Config) -> Result<(), Failure> {
     app::permit_demo(config)?;
-    let database = Database::open(config).await?;
+    let database = Database::attach(config).await?;
     database.migrate().await?;
     let bar = ProgressBar::new(0);
     if let Ok(style) = ProgressStyle::with_template("{msg:24} {bar:40} {pos}/{len}") {

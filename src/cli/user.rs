@@ -23,7 +23,7 @@ fn parse_role(name: &str) -> Result<Role, String> {
 }
 
 pub(super) async fn run(config: &Config, command: UserCommand) -> Result<(), Failure> {
-    let database = Database::open(config).await?;
+    let database = Database::attach(config).await?;
     database.migrate().await?;
     let identity = app::identity(config, &database).await?;
     let done = match command {

@@ -16,7 +16,7 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use diesel::{QueryableByName, sql_types::Integer};
 use diesel_async::RunQueryDsl;
-use tokio::runtime::Runtime;
+use tokio::runtime::{Handle, Runtime};
 use url::Url;
 
 pub use error::{Cause, DbError, OpenError};
@@ -79,9 +79,35 @@ struct Inner {
     url: Url,
     mode: Mode,
     acquire: Duration,
-    /// Drives the connections; only `None` while it is dropped.
-    runtime: Option<Runtime>,
     cluster: Option<Cluster>,
+    handle: Handle,
+    #[expect(dead_code, reason = "held, not used: the connections' thread goes with it")]
+    driver: Driver,
+}
+
+/// The runtime that drives the connections.
+struct Driver(Option<Runtime>);
+
+impl Driver {
+    fn start() -> Result<(Self, Handle), OpenError> {
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .thread_name("postgres-io")
+            .enable_all()
+            .build()
+            .map_err(|e| OpenError::System(format!("cannot start a thread for the database: {e}")))?;
+        let handle = runtime.handle().clone();
+        Ok((Self(Some(runtime)), handle))
+    }
+}
+
+impl Drop for Driver {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.0.take() {
+            // Dropping it outright would panic inside another runtime.
+            runtime.shutdown_background();
+        }
+    }
 }
 
 impl Drop for Inner {
@@ -89,10 +115,6 @@ impl Drop for Inner {
         self.pool.close();
         if let Some(cluster) = self.cluster.take() {
             cluster.stop();
-        }
-        if let Some(runtime) = self.runtime.take() {
-            // Dropping it outright would panic inside another runtime.
-            runtime.shutdown_background();
         }
     }
 }
@@ -125,29 +147,24 @@ impl Database {
     }
 
     async fn build(database: &DatabaseConfig, data: &DataConfig, share: bool) -> Result<Self, OpenError> {
-        let runtime = tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(1)
-            .thread_name("postgres-io")
-            .enable_all()
-            .build()
-            .map_err(|e| OpenError::System(format!("cannot start a thread for the database: {e}")))?;
+        let (driver, handle) = Driver::start()?;
         let (url, mode, cluster) = match &database.url {
             Some(url) => (url.clone(), Mode::Server, None),
             None => {
                 let options = embedded::Options::new(database, data);
-                let opened = runtime.spawn_blocking(move || Cluster::open(options, share));
+                let opened = handle.spawn_blocking(move || Cluster::open(options, share));
                 let cluster = opened.await.map_err(|e| OpenError::System(e.to_string()))??;
                 (cluster.url(), Mode::Embedded { data_dir: data.dir.clone() }, Some(cluster))
             }
         };
         let target = Target::parse(&url)?;
-        let manager = pool::Manager::new(target.clone(), runtime.handle().clone());
+        let manager = pool::Manager::new(target.clone(), handle.clone());
         let pool = pool::Pool::builder(manager)
             .max_size(database.pool_size)
             .build()
             .map_err(|e| OpenError::System(e.to_string()))?;
         let acquire = Duration::from_secs(database.acquire_seconds);
-        let inner = Inner { pool, target, url, mode, acquire, runtime: Some(runtime), cluster };
+        let inner = Inner { pool, target, url, mode, acquire, cluster, driver, handle };
         let this = Self { inner: Arc::new(inner) };
         this.check_version().await?;
         Ok(this)
@@ -173,9 +190,8 @@ impl Database {
     /// [`OpenError::Migration`]: each migration is a transaction, so those before it stay.
     pub async fn migrate(&self) -> Result<Vec<String>, OpenError> {
         let target = self.inner.target.clone();
-        let Some(runtime) = &self.inner.runtime else { return Ok(Vec::new()) };
         // On our own runtime: the harness panics on a single-threaded one, as actix's are.
-        let done = runtime.spawn(async move {
+        let done = self.inner.handle.spawn(async move {
             let conn = pool::establish(&target).await.map_err(|e| OpenError::Migration(chain(&e)))?;
             migrate::run(conn).await
         });
@@ -199,6 +215,11 @@ impl Database {
     /// Host and database, fit for logs.
     pub fn place(&self) -> &str {
         &self.inner.target.place
+    }
+
+    /// The private server's process id, while it is up and ours.
+    pub fn child_pid(&self) -> Option<u32> {
+        self.inner.cluster.as_ref()?.pid()
     }
 
     /// Connections at the moment: in the pool, and of these idle.

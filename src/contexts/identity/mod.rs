@@ -41,7 +41,7 @@ pub use service::{
     PasswordForm, RealtimeGrant, RealtimeToken, ResetForm, ResetRequestForm, SignInForm,
 };
 pub use store::{Store, StoreError};
-pub use tokens::Token;
+pub use tokens::{Token, TokenKind};
 
 use crate::{clock::Clock, config::Config, ports::mail::Mail, principal::SessionId, signing::Signer};
 use passwords::Passwords;

@@ -32,6 +32,7 @@ use super::IdentityError;
     me::patch,
     me::request_deletion,
     me::cancel_deletion,
+    people::find,
     people::get,
     realtime::token,
 ))]

@@ -41,6 +41,21 @@ impl Directory {
         self.people(&[id]).await?.pop().ok_or(IdentityError::NotFound("person"))
     }
 
+    /// Up to `limit` people for what somebody has typed: part of a name, or a whole address.
+    ///
+    /// # Errors
+    /// [`IdentityError::Store`].
+    pub async fn find(&self, text: &str, limit: usize) -> Result<Vec<Person>, IdentityError> {
+        let text = text.trim();
+        if text.is_empty() {
+            return Ok(Vec::new());
+        }
+        if text.contains('@') {
+            return Ok(self.by_email(text).await?.into_iter().collect());
+        }
+        Ok(self.store.people_named(text, i64::try_from(limit).unwrap_or(i64::MAX)).await?)
+    }
+
     /// The person of that address, for an invitation; `None` also for what is no address.
     ///
     /// # Errors

@@ -1,7 +1,7 @@
 //! Where accounts and sessions are kept. Each method is atomic.
 
 #[cfg(test)]
-mod contract;
+pub(crate) mod contract;
 mod postgres;
 mod schema;
 
@@ -107,6 +107,8 @@ pub trait Store: Send + Sync {
     async fn credentials_of(&self, id: UserId) -> Stored<Option<Credentials>>;
     /// Those of `ids` that exist, in no order.
     async fn people(&self, ids: &[UserId]) -> Stored<Vec<Person>>;
+    /// People with `text` in their name, those whose name begins with it first; at most `limit`.
+    async fn people_named(&self, text: &str, limit: i64) -> Stored<Vec<Person>>;
     /// Changes the profile if its version is `version`, and raises it.
     async fn change_profile(
         &self,

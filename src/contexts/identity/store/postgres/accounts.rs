@@ -1,6 +1,8 @@
 //! Accounts: profile, roles, password.
 
-use diesel::{AsChangeset, ExpressionMethods, OptionalExtension, QueryDsl, SelectableHelper};
+use diesel::{
+    AsChangeset, ExpressionMethods, OptionalExtension, PgTextExpressionMethods, QueryDsl, SelectableHelper,
+};
 use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl};
 
 use super::{
@@ -48,6 +50,23 @@ pub(super) async fn people(conn: &mut AsyncPgConnection, ids: &[UserId]) -> Stor
     let rows = users::table
         .filter(users::id.eq_any(ids))
         .filter(users::erased_at.is_null())
+        .select(PersonRow::as_select())
+        .load(conn)
+        .await?;
+    Ok(rows.into_iter().map(Person::from).collect())
+}
+
+pub(super) async fn people_named(
+    conn: &mut AsyncPgConnection,
+    text: &str,
+    limit: i64,
+) -> Stored<Vec<Person>> {
+    let literal = text.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_");
+    let rows = users::table
+        .filter(users::erased_at.is_null())
+        .filter(users::display_name.ilike(format!("%{literal}%")))
+        .order((users::display_name.not_ilike(format!("{literal}%")), users::display_name, users::id))
+        .limit(limit)
         .select(PersonRow::as_select())
         .load(conn)
         .await?;

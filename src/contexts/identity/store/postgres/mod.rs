@@ -79,6 +79,10 @@ impl Store for PostgresStore {
         accounts::people(&mut *self.conn().await?, ids).await
     }
 
+    async fn people_named(&self, text: &str, limit: i64) -> Stored<Vec<Person>> {
+        accounts::people_named(&mut *self.conn().await?, text, limit).await
+    }
+
     async fn change_profile(
         &self,
         id: UserId,
