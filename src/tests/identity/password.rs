@@ -31,7 +31,10 @@ async fn a_change_needs_the_present_password_and_ends_the_other_sessions() {
     let (_, who) = w.person("lina@example.org").await;
     let (_, other) = w.sign_in("lina@example.org").await;
     let refused = change(&w, &who, "wrong horse", NEXT).await.unwrap_err();
-    assert_eq!((refused.slug(), refused.fields()[0].pointer.as_str()), ("wrong-password", "/current_password"));
+    assert_eq!(
+        (refused.slug(), refused.fields()[0].pointer.as_str()),
+        ("wrong-password", "/current_password")
+    );
     assert_eq!(w.ended.ids(), []);
     change(&w, &who, PASSWORD, NEXT).await.unwrap();
     assert_eq!(w.ended.ids(), [other.session_id]);

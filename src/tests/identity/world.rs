@@ -172,7 +172,10 @@ pub async fn database() -> Database {
     };
     let name = format!("t{}", uuid::Uuid::now_v7().simple());
     let admin = open("postgres").await;
-    diesel::sql_query(format!("create database {name}")).execute(&mut *admin.conn().await.unwrap()).await.unwrap();
+    diesel::sql_query(format!("create database {name}"))
+        .execute(&mut *admin.conn().await.unwrap())
+        .await
+        .unwrap();
     let database = open(&name).await;
     database.migrate().await.unwrap();
     database
