@@ -2,6 +2,7 @@
 
 mod actors;
 mod chat;
+mod house;
 mod identity;
 mod postgres;
 mod realtime;
