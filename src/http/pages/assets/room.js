@@ -29,6 +29,7 @@ export class RoomView {
   #paging = false;
   #caught = null;
   #read = 0;
+  #stuck = true; // whether the newest message is in view
   #off = new AbortController();
   #message;
 
@@ -86,10 +87,10 @@ export class RoomView {
     const chat = this.#client.newSubscription(`chat:${id}`, { recoverable: true, joinLeave: true });
     chat.on("subscribed", (context) => this.#subscribed(context));
     chat.on("subscribing", () => {
-      if (this.#loaded) setNote($("room-state"), "Connection lost. What you write is kept and sent when it is back.");
+      if (this.#loaded) this.#warn("Connection lost. What you write is kept and sent when it is back.");
     });
     chat.on("unsubscribed", (context) => {
-      if (context.code !== 0) setNote($("room-state"), `This room is closed to you: ${context.reason || "no longer a member"}.`);
+      if (context.code !== 0) this.#warn(`This room is closed to you: ${context.reason || "no longer a member"}.`);
     });
     chat.on("publication", (context) => this.#published(context));
     chat.on("join", ({ info }) => this.#came(info));
@@ -115,7 +116,7 @@ export class RoomView {
       // The SDK hands over what was missed right after this event, before anything else runs.
       this.#caught = 0;
       queueMicrotask(() => {
-        this.#say(this.#caught ? `Back. Caught up on ${count(this.#caught, "message")}.` : "Back. Nothing was missed.");
+        this.#say(this.#caught ? `Back. Caught up on ${count(this.#caught, "message")}.` : "Back. Nothing was missed.", true);
         this.#caught = null;
       });
     } else {
@@ -184,7 +185,7 @@ export class RoomView {
       this.#toEnd();
       this.#markRead();
     } catch (error) {
-      if (!this.#closed) setNote($("room-state"), explain(error));
+      if (!this.#closed) this.#warn(explain(error));
     }
   }
 
@@ -202,7 +203,7 @@ export class RoomView {
       // What was being read stays where it was.
       scroller.scrollTop = scroller.scrollHeight - fromEnd;
     } catch (error) {
-      setNote($("room-state"), explain(error));
+      this.#warn(explain(error));
     } finally {
       this.#paging = false;
     }
@@ -336,13 +337,18 @@ export class RoomView {
     on("older", "click", () => this.older());
     on("to-end", "click", () => this.#toEnd());
     on("scroller", "scroll", () => {
-      if (this.#atEnd) {
+      this.#stuck = this.#atEnd;
+      if (this.#stuck) {
         $("to-end").hidden = true;
         this.#markRead();
       }
       if (this.#loaded && $("scroller").scrollTop < 120) this.older();
     });
     document.addEventListener("visibilitychange", () => this.#markRead(), { signal: this.#off.signal });
+    // A window that gets smaller (a phone's keyboard) must not hide the newest message.
+    const resized = new ResizeObserver(() => this.#stuck && this.#toEnd());
+    resized.observe($("scroller"));
+    this.#off.signal.addEventListener("abort", () => resized.disconnect());
   }
 
   get #atEnd() {
@@ -353,12 +359,19 @@ export class RoomView {
   #toEnd() {
     const scroller = $("scroller");
     scroller.scrollTop = scroller.scrollHeight;
+    this.#stuck = true;
     $("to-end").hidden = true;
   }
 
-  #say(text) {
+  #warn(text) {
+    $("room-state").classList.remove("good");
+    setNote($("room-state"), text);
+  }
+
+  #say(text, good = false) {
     const strip = $("room-state");
     setNote(strip, text);
+    strip.classList.toggle("good", good);
     announce(text);
     setTimeout(() => {
       if (strip.textContent === text) setNote(strip, null);
