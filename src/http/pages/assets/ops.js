@@ -1,13 +1,14 @@
 // The operators' console at `/ops`: first painted by REST, then fed by the channel `ops:actors`.
 
-import { get, me as whoAmI, post, signOut } from "./api.js";
+import { get, me as whoAmI, post, signOut, withQuery } from "./api.js";
 import { ActorsTable, MOST_ROWS } from "./actors-table.js";
-import { $, announce, count, h, setNote, setText } from "./dom.js";
+import { $, announce, count, debounce, h, setNote, setText } from "./dom.js";
 import { bytes, duration, number } from "./format.js";
 import { connect } from "./realtime.js";
 import { explain, signInPanel } from "./session.js";
 
 const STALE_MS = 5000;
+const LOOK_MS = 2000;
 
 async function start() {
   let me;
@@ -37,31 +38,51 @@ function run() {
   let paused = false;
   let latest = null;
   let arrived = 0;
+  let looked = [];
   const table = new ActorsTable($("heads"), $("actors"), (actor) => askRestart(actor));
 
   function draw() {
     const { matching, shown } = table.draw();
-    const text = matching > shown ? `The first ${MOST_ROWS} of ${number(matching)} that match. Filter to see the others.`
-      : matching === table.total ? count(matching, "actor") : `${number(matching)} of ${count(table.total, "actor")}`;
+    const total = latest?.total ?? matching;
+    const filtered = $("filter-text").value.trim() || $("filter-kind").value;
+    const text = filtered ? `${number(matching)} of ${count(total, "actor")}${matching > shown ? `, ${shown} shown` : ""}`
+      : total > shown ? `${shown} of ${count(total, "actor")}; filter to find the others` : count(total, "actor");
     setText($("shown"), text);
     $("no-actors").hidden = matching > 0;
   }
 
   function take(sample) {
     arrived = Date.now();
+    sample.total ??= sample.actors.length;
     latest = sample;
     setNote($("trouble"), null);
-    table.update(sample.actors, sample.at ? Date.parse(sample.at) : arrived);
+    // The channel carries the busiest actors only; what was asked for by a filter is added.
+    const sent = new Set(sample.actors.map((actor) => `${actor.kind}/${actor.id}`));
+    table.update([...sample.actors, ...looked.filter((actor) => !sent.has(`${actor.kind}/${actor.id}`))], sample.at ? Date.parse(sample.at) : arrived);
     if (paused) return;
     drawKinds(table.kinds);
-    if (sample.system) drawSystem(sample.system, sample.actors);
+    if (sample.system) drawSystem(sample);
     setText($("as-of"), `as of ${new Date(sample.at ?? arrived).toLocaleTimeString()}`);
     draw();
   }
 
+  /** Asks for the actors that the filter names, when the channel does not carry them all. */
+  async function look() {
+    const [q, kind] = [$("filter-text").value.trim(), $("filter-kind").value];
+    if (!latest || latest.total <= latest.actors.length || !(q || kind)) return void (looked = []);
+    try {
+      looked = (await get(withQuery("/api/v1/ops/actors", { q, kind, sort: "depth", limit: MOST_ROWS }))).items;
+    } catch (error) {
+      setNote($("trouble"), explain(error));
+    }
+  }
+  setInterval(look, LOOK_MS);
+  const lookSoon = debounce(250, look);
+
   const filter = () => {
     table.filter({ text: $("filter-text").value, kind: $("filter-kind").value });
     draw();
+    lookSoon();
   };
   $("filter-text").addEventListener("input", filter);
   $("filter-kind").addEventListener("change", filter);
@@ -78,13 +99,14 @@ function run() {
   });
   const live = client.newSubscription("ops:actors");
   live.on("publication", ({ data }) => take(data));
+  live.on("subscribed", ({ data }) => data?.actors && take(data));
   live.on("unsubscribed", ({ code, reason }) => code && setNote($("trouble"), `No live view: ${reason} (${code}).`));
   live.subscribe();
   client.connect();
 
   Promise.all([get("/api/v1/ops/actors"), get("/api/v1/ops/system")]).then(
     // What is live is newer.
-    ([{ items }, system]) => latest ?? take({ actors: items, system }),
+    ([{ items, total }, system]) => latest ?? take({ actors: items, total, system }),
     (error) => latest ?? setNote($("trouble"), explain(error)),
   );
   setInterval(() => {
@@ -113,12 +135,12 @@ function drawKinds(kinds) {
   while (select.options.length > wanted.length) select.lastElementChild.remove();
 }
 
-function drawSystem(system, actors) {
+function drawSystem({ system, actors, total }) {
   const sum = (name) => actors.reduce((total, actor) => total + (actor[name] ?? 0), 0);
   const tiles = [
     ["Connections", number(system.sockets?.connections)],
     ["Subscriptions", number(system.sockets?.subscriptions)],
-    ["Actors", number(actors.length)],
+    ["Actors", number(total)],
     ["Waiting", number(sum("depth"))],
     ["Rejected", number(sum("rejected"))],
     ["Restarts", number(sum("restarts"))],
@@ -133,7 +155,7 @@ function drawSystem(system, actors) {
   });
   rows($("shards"), system.shards ?? [], (shard) => [shard.id, number(shard.connections), number(shard.channels), bytes(shard.queued_bytes), number(shard.frames_out)]);
   rows($("stores"), system.stores ?? [], (store) => [store.name, store.mode, store.reachable ? "reachable" : "away",
-    store.latency_ms === undefined || store.latency_ms === null ? "–" : `${Number(store.latency_ms).toFixed(1)} ms`, store.version ?? "–"]);
+    store.latency_ms === undefined || store.latency_ms === null ? "–" : `${Number(store.latency_ms).toFixed(1)} ms`, store.version, store.mend ?? store.detail ?? ""]);
   (system.stores ?? []).forEach((store, i) => ($("stores").children[i].children[2].className = store.reachable ? "good" : "bad"));
 }
 
