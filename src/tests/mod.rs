@@ -1,4 +1,6 @@
 //! The one test binary: `support/`, and a folder for each part of the system.
 
+#![allow(clippy::panic, clippy::print_stdout, reason = "that is how a test fails, and what it measured")]
+
 mod postgres;
 pub(crate) mod support;

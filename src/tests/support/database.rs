@@ -222,7 +222,11 @@ mod tests {
 
     #[tokio::test]
     async fn every_test_has_a_migrated_database_of_its_own() {
-        let (a, b) = (TestDatabase::new(), TestDatabase::new());
+        let a = TestDatabase::new();
+        let began = std::time::Instant::now();
+        let b = TestDatabase::new();
+        println!("a database in {:?}", began.elapsed());
+        assert_ne!(a.url(), b.url());
         let (one, two) = (a.open().await, b.open().await);
         assert_eq!(write_and_count(&one, "x").await, 1);
         assert_eq!(write_and_count(&two, "x").await, 1);
