@@ -6,7 +6,7 @@
 
 use std::{
     fs,
-    path::Path,
+    path::{Path, PathBuf},
     sync::{
         OnceLock,
         atomic::{AtomicU32, Ordering},
@@ -92,7 +92,7 @@ fn server() -> &'static Server {
             Server::prepare(admin, None, None)
         }
         _ => {
-            let base = std::env::temp_dir().join("gigsy-tests");
+            let base = scratch().join("gigsy-tests");
             clear_dead(&base);
             let options = Options {
                 data_dir: base.join(std::process::id().to_string()),
@@ -179,6 +179,16 @@ impl Server {
                 self.admin(&format!("drop database if exists {name} with (force)"));
             }
         }
+    }
+}
+
+/// Where clusters for tests are made: in memory where there is plenty, because creating databases
+/// by the hundred is mostly waiting for the disk to sync.
+pub(crate) fn scratch() -> PathBuf {
+    let memory = Path::new("/dev/shm");
+    match rustix::fs::statvfs(memory) {
+        Ok(stat) if stat.f_bavail * stat.f_frsize > 2 << 30 => memory.to_owned(),
+        _ => std::env::temp_dir(),
     }
 }
 
