@@ -8,6 +8,7 @@ pub mod embedded;
 mod error;
 mod migrate;
 mod pool;
+mod settings;
 mod status;
 mod tls;
 
@@ -22,7 +23,7 @@ pub use error::{Cause, DbError, OpenError};
 pub use pool::Conn;
 #[doc(hidden)]
 pub use pool::Manager;
-pub use status::{MigrationState, StoreStatus};
+pub use status::MigrationState;
 
 use crate::{
     config::{Config, DataConfig, DatabaseConfig},

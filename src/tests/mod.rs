@@ -2,5 +2,10 @@
 
 #![allow(clippy::panic, clippy::print_stdout, reason = "that is how a test fails, and what it measured")]
 
+mod actors;
+mod chat;
+mod identity;
 mod postgres;
+mod realtime;
 pub(crate) mod support;
+mod system;

@@ -1,0 +1,3 @@
+//! The real-time layer over a real listener.
+
+mod fixture;
