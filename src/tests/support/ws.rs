@@ -16,6 +16,7 @@ use tokio_util::codec::{Decoder as _, Encoder as _};
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// One connection.
+#[derive(Debug)]
 pub(crate) struct WsClient {
     stream: TcpStream,
     codec: Codec,
@@ -147,11 +148,14 @@ impl WsClient {
         if !self.lines.is_empty() {
             return false;
         }
-        match timeout(wait, self.read()).await {
-            Err(_) => true,
-            Ok(read) => {
-                read.unwrap();
-                self.lines.is_empty()
+        let until = tokio::time::Instant::now() + wait;
+        loop {
+            match tokio::time::timeout_at(until, self.read()).await {
+                Err(_) => return true,
+                Ok(read) => read.unwrap(),
+            }
+            if !self.lines.is_empty() {
+                return false;
             }
         }
     }
