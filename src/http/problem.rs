@@ -24,7 +24,7 @@ pub struct Problem {
     detail: String,
     fields: Vec<FieldError>,
     retry_after: Option<Duration>,
-    allow: Option<&'static str>,
+    allow: Option<String>,
 }
 
 /// The body's shape, for the API document.
@@ -69,8 +69,9 @@ impl Problem {
         problem
     }
 
-    /// The method is not one of the path's; `allow` lists those that are.
-    pub fn method_not_allowed(allow: &'static str) -> Self {
+    /// The method is not one of the path's; `methods` are those that are.
+    pub fn method_not_allowed(methods: &[&str]) -> Self {
+        let allow = methods.join(", ");
         let mut problem = Self::new(ErrorKind::MethodNotAllowed, format!("this path takes {allow}"));
         problem.allow = Some(allow);
         problem
@@ -142,8 +143,8 @@ impl ResponseError for Problem {
             let seconds = wait.as_millis().div_ceil(1000).max(1);
             response.insert_header((header::RETRY_AFTER, seconds.to_string()));
         }
-        if let Some(allow) = self.allow {
-            response.insert_header((header::ALLOW, allow));
+        if let Some(allow) = &self.allow {
+            response.insert_header((header::ALLOW, allow.as_str()));
         }
         if self.kind == ErrorKind::Unauthenticated {
             response.insert_header((header::WWW_AUTHENTICATE, "Bearer realm=\"gigsy\""));
