@@ -5,14 +5,16 @@ import { $, count, debounce, h, setNote, setText, uuid } from "./dom.js";
 import { avatar, find, learn, lookUp, nameOf } from "./people.js";
 import { explain } from "./session.js";
 
+const lastActive = (room) => Date.parse(room.last_message?.created_at ?? room.created_at) || 0;
+
 /** A room with the title under which it is listed. */
 async function titled(room, me) {
   let title = room.name;
   if (room.kind === "direct") {
-    const peer = room.peer?.user_id ?? room.peer?.id ?? room.peer_id ?? room.peer ?? room.member_ids?.find((id) => id !== me.id);
-    learn(peer, room.peer?.display_name);
-    title = peer ? await lookUp(peer) : title;
-    room.peerId = peer;
+    const other = room.peer ?? room.members?.find((member) => member.user_id !== me.id);
+    learn(other?.user_id, other?.display_name);
+    title = other ? await lookUp(other.user_id) : title;
+    room.peerId = other?.user_id;
   }
   return Object.assign(room, { title: title || "Room without a name" });
 }
@@ -39,8 +41,10 @@ export class RoomList {
 
   async refresh() {
     try {
-      const [mine, open] = await Promise.all([all("/api/v1/chat/rooms"), get("/api/v1/chat/rooms/public?limit=50")]);
+      const [mine, open] = await Promise.all([all("/api/v1/chat/rooms"), get("/api/v1/chat/rooms?scope=public&limit=50")]);
       this.#rooms = await Promise.all(mine.map((room) => titled(room, this.#me)));
+      await Promise.all(mine.map((room) => room.last_message && lookUp(room.last_message.sender_id)));
+      this.#rooms.sort((a, b) => lastActive(b) - lastActive(a));
       const joinable = await Promise.all(open.items.filter((room) => !this.byId(room.id)).map((room) => titled(room, this.#me)));
       setNote($("rooms-note"), this.#rooms.length ? null : "You are in no room yet. Join one, or make your own.");
       $("my-rooms").replaceChildren(...this.#rooms.map((room) => this.#row(room)));
@@ -69,10 +73,18 @@ export class RoomList {
   #row(room) {
     const unread = room.unread ?? 0;
     const button = h("button", { type: "button", class: "room-row" }, badge(room),
-      h("span", { class: "names" }, h("b", {}, room.title), h("span", {}, about(room))),
+      h("span", { class: "names" }, h("b", {}, room.title), h("span", {}, this.#last(room))),
       unread ? h("span", { class: "unread" }, unread > 99 ? "99+" : String(unread), h("span", { class: "hidden" }, " unread")) : null);
     button.addEventListener("click", () => this.#open(room));
     return h("li", { dataset: { room: room.id } }, button);
+  }
+
+  /** The last message in a line, or what the room is. */
+  #last(room) {
+    const { last_message: last } = room;
+    if (!last) return about(room);
+    const by = last.sender_id === this.#me.id ? "You" : nameOf(last.sender_id).split(" ")[0];
+    return room.kind === "direct" && by !== "You" ? last.body : `${by}: ${last.body}`;
   }
 
   #joinRow(room) {
@@ -108,7 +120,6 @@ export async function createRoom(me, kind, name, memberIds) {
   const body = { kind, member_ids: memberIds };
   if (name) body.name = name;
   const room = await post("/api/v1/chat/rooms", body, { "idempotency-key": uuid() });
-  if (kind === "direct") room.peerId = memberIds[0];
   return titled(room, me);
 }
 

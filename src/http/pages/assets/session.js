@@ -147,7 +147,7 @@ async function offerDemo(place, done) {
   const buttons = (demo.accounts ?? []).map((account) => {
     const what = account.email.split("@")[0];
     const button = h("button", { type: "button", dataset: { demo: what } },
-      h("b", {}, `Sign in as demo ${what}`), h("span", {}, account.name ?? ""));
+      h("b", {}, `Sign in as demo ${what}`), h("span", {}, account.display_name ?? account.name ?? ""));
     button.addEventListener("click", async () => {
       button.disabled = true;
       setNote(error, null);
