@@ -11,22 +11,33 @@
 
 pub mod auth;
 pub mod channels;
+pub mod client;
+mod core;
+mod drain;
+mod gateway;
 pub mod hub;
+pub mod lanes;
+mod limits;
 pub mod log;
-mod metrics;
-mod outbound;
+pub mod metrics;
+pub mod outbound;
+mod personal;
 pub mod protocol;
-mod queue;
+pub mod queue;
 pub mod rpc;
 mod settings;
-mod shard;
+pub mod shard;
 mod socket;
 
 pub use auth::{Admission, Authenticator};
 pub use channels::{Channel, ChannelOptions, ClientId, ClientInfo, Namespace};
+pub use core::{Realtime, RealtimeBuilder};
+pub use gateway::{UpgradeError, connect, upgrade};
 pub use hub::Hub;
+pub use limits::Bucket;
 pub use log::{ChannelLog, HistoryQuery, LogSlice, MemoryRing, Publication, StreamPos};
 pub use metrics::RealtimeMetrics;
+pub use personal::Personal;
 pub use protocol::{
     disconnect::{Disconnect, Unsubscribe},
     errors::RtError,
@@ -34,4 +45,5 @@ pub use protocol::{
 };
 pub use rpc::{Rpc, Second, Staged, ready, refused, second};
 pub use settings::Settings;
+pub use shard::LocalShard;
 pub use socket::on_connect;

@@ -37,6 +37,8 @@ pub struct Settings {
     pub commands_per_second: u32,
     /// Web origins that may connect.
     pub origins: Vec<Origin>,
+    /// Only this machine can reach the node: its own names for itself may connect too.
+    pub loopback: bool,
 }
 
 impl Settings {
@@ -60,6 +62,7 @@ impl Settings {
             max_connections: realtime.max_connections_per_session,
             commands_per_second: config.commands_per_second(),
             origins,
+            loopback: config.is_loopback(),
         }
     }
 }

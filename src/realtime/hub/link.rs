@@ -4,7 +4,7 @@ use std::{
     collections::HashSet,
     fmt, mem,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError, RwLock,
+        Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock,
         atomic::{AtomicBool, Ordering},
     },
 };
@@ -26,11 +26,6 @@ impl ShardId {
 
     pub(super) const fn bit(self) -> u64 {
         1 << self.0
-    }
-
-    #[cfg(test)]
-    pub(crate) const fn of(number: u8) -> Self {
-        Self(number)
     }
 }
 
@@ -67,20 +62,33 @@ pub(super) struct Links(RwLock<Vec<Arc<Link>>>);
 
 struct Link {
     id: ShardId,
-    port: Arc<dyn ShardPort>,
+    port: OnceLock<Arc<dyn ShardPort>>,
     lost: Mutex<Lost>,
     has_lost: AtomicBool,
 }
 
 impl Links {
-    pub(super) fn attach(&self, port: Arc<dyn ShardPort>) -> Option<ShardId> {
+    pub(super) fn reserve(&self) -> Option<ShardId> {
         let mut links = self.0.write().unwrap_or_else(PoisonError::into_inner);
         if links.len() >= MAX_SHARDS {
             return None;
         }
         let id = ShardId(links.len() as u8);
-        links.push(Arc::new(Link { id, port, lost: Mutex::default(), has_lost: AtomicBool::new(false) }));
+        links.push(Arc::new(Link {
+            id,
+            port: OnceLock::new(),
+            lost: Mutex::default(),
+            has_lost: AtomicBool::new(false),
+        }));
         Some(id)
+    }
+
+    pub(super) fn connect(&self, shard: ShardId, port: Arc<dyn ShardPort>) {
+        let links = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        if let Some(link) = links.get(shard.index()) {
+            // A number is given to one shard only.
+            let _ = link.port.set(port);
+        }
     }
 
     pub(super) fn tell(&self, shard: ShardId, message: ToShard) -> bool {
@@ -107,7 +115,11 @@ impl Links {
 
 impl Link {
     fn tell(&self, message: ToShard) -> bool {
-        match self.port.tell(message) {
+        let told = match self.port.get() {
+            Some(port) => port.tell(message),
+            None => Err(message),
+        };
+        match told {
             Ok(()) => true,
             Err(message) => {
                 self.remember(message);

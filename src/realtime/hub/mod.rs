@@ -139,9 +139,14 @@ impl Hub {
         self.inner.channels.len()
     }
 
-    /// Adds a shard. `None` when the node has [`MAX_SHARDS`] already.
-    pub fn attach(&self, port: Arc<dyn ShardPort>) -> Option<ShardId> {
-        self.inner.links.attach(port)
+    /// A number for one more shard. `None` when the node has [`MAX_SHARDS`] already.
+    pub(super) fn reserve(&self) -> Option<ShardId> {
+        self.inner.links.reserve()
+    }
+
+    /// Tells how that shard is reached.
+    pub(super) fn connect(&self, shard: ShardId, port: Arc<dyn ShardPort>) {
+        self.inner.links.connect(shard, port);
     }
 
     /// Tells a shard something; false if it is full or gone.

@@ -37,6 +37,27 @@ pub enum Method {
     Pong,
 }
 
+impl Method {
+    /// Its name on the wire, and in metrics.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Connect(_) => "connect",
+            Self::Subscribe(_) => "subscribe",
+            Self::Unsubscribe(_) => "unsubscribe",
+            Self::Publish(_) => "publish",
+            Self::Presence(_) => "presence",
+            Self::PresenceStats(_) => "presence_stats",
+            Self::History(_) => "history",
+            Self::Rpc(_) => "rpc",
+            Self::Send(_) => "send",
+            Self::Refresh(_) => "refresh",
+            Self::SubRefresh(_) => "sub_refresh",
+            Self::Ping => "ping",
+            Self::Pong => "pong",
+        }
+    }
+}
+
 /// `connect`.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]

@@ -4,6 +4,7 @@
 //! the shard's too (ping, pong, handshake, expiry, overflow, stall, the wait for a close frame),
 //! because the timers of a stalled connection's own task are not polled.
 
+mod actor;
 mod conn;
 mod drain;
 mod members;
@@ -14,7 +15,10 @@ use std::{collections::HashMap, sync::Arc, time::Instant};
 
 use serde::Serialize;
 
-pub use self::conn::ConnSignal;
+pub use self::{
+    actor::{LocalShard, ShardActor},
+    conn::ConnSignal,
+};
 use self::{
     conn::{Conn, Liveness, Phase, Stall},
     drain::Drain,
@@ -95,11 +99,6 @@ impl Shard {
     /// Tells the shard its number, by which it asks the hub for what it missed.
     pub const fn numbered(&mut self, id: ShardId) {
         self.id = Some(id);
-    }
-
-    /// The shard's number, once it has one.
-    pub const fn id(&self) -> Option<ShardId> {
-        self.id
     }
 
     /// What operators see.
