@@ -2,9 +2,7 @@
 
 use std::time::Duration;
 
-use url::{Origin, Url};
-
-use crate::config::Config;
+use crate::{config::Config, http::origins::Origins};
 
 /// The layer's settings.
 #[derive(Clone, Debug)]
@@ -36,17 +34,13 @@ pub struct Settings {
     /// Commands a second of a connection, and of a session.
     pub commands_per_second: u32,
     /// Web origins that may connect.
-    pub origins: Vec<Origin>,
-    /// Only this machine can reach the node: its own names for itself may connect too.
-    pub loopback: bool,
+    pub origins: Origins,
 }
 
 impl Settings {
     /// From the configuration.
     pub fn new(config: &Config) -> Self {
         let realtime = &config.realtime;
-        let public = Url::parse(&config.public_url()).ok();
-        let origins = public.iter().chain(&config.server.allowed_origins).map(Url::origin).collect();
         Self {
             ping: Duration::from_secs(realtime.ping_seconds.max(1)),
             pong: Duration::from_secs(realtime.pong_seconds.max(1)),
@@ -61,8 +55,7 @@ impl Settings {
             max_subscriptions: realtime.max_subscriptions,
             max_connections: realtime.max_connections_per_session,
             commands_per_second: config.commands_per_second(),
-            origins,
-            loopback: config.is_loopback(),
+            origins: Origins::new(config),
         }
     }
 }

@@ -15,7 +15,10 @@ use super::{
     shard::{ConnSignal, LocalShard},
     socket::Socket,
 };
-use crate::error::{ErrorKind, Fault};
+use crate::{
+    error::{ErrorKind, Fault},
+    http::Problem,
+};
 
 /// Why a connection is not upgraded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -56,7 +59,20 @@ impl Fault for UpgradeError {
     }
 }
 
-/// Handles `GET /connection/websocket`. The worker's [`LocalShard`] must be in its `app_data`.
+/// The handler of `GET /connection/websocket`.
+///
+/// # Errors
+/// See [`UpgradeError`].
+pub async fn websocket(
+    request: HttpRequest,
+    payload: web::Payload,
+    realtime: web::Data<Realtime>,
+) -> Result<HttpResponse, Problem> {
+    Ok(upgrade(&request, payload, &realtime)?)
+}
+
+/// Upgrades a request. What [`LocalShard::start`] gave the worker must be in its `app_data`, as a
+/// `web::Data<Option<LocalShard>>`.
 ///
 /// # Errors
 /// See [`UpgradeError`].
@@ -68,14 +84,17 @@ pub fn upgrade(
     if realtime.is_draining() {
         return Err(UpgradeError::Draining);
     }
-    if !origin::allowed(request.headers(), realtime.settings()) {
+    if !origin::allowed(request.headers(), &realtime.settings().origins) {
         return Err(UpgradeError::Origin);
     }
     if wants_protobuf(request) {
         return Err(UpgradeError::Format);
     }
     let mut response = actix_web_actors::ws::handshake(request).map_err(|_| UpgradeError::Handshake)?;
-    let shard = request.app_data::<LocalShard>().ok_or(UpgradeError::NoShard)?.clone();
+    let shard = request
+        .app_data::<web::Data<Option<LocalShard>>>()
+        .and_then(|shard| shard.as_ref().clone())
+        .ok_or(UpgradeError::NoShard)?;
 
     let socket = request.conn_data::<Socket>().cloned().unwrap_or_default();
     socket.bound_send_buffer();
@@ -115,16 +134,4 @@ fn wants_protobuf(request: &HttpRequest) -> bool {
             .get(header::SEC_WEBSOCKET_PROTOCOL)
             .and_then(|value| value.to_str().ok())
             .is_some_and(|value| value.split(',').any(|name| name.trim() == "centrifuge-protobuf"))
-}
-
-/// `GET /connection/websocket`
-///
-/// # Errors
-/// A problem where the upgrade is refused; see [`UpgradeError`].
-pub async fn connect(
-    request: HttpRequest,
-    payload: web::Payload,
-    realtime: web::Data<Realtime>,
-) -> Result<HttpResponse, crate::http::Problem> {
-    Ok(upgrade(&request, payload, &realtime)?)
 }

@@ -11,3 +11,4 @@ pub(crate) mod skip;
 pub(crate) mod socket;
 pub(crate) mod sql;
 pub(crate) mod wait;
+pub(crate) mod ws;
