@@ -133,8 +133,6 @@ pub struct ChatRoom {
     pace: Pace,
     typing_pace: Pace,
     counts: Counts,
-    #[cfg(test)]
-    settling: Vec<crate::actors::Reply<RoomState>>,
 }
 
 impl From<StoreError> for RebuildError {
@@ -191,8 +189,6 @@ impl Behavior for ChatRoom {
             pace: Pace::per_second(seed.limits.sends_per_second),
             typing_pace: Pace::each(seed.limits.typing_every),
             counts: Counts::default(),
-            #[cfg(test)]
-            settling: Vec::new(),
             seed,
         })
     }

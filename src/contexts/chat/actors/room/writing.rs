@@ -90,8 +90,6 @@ impl ChatRoom {
             return self.catch_up(cx);
         }
         if self.queue.is_empty() {
-            #[cfg(test)]
-            self.settled();
             return;
         }
         let most = if self.alone > 0 { 1 } else { self.seed.limits.batch.max(1) };
@@ -312,33 +310,9 @@ fn cause(error: &StoreError) -> String {
 }
 
 #[cfg(test)]
-mod settling {
-    use super::*;
-    use crate::contexts::chat::actors::room::messages::Settle;
-
-    impl Receive<Settle> for ChatRoom {
-        fn receive(&mut self, _: Settle, reply: Reply<RoomState>, cx: &mut Cx<'_, Self>) {
-            self.settling.push(reply);
-            self.pump(cx);
-        }
-    }
-
-    impl ChatRoom {
-        pub(super) fn settled(&mut self) {
-            for reply in std::mem::take(&mut self.settling) {
-                reply.send(RoomState { room: self.room.clone(), members: self.members.clone() });
-            }
-        }
-    }
-
-    impl Receive<crate::contexts::chat::actors::room::messages::Poison> for ChatRoom {
-        fn receive(
-            &mut self,
-            _: crate::contexts::chat::actors::room::messages::Poison,
-            _: Reply<()>,
-            _: &mut Cx<'_, Self>,
-        ) {
-            panic!("poison");
-        }
+impl Receive<super::messages::Poison> for ChatRoom {
+    #[expect(clippy::panic, reason = "what it is for")]
+    fn receive(&mut self, _: super::messages::Poison, _: Reply<()>, _: &mut Cx<'_, Self>) {
+        panic!("poison")
     }
 }
