@@ -34,12 +34,15 @@ impl Default for Clock {
 pub struct ManualClock(Arc<std::sync::Mutex<DateTime<Utc>>>);
 
 #[cfg(test)]
-impl ManualClock {
+impl Default for ManualClock {
     /// Starts at the present.
-    pub fn new() -> Self {
+    fn default() -> Self {
         Self(Arc::new(std::sync::Mutex::new(Clock::system().now())))
     }
+}
 
+#[cfg(test)]
+impl ManualClock {
     /// The [`Clock`] that reads it.
     pub fn clock(&self) -> Clock {
         let time = self.0.clone();

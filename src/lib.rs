@@ -6,8 +6,8 @@
 #![warn(missing_docs)]
 
 pub mod actors; // the kit: shell, mailbox, supervisor, registry, observation
-// pub mod app;
-// pub mod cli; // the command line
+pub mod app; // wiring: the only place that names adapters
+pub mod cli; // the command line's commands, one file each
 pub mod clock; // the time of day, injectable
 pub mod config; // defaults < gigsy.toml < environment
 pub mod contexts; // identity, chat: one folder a bounded context, all alike inside

@@ -25,8 +25,12 @@ pub struct DomainConfig {
     pub backoff: (Duration, Duration),
     /// Rebuilds that may fail in a row before the actor is given up.
     pub rebuild_attempts: u32,
-    /// How long [`Domain::get`] waits for a first rebuild.
+    /// How long one rebuild may take before it counts as failed.
+    pub rebuild_within: Duration,
+    /// How long [`Domain::get`] waits for an actor to be up.
     pub start_deadline: Duration,
+    /// How long an actor that stops itself ([`Cx::stop`](super::Cx::stop)) may take to finish.
+    pub drain_within: Duration,
 }
 
 impl Default for DomainConfig {
@@ -38,7 +42,9 @@ impl Default for DomainConfig {
             intensity: (5, Duration::from_secs(60)),
             backoff: (Duration::from_millis(50), Duration::from_secs(5)),
             rebuild_attempts: 3,
+            rebuild_within: Duration::from_secs(10),
             start_deadline: Duration::from_secs(10),
+            drain_within: Duration::from_secs(10),
         }
     }
 }

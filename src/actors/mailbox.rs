@@ -120,6 +120,12 @@ impl<B: Behavior> Mailbox<B> {
         &self.0.cell
     }
 
+    /// The actor's report, also after its end.
+    #[cfg(test)]
+    pub(crate) fn cell_report(&self) -> super::ActorReport {
+        self.cell().report()
+    }
+
     #[expect(clippy::disallowed_methods, reason = "this is the one place that sends")]
     fn push<M: Request>(
         &self,

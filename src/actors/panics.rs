@@ -45,7 +45,10 @@ pub fn install_panic_hook() {
     INSTALLED.call_once(|| {
         std::panic::set_hook(Box::new(|info| {
             let place = info.location().map(|l| format!("{}:{}:{}", l.file(), l.line(), l.column()));
-            let message = info.payload_as_str().unwrap_or("a panic without a message");
+            let payload = info.payload();
+            let text = payload.downcast_ref::<&str>().copied();
+            let text = text.or_else(|| payload.downcast_ref::<String>().map(String::as_str));
+            let message = text.unwrap_or("a panic without a message");
             slog::error!(log(), "panic"; "panic" => message, "location" => place);
         }));
     });

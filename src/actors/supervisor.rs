@@ -284,8 +284,8 @@ impl<B: Behavior> Receive<Gone<B::Id>> for Supervisor<B> {
         }
         if is_stopping {
             match exit {
-                Exit::Killed => self.drain.killed += 1,
-                _ => self.drain.drained += 1,
+                Exit::Passivated | Exit::Stopped | Exit::NotFound => self.drain.drained += 1,
+                _ => self.drain.killed += 1,
             }
         }
         // Whoever waited for it to be gone wants the next one; whoever waited for it to be up hears

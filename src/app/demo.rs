@@ -1,10 +1,10 @@
 //! The demo data: people, rooms, history.
 
-use super::wiring;
+use super::{StartError, wiring};
 use crate::{
     config::Config,
     contexts::{
-        chat::{Chat, ChatError},
+        chat::{Chat, ChatError, DemoCast},
         identity::{Identity, IdentityError},
     },
     postgres::{Database, DbError},
@@ -22,6 +22,9 @@ pub enum DemoError {
     /// The database does not answer.
     #[error("the database does not answer")]
     Database(#[from] DbError),
+    /// No actors can be started.
+    #[error(transparent)]
+    Start(#[from] StartError),
     /// The people.
     #[error("the demo's people")]
     People(#[from] IdentityError),
@@ -47,15 +50,25 @@ pub fn permit_demo(config: &Config) -> Result<(), DemoError> {
 /// What kept it; what was done stays and is not done again.
 pub async fn seed_demo(config: &Config, database: &Database, progress: Progress<'_>) -> Result<(), DemoError> {
     let identity = wiring::identity(config, database).await?;
-    let chat = wiring::chat_at_rest(&identity, database).await?;
-    fill(&identity, &chat, progress).await
+    let chat = wiring::chat_at_rest(config, database, &identity).await?;
+    let done = fill(&identity, &chat, progress).await;
+    chat.domain().stop(config.drain()).await;
+    done
 }
 
 pub(super) async fn fill(identity: &Identity, chat: &Chat, progress: Progress<'_>) -> Result<(), DemoError> {
     progress("people", 0, 2);
     let people = identity.seed_demo().await?;
     progress("rooms and history", 1, 2);
-    chat.seed_demo(&people.into()).await?;
+    chat.seed_demo(&DemoCast {
+        client: people.client,
+        student: people.student,
+        mentor: people.mentor,
+        instructor: people.instructor,
+        operator: people.operator,
+        others: people.others,
+    })
+    .await?;
     progress("done", 2, 2);
     Ok(())
 }

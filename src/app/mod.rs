@@ -2,16 +2,17 @@
 //! listener and a database, and stopped in order; tests start one just like `gigsy serve` does.
 
 mod demo;
+mod glue;
 mod wiring;
 mod workers;
 
 use std::{io, net::TcpListener, sync::Arc, time::Duration};
 
-use actix_web::{App, HttpServer, dev::ServerHandle, middleware::from_fn, web};
+use actix_web::{App, HttpServer, dev::ServerHandle, middleware::from_fn};
 
 pub use demo::{DemoError, permit_demo, seed_demo};
-pub use wiring::identity;
 use wiring::Platform;
+pub use wiring::{identity, mail};
 
 use crate::{
     config::Config,
@@ -66,10 +67,9 @@ pub async fn start(
     let shared = platform.clone();
     let http = HttpServer::new(move || {
         // Once per worker thread: the worker's shard lives and dies with it.
-        let shard = shared.start_shard();
         App::new()
             .configure(|app| shared.share(app))
-            .app_data(web::Data::new(shard))
+            .configure(|app| shared.start_shard(app))
             .wrap(http::cors(&shared.config))
             .wrap(from_fn(http::middleware::observe))
             .configure(http::router::configure)

@@ -51,5 +51,6 @@ async fn sweep(platform: Platform) {
     loop {
         tokio::time::sleep(Limits::SWEEP).await;
         platform.limits.sweep();
+        platform.personal.sweep();
     }
 }

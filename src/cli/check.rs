@@ -4,8 +4,9 @@ use std::path::Path;
 
 use super::{Failure, output::say};
 use crate::{
+    app,
     config::Config,
-    ports::{Mode, Store, StoreStatus, mail::FileMail},
+    ports::{Mode, Store, StoreStatus},
     postgres::Database,
 };
 
@@ -28,7 +29,7 @@ pub(super) async fn check(config: &Config, file: Option<&Path>) -> Result<(), Fa
             say(&format!("postgres       FAILED  {error}"));
         }
     }
-    well &= print(&FileMail::new(&config.data.dir).status().await);
+    well &= print(&app::mail(config).status().await);
     if well { Ok(()) } else { Err("a store needs mending: see above".into()) }
 }
 

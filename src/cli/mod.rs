@@ -98,7 +98,7 @@ pub fn main() -> ExitCode {
     let done = match cli.command {
         Command::Serve { demo } => serve::serve(&runtime, config, demo),
         Command::Migrate => runtime.block_on(migrate(&config)),
-        Command::Seed { .. } => runtime.block_on(seed::seed(&config)),
+        Command::Seed { .. } => seed::seed(&config),
         Command::Check { print_config: true } => check::print_config(&config),
         Command::Check { .. } => runtime.block_on(check::check(&config, loaded.file.as_deref())),
         Command::User { command } => runtime.block_on(user::run(&config, command)),

@@ -6,7 +6,12 @@ use indicatif::{ProgressBar, ProgressStyle};
 use super::{Failure, output::say};
 use crate::{app, config::Config, postgres::Database};
 
-pub(super) async fn seed(config: &Config) -> Result<(), Failure> {
+pub(super) fn seed(config: &Config) -> Result<(), Failure> {
+    // Rooms are actors, here too.
+    actix_web::rt::System::new().block_on(fill(config))
+}
+
+async fn fill(config: &Config) -> Result<(), Failure> {
     app::permit_demo(config)?;
     let database = Database::attach(config).await?;
     database.migrate().await?;

@@ -47,7 +47,7 @@ pub(super) fn serve(runtime: &Runtime, mut config: Config, demo: bool) -> Result
     let served = actix_web::rt::System::new().block_on(async {
         let public = config.public_url();
         let bound = config.server.listen;
-        let server = app::start(config, listener, database.clone(), runtime.handle().clone(), Options { demo })?;
+        let server = app::start(config, listener, database.clone(), Options { demo }).await?;
         announce(&public, bound, &data_dir, demo);
         let reason = stop_signal().await?;
         slog::info!(log(), "stopping"; "signal" => reason);

@@ -7,15 +7,19 @@ use actix_web::{
     Error, ResponseError,
     body::{BoxBody, EitherBody, MessageBody},
     dev::{ServiceRequest, ServiceResponse},
-    http::header::{HeaderName, HeaderValue},
+    http::{
+        Method,
+        header::{HeaderName, HeaderValue},
+    },
     middleware::Next,
     web,
 };
 use prometheus::{HistogramOpts, HistogramVec, IntCounterVec, Opts};
 
 use super::{
+    Problem,
     extract::{ClientAddr, session_credential},
-    limits::Limits,
+    limits::{Allowance, Limits},
 };
 use crate::telemetry::{
     correlation::{self, CorrelationId},
@@ -68,16 +72,7 @@ pub async fn observe<B: MessageBody + 'static>(
         let started = Instant::now();
         let method = req.method().clone();
         let metrics = req.app_data::<web::Data<HttpMetrics>>().cloned();
-        let raw = req.request().clone();
-        // An extractor's failure comes as an error from inside; it gets the same treatment as an
-        // answer: headers, a log line, a count.
-        let mut response = match guard(req, next).await {
-            Ok(response) => response,
-            Err(error) => {
-                let problem = correlation_body(&error);
-                ServiceResponse::new(raw, problem).map_into_right_body()
-            }
-        };
+        let mut response = guard(req, next).await?;
         // The matched pattern, never the raw path: ids would make a series each.
         let route = response.request().match_pattern().unwrap_or_else(|| "unmatched".into());
         let status = response.status();
@@ -98,38 +93,44 @@ pub async fn observe<B: MessageBody + 'static>(
     .await
 }
 
-fn correlation_body(error: &Error) -> actix_web::HttpResponse {
-    let response: &dyn ResponseError = error.as_response_error();
-    response.error_response()
-}
-
 /// The rate limit of the API and the origin check of everything unsafe.
 async fn guard<B: MessageBody + 'static>(
     req: ServiceRequest,
     next: Next<B>,
 ) -> Result<ServiceResponse<EitherBody<B, BoxBody>>, Error> {
-    let limited = req.path().starts_with("/api/v1/");
-    let mut allowance = None;
-    if limited && let Some(limits) = req.app_data::<web::Data<Limits>>() {
-        let address = ClientAddr::of(req.request()).0;
-        let path = req.path();
-        let guessing = req.method() == actix_web::http::Method::POST && path.starts_with("/api/v1/auth/");
-        // Guesses count against both, so that they cannot crowd out their own limit.
-        allowance = Some(limits.calls.take(address)?);
-        if guessing {
-            allowance = Some(limits.sign_in.take(address)?);
-        }
-        // Also for requests without a session: a foreign page must not sign a browser in.
-        let ambient = session_credential(req.request()).is_none_or(|c| c.ambient);
-        if ambient && !req.method().is_safe() {
-            super::extract::check_origin(req.request())?;
-        }
-    }
+    let allowance = match admit(&req) {
+        Ok(allowance) => allowance,
+        // Answered here, not returned as an error: so it is logged, counted and dressed like any
+        // other answer.
+        Err(problem) => return Ok(req.into_response(problem.error_response()).map_into_right_body()),
+    };
     let mut response = next.call(req).await?.map_into_left_body();
     if let Some(allowance) = allowance {
         allowance.announce(response.headers_mut());
     }
     Ok(response)
+}
+
+fn admit(req: &ServiceRequest) -> Result<Option<Allowance>, Problem> {
+    let path = req.path();
+    if !path.starts_with("/api/v1/") {
+        return Ok(None);
+    }
+    let mut allowance = None;
+    if let Some(limits) = req.app_data::<web::Data<Limits>>() {
+        let address = ClientAddr::of(req.request()).0;
+        allowance = Some(limits.calls.take(address)?);
+        // Guesses count against both, so that they cannot crowd out their own limit.
+        if req.method() == Method::POST && path.starts_with("/api/v1/auth/") {
+            allowance = Some(limits.sign_in.take(address)?);
+        }
+    }
+    // Also for requests without a session: a foreign page must not sign a browser in.
+    let ambient = session_credential(req.request()).is_none_or(|c| c.ambient);
+    if ambient && !req.method().is_safe() {
+        super::extract::check_origin(req.request())?;
+    }
+    Ok(allowance)
 }
 
 /// Headers that cost nothing and close whole classes of trouble; a page sets its own policy.

@@ -1,10 +1,14 @@
 //! HTTP: every path is in [`router`]; a path's handler names its context.
 
 pub mod extract; // what a handler's parameters are: Json, Query, SignedIn, OperatorOnly, IfMatch, Page
+pub mod health; // liveness, readiness, metrics
 pub mod limits; // rate limits and their headers
 pub mod middleware; // correlation, access log, security headers, origin check
+pub mod openapi; // the API document
+pub mod ops; // for operators
 pub mod origins; // which web origins may call
 pub mod problem; // RFC 9457
+pub mod router; // every path
 
 pub use extract::{ClientAddr, IfMatch, Json, OperatorOnly, Page, PageQuery, Query, SignedIn, etag};
 pub use problem::Problem;

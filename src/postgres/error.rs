@@ -132,13 +132,14 @@ impl From<DieselError> for DbError {
 /// 53xxx, 40P01, 25006) are told by the server's words. The private server speaks English; on a
 /// server set to another language these come out as [`DbError::Other`].
 fn tells_of_absence(info: &dyn DatabaseErrorInformation) -> bool {
-    const WORDS: [&str; 8] = [
+    const WORDS: [&str; 9] = [
         "terminating connection",
         "terminating autovacuum",
         "the database system is",
         "connection closed",
         "deadlock detected",
         "No space left on device",
+        "could not extend file",
         "too many clients already",
         "out of shared memory",
     ];

@@ -23,14 +23,14 @@ pub use error::{Cause, DbError, OpenError};
 pub use pool::Conn;
 #[doc(hidden)]
 pub use pool::Manager;
-pub use status::{MigrationState, StoreStatus};
+pub use status::MigrationState;
 
 use crate::{
     config::{Config, DataConfig, DatabaseConfig},
     telemetry::log,
 };
 use embedded::Cluster;
-use tls::{Target, chain};
+use tls::{Target, reason};
 
 /// The oldest major version that serves.
 pub const OLDEST: u32 = 15;
@@ -192,7 +192,7 @@ impl Database {
         let target = self.inner.target.clone();
         // On our own runtime: the harness panics on a single-threaded one, as actix's are.
         let done = self.inner.handle.spawn(async move {
-            let conn = pool::establish(&target).await.map_err(|e| OpenError::Migration(chain(&e)))?;
+            let conn = pool::establish(&target).await.map_err(|e| OpenError::Migration(reason(&e)))?;
             migrate::run(conn).await
         });
         let applied = done.await.map_err(|e| OpenError::Migration(e.to_string()))??;
@@ -249,7 +249,7 @@ impl Database {
             number: i32,
         }
         let place = || self.place().to_owned();
-        let failed = |e: DbError| OpenError::Connect { place: place(), reason: chain(&e) };
+        let failed = |e: DbError| OpenError::Connect { place: place(), reason: reason(&e) };
         let mut conn = self.conn().await.map_err(failed)?;
         let found: Number = diesel::sql_query("select current_setting('server_version_num')::int as number")
             .get_result(&mut conn)

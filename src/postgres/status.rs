@@ -4,35 +4,13 @@ use std::time::{Duration, Instant};
 
 use diesel::{QueryableByName, sql_types::Text};
 use diesel_async::RunQueryDsl;
-use serde::Serialize;
+use futures_util::future::BoxFuture;
 
-use super::{Database, DbError, migrate};
-use crate::postgres::tls::chain;
-
-/// A store's state, as an operator reads it.
-#[derive(Clone, Debug, Serialize, utoipa::ToSchema)]
-pub struct StoreStatus {
-    /// Which store.
-    #[schema(example = "postgres")]
-    pub name: &'static str,
-    /// `embedded` or `server`.
-    pub mode: &'static str,
-    /// Where it is, without credentials.
-    pub place: String,
-    /// Whether it answered.
-    pub reachable: bool,
-    /// Its version, if it answered.
-    pub version: Option<String>,
-    /// How long a query took, in milliseconds.
-    pub latency_ms: Option<f64>,
-    /// How far its schema is, if it answered.
-    pub migrations: Option<MigrationState>,
-    /// What to do, if something is wrong.
-    pub mend: Option<String>,
-}
+use super::{Database, DbError, Mode, migrate, tls::reason};
+use crate::ports::{self, Store, StoreStatus};
 
 /// How far a schema is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, utoipa::ToSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MigrationState {
     /// Migrations that have run.
     pub applied: usize,
@@ -46,34 +24,40 @@ struct Version {
     version: String,
 }
 
-impl Database {
-    /// Asks the store how it is. Never fails: what is wrong stands in the answer.
-    pub async fn status(&self) -> StoreStatus {
-        let mut status = StoreStatus {
-            name: "postgres",
-            mode: self.mode().name(),
-            place: self.place().to_owned(),
-            reachable: false,
-            version: None,
-            latency_ms: None,
-            migrations: None,
-            mend: None,
-        };
-        match self.ask().await {
-            Ok((version, took, migrations)) => {
-                status.reachable = true;
-                status.version = Some(version);
-                status.latency_ms = Some(took.as_secs_f64() * 1000.0);
-                status.migrations = Some(migrations);
-                if migrations.pending > 0 {
-                    status.mend = Some("run `gigsy migrate`".to_owned());
+impl Store for Database {
+    fn status(&self) -> BoxFuture<'_, StoreStatus> {
+        Box::pin(async move {
+            let mut status = StoreStatus {
+                name: "postgres",
+                mode: match self.mode() {
+                    Mode::Embedded { .. } => ports::Mode::Embedded,
+                    Mode::Server => ports::Mode::Server,
+                },
+                reachable: false,
+                latency_ms: None,
+                version: None,
+                detail: None,
+                mend: None,
+            };
+            match self.ask().await {
+                Ok((version, took, migrations)) => {
+                    let MigrationState { applied, pending } = migrations;
+                    status.reachable = true;
+                    status.version = Some(version);
+                    status.latency_ms = Some(took.as_secs_f64() * 1000.0);
+                    status.detail = Some(format!("{applied} migrations applied, {pending} pending"));
+                    if pending > 0 {
+                        status.mend = Some("run `gigsy migrate`".to_owned());
+                    }
                 }
+                Err(error) => status.mend = Some(self.mode().mend(&reason(&error))),
             }
-            Err(error) => status.mend = Some(self.mode().mend(&chain(&error))),
-        }
-        status
+            status
+        })
     }
+}
 
+impl Database {
     /// Whether a query gets through: `/readyz`.
     ///
     /// # Errors
@@ -85,13 +69,22 @@ impl Database {
         Ok(asked.elapsed())
     }
 
+    /// How far the schema is.
+    ///
+    /// # Errors
+    /// When the store cannot be asked.
+    pub async fn migrations(&self) -> Result<MigrationState, DbError> {
+        let (applied, pending) = migrate::state(&mut *self.conn().await?).await?;
+        Ok(MigrationState { applied, pending })
+    }
+
     async fn ask(&self) -> Result<(String, Duration, MigrationState), DbError> {
         let took = self.ping().await?;
         let mut conn = self.conn().await?;
         let version: Version = diesel::sql_query("select current_setting('server_version') as version")
             .get_result(&mut conn)
             .await?;
-        let (applied, pending) = migrate::state(&mut conn).await?;
-        Ok((version.version, took, MigrationState { applied, pending }))
+        drop(conn);
+        Ok((version.version, took, self.migrations().await?))
     }
 }

@@ -114,6 +114,11 @@ fn decode(text: &str) -> String {
         .map_or_else(String::new, |(_, value)| value.into_owned())
 }
 
+/// What lies behind an error that shows callers nothing of the inside; for operators.
+pub(super) fn reason(error: &dyn std::error::Error) -> String {
+    chain(error.source().unwrap_or(error))
+}
+
 /// An error and what lies behind it, in one line.
 pub(super) fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();

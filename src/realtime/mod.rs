@@ -21,6 +21,7 @@ mod limits;
 pub mod log;
 pub mod metrics;
 pub mod outbound;
+mod personal;
 pub mod protocol;
 pub mod queue;
 pub mod rpc;
@@ -31,11 +32,12 @@ mod socket;
 pub use auth::{Admission, Authenticator};
 pub use channels::{Channel, ChannelOptions, ClientId, ClientInfo, Namespace};
 pub use core::{Realtime, RealtimeBuilder};
-pub use gateway::{UpgradeError, upgrade, websocket};
+pub use gateway::{UpgradeError, connect, upgrade};
 pub use hub::Hub;
 pub use limits::Bucket;
 pub use log::{ChannelLog, HistoryQuery, LogSlice, MemoryRing, Publication, StreamPos};
 pub use metrics::RealtimeMetrics;
+pub use personal::Personal;
 pub use protocol::{
     disconnect::{Disconnect, Unsubscribe},
     errors::RtError,

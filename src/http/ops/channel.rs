@@ -34,8 +34,9 @@ struct Snapshot {
 impl Ops {
     async fn snapshot(&self) -> Snapshot {
         // The busiest first, so that what matters is never cut off.
-        let filter = Filter { sort: Sort::Depth, limit: MOST, ..Filter::default() };
-        let (actors, total) = self.registry.actors(&filter);
+        let mut actors = self.registry.actors(&Filter { sort: Sort::Depth, ..Filter::default() });
+        let total = actors.len();
+        actors.truncate(MOST);
         Snapshot { at: Utc::now(), actors, total, system: self.system().await }
     }
 }

@@ -62,7 +62,7 @@ impl Ops {
     /// The state of the process.
     pub async fn system(&self) -> System {
         let filter = Filter { kind: Some("shard".into()), ..Filter::default() };
-        let (reports, _) = self.registry.actors(&filter);
+        let reports = self.registry.actors(&filter);
         let mut sockets = Sockets::default();
         let mut shards = Vec::with_capacity(reports.len());
         for report in reports {
@@ -133,8 +133,10 @@ pub async fn actors(
         n @ 1..=5000 => n,
         _ => return Err(Problem::field(ErrorKind::Invalid, "?limit", "must be from 1 to 5000")),
     };
-    let filter = Filter { kind: query.kind, text: query.q, sort: query.sort.unwrap_or_default(), limit };
-    let (items, total) = ops.registry.actors(&filter);
+    let filter = Filter { kind: query.kind, text: query.q, sort: query.sort.unwrap_or_default(), limit: 0 };
+    let mut items = ops.registry.actors(&filter);
+    let total = items.len();
+    items.truncate(limit);
     Ok(HttpResponse::Ok().json(Actors { items, total }))
 }
 

@@ -5,13 +5,19 @@ use std::{
     io::{self, Write},
     os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
+    time::Instant,
 };
 
 use async_trait::async_trait;
+use futures_util::future::BoxFuture;
+use rustix::fs::Access;
 use uuid::Uuid;
 
 use super::{Letter, Mail, MailError, rfc5322};
-use crate::telemetry::log;
+use crate::{
+    ports::{Mode, Store, StoreStatus},
+    telemetry::log,
+};
 
 /// Writes each letter to a file of its own, whose names sort by time.
 #[derive(Clone, Debug)]
@@ -48,6 +54,33 @@ impl Mail for FileMail {
         slog::info!(log(), "mail written"; "subject" => letter.subject, "file" => %path.display());
         Ok(())
     }
+}
+
+impl Store for FileMail {
+    fn status(&self) -> BoxFuture<'_, StoreStatus> {
+        let folder = self.folder.clone();
+        Box::pin(async move {
+            let begun = Instant::now();
+            let tried = tokio::task::spawn_blocking(move || try_folder(&folder)).await;
+            let failed = tried.map_err(io::Error::other).flatten().err();
+            StoreStatus {
+                name: "mail",
+                mode: Mode::Embedded,
+                reachable: failed.is_none(),
+                latency_ms: Some(begun.elapsed().as_secs_f64() * 1000.0),
+                version: None,
+                detail: Some("files in outbox/mail".into()),
+                mend: failed.map(|error| format!("make outbox/mail in GIGSY_DATA_DIR writable ({error})")),
+            }
+        })
+    }
+}
+
+/// Whether a letter could be put there.
+fn try_folder(folder: &Path) -> io::Result<()> {
+    fs::create_dir_all(folder)?;
+    rustix::fs::access(folder, Access::WRITE_OK | Access::EXEC_OK)?;
+    Ok(())
 }
 
 /// Writes beside and renames: who watches the folder never reads half a mail. The file is its
@@ -107,6 +140,16 @@ mod tests {
         }
         // The link stands in the text part as it is: people copy it out of the file.
         assert!(text.contains("Open https://x.org/verify-email?token=gl_abc"), "{text}");
+    }
+
+    #[tokio::test]
+    async fn the_status_tells_whether_mail_can_be_written() {
+        let dir = tempfile::tempdir().unwrap();
+        assert!(FileMail::new(dir.path(), "http://127.0.0.1").status().await.reachable);
+        let file = dir.path().join("file");
+        fs::write(&file, "").unwrap();
+        let status = FileMail::new(&file, "http://127.0.0.1").status().await;
+        assert!(!status.reachable && status.mend.is_some());
     }
 
     #[tokio::test]

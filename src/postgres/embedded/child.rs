@@ -215,8 +215,9 @@ impl Keeper {
         if version.is_none() {
             cluster::initialise(&self.layout, &binaries, &identity)?;
         }
-        identity.hand_over(&self.layout.cluster)?;
-        identity.hand_over(&self.layout.socket)?;
+        for path in [&self.layout.cluster, &self.layout.socket, &self.layout.home.join("lock")] {
+            identity.hand_over(path)?;
+        }
         Ok((binaries, identity))
     }
 

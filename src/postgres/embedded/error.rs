@@ -2,6 +2,9 @@
 
 use std::{io, path::PathBuf};
 
+/// How PostgreSQL and the system put it.
+const DISK_FULL: [&str; 3] = ["No space left on device", "Disk quota exceeded", "Check free disk space"];
+
 /// Why the private server cannot run. Every message says what to do.
 #[derive(Debug, thiserror::Error)]
 #[allow(missing_docs, reason = "the fields say what the message says")]
@@ -79,10 +82,32 @@ impl EmbeddedError {
 
     /// What a failed program said, or that the disk is full if that is what it said.
     pub(super) fn said(lines: &str, dir: &std::path::Path, otherwise: impl FnOnce(String) -> Self) -> Self {
-        if lines.contains("No space left on device") || lines.contains("Disk quota exceeded") {
+        if DISK_FULL.iter().any(|word| lines.contains(word)) {
             return Self::DiskFull { dir: dir.to_owned() };
         }
         let text = lines.trim();
         otherwise(if text.is_empty() { "it said nothing".to_owned() } else { text.replace('\n', "; ") })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+
+    #[test]
+    fn a_full_disk_is_told_apart() {
+        for (lines, full) in [
+            ("FATAL:  could not write lock file \"postmaster.pid\": No space left on device", true),
+            ("FATAL:  could not extend file: wrote only 4096 of 8192\nHINT:  Check free disk space.", true),
+            ("FATAL:  no pg_hba.conf entry", false),
+            ("", false),
+        ] {
+            let error = EmbeddedError::said(lines, Path::new("/data"), |said| EmbeddedError::Start { said });
+            assert_eq!(matches!(error, EmbeddedError::DiskFull { .. }), full, "{lines}: {error}");
+        }
+        let error = EmbeddedError::io("write", "/data/x", io::Error::from_raw_os_error(28));
+        assert!(error.to_string().starts_with("the disk that holds /data/x is full"), "{error}");
     }
 }

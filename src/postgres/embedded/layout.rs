@@ -39,13 +39,15 @@ impl Layout {
         maker.create(&home).map_err(|e| EmbeddedError::io("create the directory", &home, e))?;
         let home = home.canonicalize().map_err(|e| EmbeddedError::io("resolve", &home, e))?;
         let me = rustix::process::geteuid().as_raw();
-        shut(&home, &[me])?;
+        // Root may run it for the user whose directory it is; see root.rs.
+        let heir = fs::metadata(&home).map(|meta| meta.uid()).ok().filter(|_| me == 0);
+        shut(&home, &[me, heir.unwrap_or(me)])?;
         let cluster = home.join("cluster");
         let socket = socket_dir(&home);
         maker.create(&socket).map_err(|e| EmbeddedError::io("create the directory", &socket, e))?;
-        // Root may have handed cluster and socket to the user that the server runs as; see root.rs.
-        let heir = fs::metadata(&cluster).map(|meta| meta.uid()).ok().filter(|_| me == 0);
-        shut(&socket, &[me, heir.unwrap_or(me)])?;
+        // Or it handed cluster and socket to the user that the server runs as.
+        let user = fs::metadata(&cluster).map(|meta| meta.uid()).ok().or(heir).filter(|_| me == 0);
+        shut(&socket, &[me, user.unwrap_or(me)])?;
         Ok(Self { home, cluster, socket })
     }
 

@@ -12,7 +12,8 @@
 //!    (`CAP_DAC_OVERRIDE`), which containers usually leave to root. It is no more than root's
 //!    server would have.
 //!
-//! A cluster that belongs to an ordinary user is run as that user straight away.
+//! A cluster (or an empty directory for one) that belongs to an ordinary user is run as that user
+//! straight away.
 
 use std::{
     ffi::CString,
@@ -79,7 +80,8 @@ impl Identity {
             return Err(EmbeddedError::Nameless { uid: me, tried });
         }
 
-        let owner = fs::metadata(&layout.cluster).map_or(0, |meta| meta.uid());
+        let place = fs::metadata(&layout.cluster).or_else(|_| fs::metadata(&layout.home));
+        let owner = place.map_or(0, |meta| meta.uid());
         let user = match owner {
             0 => ordinary.cloned(),
             uid => accounts.iter().find(|account| account.uid == uid).cloned(),
@@ -106,9 +108,13 @@ impl Identity {
 
     /// Whether the binaries run under this identity, from the directory they will run in.
     fn try_run(&self, layout: &Layout, binaries: &Binaries) -> io::Result<()> {
-        let mut command = Command::new(binaries.program("postgres"));
+        let program = binaries.program("postgres");
+        let mut command = Command::new(&program);
         command.arg("--version").stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-        self.prepare(&mut command, &layout.home, None)?;
+        let mut steps = Steps::new(self, &layout.home, None)?;
+        // PostgreSQL asks so itself before it runs; `--version` alone would not notice.
+        steps.program = Some(CString::new(program.as_os_str().as_bytes())?);
+        before_exec(&mut command, steps);
         let status = command.status()?;
         if status.success() { Ok(()) } else { Err(io::Error::other(format!("postgres --version: {status}"))) }
     }
@@ -128,11 +134,9 @@ impl Identity {
         home: &Path,
         death: Option<Signal>,
     ) -> io::Result<()> {
-        let home = CString::new(home.as_os_str().as_bytes())?;
-        let steps = Steps::new(self, home, death);
         // A group of its own: Ctrl-C in the terminal reaches gigsy, which then stops it in order.
         command.process_group(0);
-        before_exec(command, move || steps.take());
+        before_exec(command, Steps::new(self, home, death)?);
         Ok(())
     }
 }
@@ -153,6 +157,7 @@ impl std::fmt::Display for Identity {
 struct Steps {
     identity: Identity,
     home: CString,
+    program: Option<CString>,
     death: Option<Signal>,
     parent: Pid,
     uid_map: String,
@@ -160,19 +165,20 @@ struct Steps {
 }
 
 impl Steps {
-    fn new(identity: &Identity, home: CString, death: Option<Signal>) -> Self {
+    fn new(identity: &Identity, home: &Path, death: Option<Signal>) -> io::Result<Self> {
         let (uid, gid) = match *identity {
             Identity::Own => (0, 0),
             Identity::Mapped { uid, gid } | Identity::User { uid, gid, .. } => (uid, gid),
         };
-        Self {
+        Ok(Self {
             identity: identity.clone(),
-            home,
+            home: CString::new(home.as_os_str().as_bytes())?,
+            program: None,
             death,
             parent: rustix::process::getpid(),
             uid_map: format!("{uid} {} 1\n", rustix::process::geteuid().as_raw()),
             gid_map: format!("{gid} {} 1\n", rustix::process::getegid().as_raw()),
-        }
+        })
     }
 
     fn take(&self) -> io::Result<()> {
@@ -182,6 +188,9 @@ impl Steps {
             Identity::User { uid, gid, reach } => become_user(uid, gid, reach)?,
         }
         rustix::process::chdir(&self.home)?;
+        if let Some(program) = &self.program {
+            rustix::fs::access(program, rustix::fs::Access::EXEC_OK)?;
+        }
         // After the identity: a change of credentials clears it.
         #[cfg(target_os = "linux")]
         if let Some(signal) = self.death {
@@ -223,10 +232,14 @@ impl Steps {
 
 #[cfg(target_os = "linux")]
 fn become_user(uid: u32, gid: u32, reach: bool) -> io::Result<()> {
-    use rustix::thread::{self, CapabilitySet, CapabilitySets, Gid, Uid};
+    use rustix::thread::{self, CapabilitiesSecureBits, CapabilitySet, CapabilitySets, Gid, Uid};
     let (uid, gid) = (Uid::from_raw(uid), Gid::from_raw(gid));
     let kept = CapabilitySet::DAC_OVERRIDE;
-    thread::set_keep_capabilities(reach)?;
+    if reach {
+        // Without it, the change of user drops the capabilities, and access(2), by which PostgreSQL
+        // looks for its own programs, ignores those of ordinary users: capabilities(7).
+        thread::set_capabilities_secure_bits(CapabilitiesSecureBits::NO_SETUID_FIXUP)?;
+    }
     thread::set_thread_groups(&[gid])?;
     thread::set_thread_res_gid(gid, gid, gid)?;
     thread::set_thread_res_uid(uid, uid, uid)?;
@@ -247,11 +260,11 @@ fn become_user(_uid: u32, _gid: u32, _reach: bool) -> io::Result<()> {
 }
 
 #[allow(unsafe_code)]
-fn before_exec(command: &mut Command, steps: impl Fn() -> io::Result<()> + Send + Sync + 'static) {
+fn before_exec(command: &mut Command, steps: Steps) {
     // SAFETY: the closure runs in the forked child, where only async-signal-safe calls are sound,
     // as another thread may have held any lock at the fork. `Steps::take` makes system calls on
     // memory laid out before; it neither allocates nor locks, and its errors are plain numbers.
-    unsafe { command.pre_exec(steps) };
+    unsafe { command.pre_exec(move || steps.take()) };
 }
 
 /// `chown -R`, links themselves and not what they lead to.

@@ -46,6 +46,9 @@ impl Disconnect {
     /// The session was revoked.
     pub const FORCED: Self = Self::fixed(3503, "force disconnect");
     /// One connection too many for its session.
+    /// The sign-in behind the connection has ended; final.
+    pub const REVOKED: Self = Self::fixed(3503, "session revoked");
+    /// The session has too many connections; final.
     pub const CONNECTION_LIMIT: Self = Self::fixed(3504, "connection limit");
     /// A binary frame on a JSON connection.
     pub const INAPPROPRIATE_PROTOCOL: Self = Self::fixed(3506, "inappropriate protocol");

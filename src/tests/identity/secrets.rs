@@ -33,7 +33,7 @@ async fn no_token_and_no_password_is_stored_in_clear() {
     assert!(rows.len() >= 4, "there is something to look at");
     for secret in secrets {
         // Also what `bytea` would show of it, with and without the prefix.
-        for form in [secret.clone(), hex(secret.as_bytes()), hex(secret[3..].as_bytes())] {
+        for form in [secret.clone(), hex(secret.as_bytes()), hex(&secret.as_bytes()[3..])] {
             assert!(!rows.iter().any(|Row { row }| row.contains(&form)), "stored in clear");
         }
     }

@@ -19,6 +19,7 @@ use crate::{
     postgres::Database,
     principal::{Principal, Role, SessionId},
     signing::Signer,
+    tests::support::database::TestDatabase,
 };
 
 pub const HOME: &str = "192.0.2.1";
@@ -31,6 +32,8 @@ pub struct World {
     pub clock: ManualClock,
     pub mail: Arc<Mailbox>,
     pub ended: Arc<Ended>,
+    // Last: the pool lets go before the database is dropped.
+    _own: TestDatabase,
 }
 
 #[derive(Default)]
@@ -103,15 +106,16 @@ pub fn settings() -> Settings {
 }
 
 pub async fn world() -> World {
-    let database = database().await;
-    let clock = ManualClock::new();
+    let own = TestDatabase::new();
+    let database = own.open().await;
+    let clock = ManualClock::default();
     let mail = Arc::<Mailbox>::default();
     let ended = Arc::<Ended>::default();
     let store = Arc::new(PostgresStore::new(database.clone()));
     let signer = Signer::new(&[1; 32]);
     let identity = Identity::new(store, mail.clone(), signer, clock.clock(), settings());
     identity.notify_of_ended_sessions(ended.clone());
-    World { identity, database, clock, mail, ended }
+    World { identity, database, clock, mail, ended, _own: own }
 }
 
 impl World {
@@ -157,26 +161,4 @@ pub fn form(email: &str) -> RegisterForm {
 
 pub fn home() -> IpAddr {
     HOME.parse().unwrap()
-}
-
-pub async fn database() -> Database {
-    // TEMPORARY until tests/support/database.rs is here.
-    use crate::config::{DataConfig, DatabaseConfig};
-    use diesel_async::RunQueryDsl;
-    let base = std::env::var("GIGSY_TEST_DATABASE_URL").unwrap();
-    let open = async |name: &str| {
-        let url = url::Url::parse(&base.replace("/postgres?", &format!("/{name}?"))).unwrap();
-        let config = DatabaseConfig { url: Some(url), postgres_bin: None, pool_size: 4, acquire_seconds: 10 };
-        let data = DataConfig { dir: "/nonexistent".into(), allow_demo: false };
-        Database::connect(&config, &data).await.unwrap()
-    };
-    let name = format!("t{}", uuid::Uuid::now_v7().simple());
-    let admin = open("postgres").await;
-    diesel::sql_query(format!("create database {name}"))
-        .execute(&mut *admin.conn().await.unwrap())
-        .await
-        .unwrap();
-    let database = open(&name).await;
-    database.migrate().await.unwrap();
-    database
 }

@@ -43,7 +43,7 @@ async fn a_backup_taken_while_serving_brings_the_data_back() {
     assert!(report.tables >= 2, "{report:?}");
     let database = place.open().await.unwrap();
     assert_eq!(ask(&database, "select count(*) from marks").await.unwrap(), "1000");
-    assert_eq!(database.status().await.migrations.unwrap().pending, 0);
+    assert_eq!(database.migrations().await.unwrap().pending, 0);
     assert_eq!(
         ask(&database, "select tableowner from pg_tables where tablename = 'marks'").await.unwrap(),
         "gigsy"

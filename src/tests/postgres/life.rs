@@ -64,10 +64,10 @@ async fn it_is_private_and_durable() {
 
 #[tokio::test]
 async fn a_data_directory_with_a_very_long_path_serves_too() {
-    let mut place = Place::new();
-    let long = place.root.path().join("x".repeat(100)).join("y".repeat(100));
+    let outer = Place::new();
+    let long = outer.root.path().join("x".repeat(100)).join("y".repeat(100));
     std::fs::create_dir_all(&long).unwrap();
-    place.root = tempfile::Builder::new().prefix("gigsy-pg-").tempdir_in(long).unwrap();
+    let place = Place { root: tempfile::tempdir_in(long).unwrap() };
     let database = place.start().await;
     let beside = crate::postgres::Database::attach(&place.config()).await.unwrap();
     assert_eq!(ask(&beside, "select count(*) from marks").await.unwrap(), "0");

@@ -15,13 +15,13 @@ use uuid::Uuid;
 use crate::{
     actors::{Arbiters, Domain, DomainConfig, RebuildError, Registry},
     contexts::identity::actors::session::{
-        SessionCloser, SessionLanes, SessionSeed, SessionSource, SessionState, UserSession,
+        SessionLanes, SessionSeed, SessionSource, SessionState, UserSession,
     },
     principal::{Principal, SessionId, UserId},
     realtime::{
         Admission, Authenticator, Channel, ChannelLog, ChannelOptions, ClientInfo, Hub, Json, LocalShard,
         MemoryRing, Namespace, Publication, Realtime, Rpc, RtError, Settings, Staged, Unsubscribe,
-        on_connect, ready, refused, rpc::RpcAnswer, second, websocket,
+        connect, on_connect, ready, refused, rpc::RpcAnswer, second,
     },
     telemetry::metrics::Metrics,
 };
@@ -34,7 +34,6 @@ pub(super) struct Node {
     pub(super) registry: Registry,
     pub(super) metrics: Metrics,
     pub(super) rooms: Arc<Rooms>,
-    pub(super) closer: SessionCloser,
     http: ServerHandle,
 }
 
@@ -67,9 +66,9 @@ impl Node {
         let shared = realtime.clone();
         let server = HttpServer::new(move || {
             App::new()
-                .app_data(web::Data::new(LocalShard::start(&shared)))
+                .app_data(LocalShard::start(&shared).unwrap())
                 .app_data(web::Data::new(shared.clone()))
-                .route("/connection/websocket", web::get().to(websocket))
+                .route("/connection/websocket", web::get().to(connect))
         })
         .workers(2)
         .on_connect(on_connect)
@@ -81,8 +80,7 @@ impl Node {
         let server = server.run();
         let http = server.handle();
         actix_web::rt::spawn(server);
-        let closer = SessionCloser { sessions: sessions.clone(), realtime: realtime.clone() };
-        Self { address, realtime, sessions, registry, metrics, rooms, closer, http }
+        Self { address, realtime, sessions, registry, metrics, rooms, http }
     }
 
     /// Stops it.

@@ -1,10 +1,9 @@
 //! Other people.
 
 use actix_web::{HttpResponse, web};
-
-use super::id;
 use serde::Deserialize;
 
+use super::id;
 use crate::{
     contexts::identity::{Identity, IdentityError, Person},
     http::{Page, Problem, Query, SignedIn},

@@ -50,9 +50,17 @@ impl Identity {
     /// # Errors
     /// [`IdentityError::NoSession`].
     pub async fn by_session_id(&self, id: SessionId) -> Result<Principal, IdentityError> {
-        let found = self.inner.store.session(id, self.inner.clock.now()).await?;
-        let (session, account) = found.ok_or(IdentityError::NoSession)?;
+        let (session, account) = self.session_by_id(id).await?;
         Ok(account.principal(session.id))
+    }
+
+    /// A live session and its owner.
+    ///
+    /// # Errors
+    /// [`IdentityError::NoSession`].
+    pub async fn session_by_id(&self, id: SessionId) -> Result<(Session, Account), IdentityError> {
+        let found = self.inner.store.session(id, self.inner.clock.now()).await?;
+        found.ok_or(IdentityError::NoSession)
     }
 
     /// At most `limit` of the person's live sessions, the newest first, and the cursor to go on with.

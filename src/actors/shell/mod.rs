@@ -10,15 +10,17 @@
 //! Signals come past the mailbox and are heard in both, so that an operator can restart an actor
 //! that waits for something that never comes.
 
+mod life;
+mod watch;
+
 use std::{
     collections::VecDeque,
     future::Future,
     pin::Pin,
     task::{Context, Poll, ready},
-    time::Duration,
 };
 
-use actix::{Actor, ActorContext, AsyncContext, Handler, fut::ActorFuture};
+use actix::{Actor, AsyncContext, Handler, fut::ActorFuture};
 use futures_util::{FutureExt, StreamExt, future::LocalBoxFuture};
 use tokio::time::{Instant, Sleep};
 
@@ -27,8 +29,7 @@ use super::{
     cell::{Exit, signal},
     cx::{Finished, Work},
     mailbox::{Content, Deliver},
-    observation::ActorStatus,
-    panics::{drop_guarded, guarded},
+    panics::guarded,
     reply::Reply,
 };
 use crate::telemetry::{correlation::CorrelationId, log};
@@ -74,6 +75,8 @@ pub(super) struct Shell<B: Behavior> {
     burst: u32,
     yield_due: bool,
     draining: bool,
+    /// When an actor that stops itself is cut off.
+    drain_by: Option<Pin<Box<Sleep>>>,
     /// When it crashed, within the intensity window.
     crashes: VecDeque<Instant>,
     /// Rebuilds that failed in a row.
@@ -176,6 +179,7 @@ impl<B: Behavior> Shell<B> {
             burst: 0,
             yield_due: false,
             draining: false,
+            drain_by: None,
             crashes: VecDeque::new(),
             failures: 0,
             incarnations: 0,
@@ -251,8 +255,12 @@ impl<B: Behavior> Shell<B> {
     }
 
     /// Takes up signals.
-    fn obey(&mut self, ctx: &mut ShellContext<B>, cx: &Context<'_>) {
-        let signals = self.mailbox.cell().signals(cx.waker());
+    fn obey(&mut self, ctx: &mut ShellContext<B>, cx: &mut Context<'_>) {
+        let mut signals = self.mailbox.cell().signals(cx.waker());
+        if self.drain_by.as_mut().is_some_and(|by| by.as_mut().poll(cx).is_ready()) {
+            self.drain_by = None;
+            signals |= signal::KILL;
+        }
         if signals == 0 || matches!(self.phase, Phase::Stopped) {
             return;
         }
@@ -324,180 +332,14 @@ impl<B: Behavior> Shell<B> {
         if let Err(panic) = turn {
             return self.crash(panic, ctx);
         }
-        if self.work.stop {
+        if std::mem::take(&mut self.work.stop) && !self.draining {
             self.drain();
+            self.drain_by = Some(Box::pin(tokio::time::sleep(self.config.drain_within)));
         }
         self.active = true;
         if !self.observation_due {
             self.observation_due = true;
             self.set_tick(self.config.observe_every);
-        }
-    }
-
-    // --- crashing and rebuilding ---
-
-    fn crash(&mut self, panic: String, ctx: &mut ShellContext<B>) {
-        let (limit, window) = self.config.intensity;
-        let now = Instant::now();
-        self.crashes.push_back(now);
-        while self.crashes.front().is_some_and(|at| now.duration_since(*at) > window) {
-            self.crashes.pop_front();
-        }
-        let many = u32::try_from(self.crashes.len()).unwrap_or(u32::MAX);
-        let backoff = self.config.backoff_after(many);
-        slog::warn!(log(), "actor crashed";
-            "kind" => &self.mailbox.cell().kind.name, "id" => &self.mailbox.cell().id, "panic" => &panic,
-            "crashes" => many, "limit" => limit, "backoff_ms" => u64::try_from(backoff.as_millis()).ok());
-        self.mailbox.cell().crashed(panic);
-        self.drop_incarnation();
-        if many > limit {
-            self.finish(Exit::TooManyCrashes { retry_after: self.config.backoff.1 }, ctx);
-        } else {
-            self.back_off(backoff);
-        }
-    }
-
-    /// Drops the state and all it has under way. Unanswered askers hear `Crashed`.
-    fn drop_incarnation(&mut self) {
-        let phase = std::mem::replace(&mut self.phase, Phase::Stopped);
-        let work = std::mem::take(&mut self.work);
-        for dropped in [drop_guarded(work), drop_guarded(phase)] {
-            if let Err(panic) = dropped {
-                self.mailbox.cell().note_panic(panic);
-            }
-        }
-        self.yield_due = false;
-    }
-
-    fn back_off(&mut self, delay: Duration) {
-        self.phase = Phase::BackingOff(Box::pin(tokio::time::sleep(delay)));
-        self.mailbox.cell().set_status(ActorStatus::BackingOff);
-    }
-
-    fn build(&mut self) {
-        let (seed, id) = (self.seed.clone(), self.mailbox.id().clone());
-        self.phase = Phase::Building(Box::pin(async move { B::rebuild(seed, id).await }));
-        self.mailbox.cell().set_status(ActorStatus::Building);
-    }
-
-    fn run(&mut self, state: B, ctx: &mut ShellContext<B>) {
-        self.phase = Phase::Running(state);
-        self.failures = 0;
-        self.incarnations += 1;
-        if self.incarnations > 1 {
-            self.mailbox.cell().restarted();
-        }
-        self.mailbox.cell().set_status(match self.draining {
-            true => ActorStatus::Stopping,
-            false => ActorStatus::Running,
-        });
-        let turn = self.with_state(None, |state, cx| state.started(cx));
-        self.turn_over(turn, ctx);
-        if matches!(self.phase, Phase::Running(_)) {
-            self.observe();
-            if let Some(ready) = self.hooks.ready.take() {
-                ready();
-            }
-        }
-    }
-
-    fn not_built(&mut self, error: RebuildError, ctx: &mut ShellContext<B>) {
-        self.drop_incarnation();
-        if error == RebuildError::NotFound {
-            return self.finish(Exit::NotFound, ctx);
-        }
-        self.failures += 1;
-        let retry_after = self.config.backoff_after(self.failures);
-        slog::warn!(log(), "actor could not be rebuilt";
-            "kind" => &self.mailbox.cell().kind.name, "id" => &self.mailbox.cell().id,
-            "error" => %error, "attempt" => self.failures);
-        if self.failures >= self.config.rebuild_attempts.max(1) {
-            self.finish(Exit::RebuildFailed { retry_after }, ctx);
-        } else {
-            self.back_off(retry_after);
-        }
-    }
-
-    // --- ending ---
-
-    fn drain(&mut self) {
-        self.draining = true;
-        self.mailbox.cell().close();
-        self.mailbox.cell().set_status(ActorStatus::Stopping);
-    }
-
-    /// An ordered stop is over when nothing waits, nothing runs and everybody has an answer.
-    fn stop_if_drained(&mut self, ctx: &mut ShellContext<B>) {
-        if self.draining && self.mailbox.cell().depth() == 0 {
-            let idle = match &self.phase {
-                Phase::Running(_) => self.is_idle(),
-                Phase::Building(_) | Phase::BackingOff(_) => true,
-                Phase::Stopped => false,
-            };
-            if idle {
-                self.finish(Exit::Stopped, ctx);
-            }
-        }
-    }
-
-    fn is_idle(&self) -> bool {
-        self.work.busy == 0 && self.work.holds.is_empty() && self.mailbox.cell().unanswered() == 0
-    }
-
-    fn try_passivate(&mut self, ctx: &mut ShellContext<B>) {
-        let Phase::Running(state) = &self.phase else { return };
-        let willing = self.is_idle() && guarded(None, || state.may_passivate()).unwrap_or(false);
-        if willing && self.mailbox.cell().close_if_empty() {
-            self.finish(Exit::Passivated, ctx);
-        }
-    }
-
-    fn finish(&mut self, exit: Exit, ctx: &mut ShellContext<B>) {
-        let cell = self.mailbox.cell();
-        cell.end(exit);
-        if exit == Exit::Passivated {
-            cell.kind.passivated.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-        }
-        if let Phase::Running(state) = &mut self.phase
-            && let Err(panic) = guarded(None, || state.stopping())
-        {
-            self.mailbox.cell().crashed(panic);
-        }
-        self.drop_incarnation();
-        ctx.stop();
-    }
-
-    // --- observation and idleness ---
-
-    fn set_tick(&mut self, delay: Duration) {
-        let at = Instant::now() + delay;
-        match &mut self.tick {
-            Some(tick) => tick.as_mut().reset(at),
-            None => self.tick = Some(Box::pin(tokio::time::sleep_until(at))),
-        }
-    }
-
-    fn tick(&mut self, ctx: &mut ShellContext<B>) {
-        self.observation_due = false;
-        if std::mem::take(&mut self.active) {
-            self.observe();
-            self.last_active = Instant::now();
-        } else {
-            self.try_passivate(ctx);
-        }
-        match self.config.passivate_after {
-            Some(idle) if matches!(self.phase, Phase::Running(_)) => self.set_tick(idle),
-            _ => self.tick = None,
-        }
-    }
-
-    /// Refreshes what operators see. A panic here is noted and does not cost the state.
-    fn observe(&self) {
-        let Phase::Running(state) = &self.phase else { return };
-        match guarded(None, || serde_json::to_value(state.observe())) {
-            Ok(Ok(value)) => self.mailbox.cell().set_state(value),
-            Ok(Err(error)) => self.mailbox.cell().set_state(error.to_string().into()),
-            Err(panic) => self.mailbox.cell().note_panic(panic),
         }
     }
 }
