@@ -48,7 +48,11 @@ pub fn permit_demo(config: &Config) -> Result<(), DemoError> {
 ///
 /// # Errors
 /// What kept it; what was done stays and is not done again.
-pub async fn seed_demo(config: &Config, database: &Database, progress: Progress<'_>) -> Result<(), DemoError> {
+pub async fn seed_demo(
+    config: &Config,
+    database: &Database,
+    progress: Progress<'_>,
+) -> Result<(), DemoError> {
     let identity = wiring::identity(config, database).await?;
     let chat = wiring::chat_at_rest(config, database, &identity).await?;
     let done = fill(&identity, &chat, progress).await;

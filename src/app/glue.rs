@@ -3,17 +3,17 @@
 use futures_util::future::BoxFuture;
 
 use crate::{
-    actors::{Domain, RebuildError},
+    actors::RebuildError,
     contexts::{
         chat::Outlet,
         identity::{
-            Identity, SessionNotices,
-            actors::session::{Revoke, SessionSource, SessionState, UserSession},
+            Identity,
+            actors::session::{SessionSource, SessionState},
         },
     },
     error::{ErrorKind, Fault},
     principal::{SessionId, UserId},
-    realtime::{Channel, ClientInfo, Disconnect, Hub, Personal, Publication},
+    realtime::{Channel, ClientInfo, Hub, Personal, Publication},
 };
 
 /// Chat's news: what is personal is kept for a while, everything else goes straight to the hub
@@ -62,23 +62,5 @@ impl SessionSource for Sessions {
                 Err(error) => Err(RebuildError::Unavailable(error.to_string())),
             }
         })
-    }
-}
-
-/// Ends the connections of sessions that ended.
-pub(super) struct Notices {
-    pub sessions: Domain<UserSession>,
-    pub hub: Hub,
-}
-
-impl SessionNotices for Notices {
-    fn revoked(&self, ids: &[SessionId]) {
-        for id in ids {
-            let told = self.sessions.live(id).is_some_and(|mailbox| mailbox.tell(Revoke).is_ok());
-            if !told {
-                // No live actor, or one that is too busy: its sockets are reached past it.
-                self.hub.disconnect_session(*id, &Disconnect::REVOKED);
-            }
-        }
     }
 }

@@ -11,7 +11,11 @@ use crate::{
     config::Config,
     contexts::{
         chat::{self, Chat, PostgresLog, PostgresRooms, RoomLimits},
-        identity::{self, Identity, actors::UserSession, store::PostgresStore},
+        identity::{
+            self, Identity,
+            actors::{UserSession, session::SessionCloser},
+            store::PostgresStore,
+        },
     },
     http::{
         extract::SessionLookup,
@@ -143,9 +147,9 @@ impl Platform {
             &registry,
             &arbiters,
         );
-        identity.notify_of_ended_sessions(Arc::new(glue::Notices {
+        identity.notify_of_ended_sessions(Arc::new(SessionCloser {
             sessions: sessions.clone(),
-            hub: hub.clone(),
+            realtime: realtime.clone(),
         }));
 
         let limits = Arc::new(Limits::new(&config));
@@ -185,9 +189,7 @@ impl Platform {
 
     /// Starts the shard of the worker that this is called on.
     pub fn start_shard(&self, app: &mut ServiceConfig) {
-        if let Some(shard) = LocalShard::start(&self.realtime) {
-            app.app_data(shard);
-        }
+        app.app_data(web::Data::new(LocalShard::start(&self.realtime)));
     }
 
     /// Lets every connection go, paced.

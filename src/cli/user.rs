@@ -18,8 +18,7 @@ pub(super) enum UserCommand {
 }
 
 fn parse_role(name: &str) -> Result<Role, String> {
-    Role::parse(name)
-        .ok_or_else(|| format!("the roles are {}", Role::ALL.map(Role::as_str).join(", ")))
+    Role::parse(name).ok_or_else(|| format!("the roles are {}", Role::ALL.map(Role::as_str).join(", ")))
 }
 
 pub(super) async fn run(config: &Config, command: UserCommand) -> Result<(), Failure> {

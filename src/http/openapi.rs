@@ -4,7 +4,7 @@ use actix_web::HttpResponse;
 use utoipa::{
     Modify, OpenApi,
     openapi::{
-        Ref, RefOr, ResponseBuilder, ContentBuilder,
+        ContentBuilder, Ref, RefOr, ResponseBuilder,
         security::{ApiKey, ApiKeyValue, Http, HttpAuthScheme, SecurityScheme},
     },
 };
@@ -68,9 +68,7 @@ fn answer_problems(api: &mut utoipa::openapi::OpenApi) {
         if !path.starts_with("/api/v1/") {
             continue;
         }
-        let operations = [
-            &mut item.get, &mut item.post, &mut item.put, &mut item.patch, &mut item.delete,
-        ];
+        let operations = [&mut item.get, &mut item.post, &mut item.put, &mut item.patch, &mut item.delete];
         for operation in operations.into_iter().flatten() {
             for (status, said) in [
                 ("400", "The request could not be read"),

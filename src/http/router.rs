@@ -52,7 +52,7 @@ routes! {
     "/readyz" => { GET health::readyz }
     "/metrics" => { GET health::metrics }
     "/api/openapi.json" => { GET openapi::json }
-    "/connection/websocket" => { GET realtime::connect }
+    "/connection/websocket" => { GET realtime::websocket }
 
     "/api/v1/demo" => { GET health::demo }
 

@@ -32,7 +32,7 @@ mod socket;
 pub use auth::{Admission, Authenticator};
 pub use channels::{Channel, ChannelOptions, ClientId, ClientInfo, Namespace};
 pub use core::{Realtime, RealtimeBuilder};
-pub use gateway::{UpgradeError, connect, upgrade};
+pub use gateway::{UpgradeError, upgrade, websocket};
 pub use hub::Hub;
 pub use limits::Bucket;
 pub use log::{ChannelLog, HistoryQuery, LogSlice, MemoryRing, Publication, StreamPos};

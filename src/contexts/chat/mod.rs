@@ -43,12 +43,12 @@ pub use store::{
     postgres::{PostgresLog, PostgresRooms},
 };
 pub use views::{
-    AddMembersForm, CreateRoomForm, MemberView, MessageView, PatchRoomForm, PresenceView, ReadForm, ReadView,
-    RoleForm, RoomItem, RoomView, SentView,
+    AddMembersForm, CreateRoomForm, HistoryView, MemberView, MessageView, PatchRoomForm, PresenceView,
+    ReadForm, ReadView, RoleForm, RoomItem, RoomView, SentView,
 };
 
 #[cfg(test)]
-pub(crate) use self::{actors::room::messages, store::contract, views::HistoryView};
+pub(crate) use self::{actors::room::messages, store::contract};
 
 use self::{
     actors::RoomSeed,

@@ -75,11 +75,6 @@ macro_rules! text_type {
         pub struct $name(String);
 
         impl $name {
-            /// The text.
-            pub fn as_str(&self) -> &str {
-                &self.0
-            }
-
             /// The text, owned.
             pub fn into_inner(self) -> String {
                 self.0
@@ -163,6 +158,11 @@ impl ClientMsgId {
     /// An id that a log gave back.
     pub(super) fn stored(text: String) -> Self {
         Self(text)
+    }
+
+    /// The text.
+    pub fn as_str(&self) -> &str {
+        &self.0
     }
 
     /// Whether the server itself made it.

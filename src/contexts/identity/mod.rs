@@ -6,8 +6,8 @@
 //! **Emits** nothing yet. Whoever holds connections of a session learns of its end through
 //! [`SessionNotices`]; everybody else asks [`Directory`].
 //!
-//! **Never touches** what people do: rooms, gigs, courses. Of the real-time layer it knows only the
-//! door: it signs connection tokens and says who may come in (`admission.rs`).
+//! **Never touches** what people do: rooms, gigs, courses. It does not know of the real-time layer
+//! either; a connection token is only something it signs and checks.
 //!
 //! # Choices worth knowing
 //! - Registration says when an address is taken (409): it cannot both refuse and keep the secret

@@ -63,7 +63,7 @@ impl Fault for UpgradeError {
 ///
 /// # Errors
 /// See [`UpgradeError`].
-pub async fn connect(
+pub async fn websocket(
     request: HttpRequest,
     payload: web::Payload,
     realtime: web::Data<Realtime>,
@@ -71,7 +71,8 @@ pub async fn connect(
     Ok(upgrade(&request, payload, &realtime)?)
 }
 
-/// Upgrades a request. The worker's [`LocalShard`] must be in its `app_data`.
+/// Upgrades a request. What [`LocalShard::start`] gave the worker must be in its `app_data`, as a
+/// `web::Data<Option<LocalShard>>`.
 ///
 /// # Errors
 /// See [`UpgradeError`].
@@ -90,7 +91,10 @@ pub fn upgrade(
         return Err(UpgradeError::Format);
     }
     let mut response = actix_web_actors::ws::handshake(request).map_err(|_| UpgradeError::Handshake)?;
-    let shard = request.app_data::<LocalShard>().ok_or(UpgradeError::NoShard)?.clone();
+    let shard = request
+        .app_data::<web::Data<Option<LocalShard>>>()
+        .and_then(|shard| shard.as_ref().clone())
+        .ok_or(UpgradeError::NoShard)?;
 
     let socket = request.conn_data::<Socket>().cloned().unwrap_or_default();
     socket.bound_send_buffer();

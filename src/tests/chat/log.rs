@@ -4,24 +4,46 @@ use std::{collections::HashMap, sync::Arc};
 
 use proptest::prelude::*;
 
-use super::support::database;
 use crate::{
     contexts::chat::{
-        model::{RoomId, Seq},
-        store::{
-            Appended, EventLog, Page, RoomStore,
-            contract::{self, joined, said},
-            postgres::{PostgresLog, PostgresRooms},
-        },
+        EventLog, PostgresLog, RoomId, Seq, StoreError,
+        contract::{self, Appended, Page, joined, said},
     },
     principal::UserId,
+    tests::support::database::TestDatabase,
 };
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn postgres_keeps_the_contract() {
-    let db = database().await;
-    contract::all(Arc::new(PostgresLog::new(db.clone()))).await;
-    db.shutdown().await;
+    let database = TestDatabase::new();
+    contract::all(Arc::new(PostgresLog::new(database.open().await))).await;
+}
+
+#[tokio::test]
+async fn a_batch_that_fails_half_way_leaves_no_gap() {
+    use diesel_async::SimpleAsyncConnection;
+    let database = TestDatabase::new();
+    let db = database.open().await;
+    let log = PostgresLog::new(db.clone());
+    let (room, ann) = (RoomId::new(), UserId::new());
+    log.open(room).await.unwrap();
+    log.append(room, &[said(ann, "a")]).await.unwrap();
+    // Something stands where the batch's last event has to go.
+    let stray = format!(
+        "insert into chat.events select room_id, 4, kind, message_id, sender_id, 'stray', data, created_at, \
+         correlation_id from chat.events where room_id = '{room}'"
+    );
+    db.conn().await.unwrap().batch_execute(&stray).await.unwrap();
+    let batch = [said(ann, "b"), said(ann, "c"), said(ann, "d")];
+    assert!(matches!(log.append(room, &batch).await, Err(StoreError::Failed(_))));
+    assert_eq!(log.open(room).await.unwrap().last_seq, 1);
+    let clear = format!("delete from chat.events where room_id = '{room}' and seq = 4");
+    db.conn().await.unwrap().batch_execute(&clear).await.unwrap();
+    let done = log.append(room, &batch).await.unwrap();
+    assert_eq!(
+        done.outcomes.iter().map(|o| (o.seq, o.duplicate)).collect::<Vec<_>>(),
+        [(2, false), (3, false), (4, false)]
+    );
 }
 
 /// One thing that happens to a room's log.
@@ -44,7 +66,7 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-fn cases(default: u32) -> ProptestConfig {
+pub(super) fn cases(default: u32) -> ProptestConfig {
     let cases = std::env::var("PROPTEST_CASES").ok().and_then(|n| n.parse().ok()).unwrap_or(default);
     ProptestConfig { cases, failure_persistence: None, ..ProptestConfig::default() }
 }
@@ -170,10 +192,9 @@ async fn history_holds(log: &dyn EventLog, steps: Vec<Step>, limit: usize) {
 #[test]
 fn a_room_is_gapless_and_walks_are_whole() {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
-    let db = runtime.block_on(database());
-    let log = PostgresLog::new(db.clone());
+    let database = TestDatabase::new();
+    let log = PostgresLog::new(runtime.block_on(database.open()));
     proptest!(cases(24), |(steps in prop::collection::vec(step(), 1..20), limit in 1..5usize)| {
         runtime.block_on(history_holds(&log, steps, limit));
     });
-    runtime.block_on(db.shutdown());
 }

@@ -14,6 +14,7 @@ use diesel_async::RunQueryDsl;
 use crate::{
     config::Config,
     postgres::{Database, OpenError},
+    tests::support::database::scratch,
 };
 
 /// A data directory whose private server a test may do anything to.
@@ -24,7 +25,7 @@ struct Place {
 impl Place {
     fn new() -> Self {
         // As closed as root's home is.
-        Self { root: tempfile::Builder::new().prefix("gigsy-pg-").tempdir().unwrap() }
+        Self { root: tempfile::Builder::new().prefix("gigsy-pg-").tempdir_in(scratch()).unwrap() }
     }
 
     fn dir(&self) -> PathBuf {

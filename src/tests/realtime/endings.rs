@@ -8,7 +8,7 @@ use tokio::net::{TcpSocket, TcpStream};
 
 use super::fixture::{Node, session};
 use crate::{
-    contexts::identity::actors::session::Revoke,
+    contexts::identity::SessionNotices as _,
     realtime::Channel,
     tests::support::ws::{Closed, WsClient},
 };
@@ -131,7 +131,7 @@ async fn a_revoked_session_closes_its_sockets_within_a_second_and_only_its_own()
     let (mut b, _) = WsClient::connect(node.address, "ok:1").await;
     let (mut other, _) = WsClient::connect(node.address, "ok:2").await;
     let start = Instant::now();
-    node.sessions.live(&session(1)).unwrap().tell(Revoke).unwrap();
+    node.closer.revoked(&[session(1)]);
     for client in [&mut a, &mut b] {
         let closed = client.closed().await;
         assert_eq!((closed.code, closed.reason.as_str()), (3503, "session revoked"));

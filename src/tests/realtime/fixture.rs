@@ -15,13 +15,13 @@ use uuid::Uuid;
 use crate::{
     actors::{Arbiters, Domain, DomainConfig, RebuildError, Registry},
     contexts::identity::actors::session::{
-        SessionLanes, SessionSeed, SessionSource, SessionState, UserSession,
+        SessionCloser, SessionLanes, SessionSeed, SessionSource, SessionState, UserSession,
     },
     principal::{Principal, SessionId, UserId},
     realtime::{
         Admission, Authenticator, Channel, ChannelLog, ChannelOptions, ClientInfo, Hub, Json, LocalShard,
         MemoryRing, Namespace, Publication, Realtime, Rpc, RtError, Settings, Staged, Unsubscribe,
-        connect, on_connect, ready, refused, rpc::RpcAnswer, second,
+        on_connect, ready, refused, rpc::RpcAnswer, second, websocket,
     },
     telemetry::metrics::Metrics,
 };
@@ -34,6 +34,7 @@ pub(super) struct Node {
     pub(super) registry: Registry,
     pub(super) metrics: Metrics,
     pub(super) rooms: Arc<Rooms>,
+    pub(super) closer: SessionCloser,
     http: ServerHandle,
 }
 
@@ -66,9 +67,9 @@ impl Node {
         let shared = realtime.clone();
         let server = HttpServer::new(move || {
             App::new()
-                .app_data(LocalShard::start(&shared).unwrap())
+                .app_data(web::Data::new(LocalShard::start(&shared)))
                 .app_data(web::Data::new(shared.clone()))
-                .route("/connection/websocket", web::get().to(connect))
+                .route("/connection/websocket", web::get().to(websocket))
         })
         .workers(2)
         .on_connect(on_connect)
@@ -80,7 +81,8 @@ impl Node {
         let server = server.run();
         let http = server.handle();
         actix_web::rt::spawn(server);
-        Self { address, realtime, sessions, registry, metrics, rooms, http }
+        let closer = SessionCloser { sessions: sessions.clone(), realtime: realtime.clone() };
+        Self { address, realtime, sessions, registry, metrics, rooms, closer, http }
     }
 
     /// Stops it.

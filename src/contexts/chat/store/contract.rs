@@ -4,8 +4,13 @@ use std::{collections::HashSet, sync::Arc};
 
 use futures_util::future::join_all;
 
-use super::*;
-use crate::contexts::chat::model::now;
+pub use super::{Appended, Digest, Edit, Edited, Outcome, Page, RoomPatch, Slice, Stored, Top};
+use super::{EventLog, StoreError};
+pub use crate::contexts::chat::model::{Event, MemberAction, MemberChange, NewEvent, Payload, now};
+use crate::{
+    contexts::chat::model::{MessageId, RoomId, Seq},
+    principal::UserId,
+};
 
 /// A message of `sender`, called `name`.
 pub fn said(sender: UserId, name: &str) -> NewEvent {

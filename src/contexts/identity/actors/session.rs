@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use crate::{
     actors::{AskError, Behavior, Cx, Domain, Mailbox, RebuildError, Receive, Reply, Request, SendError},
+    contexts::identity::SessionNotices,
     principal::{Principal, SessionId},
     realtime::{
         Bucket, Disconnect, Realtime, RtError,
@@ -210,6 +211,33 @@ impl Receive<Revoke> for UserSession {
         self.seed.realtime.hub().disconnect_session(self.id, &Disconnect::REVOKED);
         reply.send(());
         cx.stop();
+    }
+}
+
+/// Ends a session's connections at once. Call it after the store holds the revocation.
+pub fn revoke(sessions: &Domain<UserSession>, realtime: &Realtime, id: SessionId) {
+    let told = sessions.live(&id).is_some_and(|mailbox| mailbox.tell(Revoke).is_ok());
+    if !told {
+        // No live actor, or one that is too busy: its sockets are reached past it.
+
+        realtime.hub().disconnect_session(id, &Disconnect::REVOKED);
+    }
+}
+
+/// Closes the sockets of sessions that end; what [`Identity`](crate::contexts::identity::Identity)
+/// is given to notify.
+pub struct SessionCloser {
+    /// The live sessions.
+    pub sessions: Domain<UserSession>,
+    /// The real-time layer.
+    pub realtime: Realtime,
+}
+
+impl SessionNotices for SessionCloser {
+    fn revoked(&self, ids: &[SessionId]) {
+        for id in ids {
+            revoke(&self.sessions, &self.realtime, *id);
+        }
     }
 }
 
