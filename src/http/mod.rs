@@ -7,6 +7,7 @@ pub mod middleware; // correlation, access log, security headers, origin check
 pub mod openapi; // the API document
 pub mod ops; // for operators
 pub mod origins; // which web origins may call
+pub mod pages; // what the binary serves to people
 pub mod problem; // RFC 9457
 pub mod router; // every path
 

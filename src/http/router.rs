@@ -8,7 +8,7 @@ use actix_web::{
     web::{self, ServiceConfig, resource},
 };
 
-use super::{Problem, health, openapi, ops};
+use super::{Problem, health, openapi, ops, pages};
 use crate::{
     contexts::{chat::handlers as chat, identity::handlers as identity},
     error::ErrorKind,
@@ -48,6 +48,13 @@ fn takes(method: Method) -> impl Guard {
 }
 
 routes! {
+    "/" => { GET pages::index }
+    "/ops" => { GET pages::ops }
+    "/docs" => { GET pages::docs }
+    "/verify-email" => { GET pages::verify_email }
+    "/reset-password" => { GET pages::reset_password }
+    "/assets/{file:.*}" => { GET pages::asset }
+
     "/healthz" => { GET health::healthz }
     "/readyz" => { GET health::readyz }
     "/metrics" => { GET health::metrics }

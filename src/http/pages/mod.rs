@@ -123,13 +123,9 @@ pub async fn asset(req: HttpRequest, file: web::Path<String>) -> Result<HttpResp
 
 fn page(req: &HttpRequest, name: &str) -> Result<HttpResponse, Problem> {
     let mut response = serve(req, PAGES, name)?;
-    response
-        .headers_mut()
-        .insert(header::CONTENT_SECURITY_POLICY, header::HeaderValue::from_static(POLICY));
+    response.headers_mut().insert(header::CONTENT_SECURITY_POLICY, header::HeaderValue::from_static(POLICY));
     if name == "verify-email.html" || name == "reset-password.html" {
-        response
-            .headers_mut()
-            .insert(header::REFERRER_POLICY, header::HeaderValue::from_static(NO_REFERRER));
+        response.headers_mut().insert(header::REFERRER_POLICY, header::HeaderValue::from_static(NO_REFERRER));
     }
     Ok(response)
 }

@@ -6,6 +6,7 @@ use diesel_async::AsyncConnection;
 
 use super::{ask, run};
 use crate::{
+    ports::{Mode, Store},
     postgres::{Database, DbError},
     tests::support::database::TestDatabase,
 };
@@ -117,7 +118,7 @@ async fn status_tells_how_the_store_is() {
     assert!(database.migrate().await.unwrap().is_empty());
     let status = database.status().await;
     assert!(status.reachable && status.mend.is_none() && status.latency_ms.is_some());
-    assert_eq!((status.name, status.mode), ("postgres", "server"));
+    assert_eq!((status.name, status.mode), ("postgres", Mode::Server));
     database.shutdown().await;
     let status = database.status().await;
     assert!(!status.reachable && status.mend.unwrap().contains("DATABASE_URL"));

@@ -240,7 +240,7 @@ mod tests {
         let (one, two) = (a.open().await, b.open().await);
         assert_eq!(write_and_count(&one, "x").await, 1);
         assert_eq!(write_and_count(&two, "x").await, 1);
-        assert_eq!(one.status().await.migrations.unwrap().pending, 0);
+        assert_eq!(one.migrations().await.unwrap().pending, 0);
     }
 
     #[test]
