@@ -8,6 +8,7 @@
 pub mod actors; // the kit: shell, mailbox, supervisor, registry, observation
 pub mod app; // wiring: the only place that names adapters
 pub mod cli; // the command line's commands, one file each
+pub mod clock; // the time of day, injectable
 pub mod config; // defaults < gigsy.toml < environment
 pub mod contexts; // identity, chat: one folder a bounded context, all alike inside
 pub mod error; // the closed list of error kinds
@@ -17,6 +18,7 @@ pub mod ports; // capabilities shared by contexts: mail
 pub mod postgres; // the pool, migrations, and the private PostgreSQL child
 pub mod principal; // who is asking
 pub mod realtime; // the Centrifuge protocol, shards, channels, connections
+pub mod signing; // signed tokens: connection tokens, cursors
 pub mod telemetry; // logging, correlation, metrics
 
 #[cfg(test)]

@@ -6,6 +6,8 @@
 mod load;
 mod sections;
 
+#[cfg(test)]
+pub(crate) use load::layer;
 pub use load::{ConfigError, Loaded, load};
 pub use sections::*;
 

@@ -1,3 +1,6 @@
 //! Capabilities that contexts share, each behind a trait with its adapters beside it.
 
 pub mod mail;
+mod status;
+
+pub use status::{Mode, Store, StoreStatus};

@@ -1,1 +1,148 @@
-//! Stub.
+//! Chat: rooms, who is in them, and what was said there.
+//!
+//! **Owns** rooms, members, and each room's log of events with its gapless `seq`; schema `chat`; the
+//! channels `chat:<room>` and `typing:<room>`; the actor kind `chat_room`.
+//!
+//! **Emits** publications: `chat:<room>` carries the room's log (`message`, `member`, `room`),
+//! `typing:<room>` who is typing, and `user:<id>` gets `room_added` and `room_removed`.
+//!
+//! **Never touches** accounts and sessions: whether people exist and what they are called it asks
+//! through [`People`].
+//!
+//! # The way of a message
+//! REST, `chat.send` and `publish` end in [`Chat::send`], which puts it into the mailbox of the
+//! room's actor ([`ChatRoom`]). The actor checks membership, bounds and rate, queues, and writes all
+//! that wait in one insert; then it publishes in the order of `seq`, then answers. A `client_msg_id`
+//! makes a resend harmless: one message, the same answer.
+
+mod actors;
+mod channels;
+mod error;
+pub mod handlers;
+mod model;
+mod realtime;
+mod service;
+mod store;
+mod text;
+mod views;
+
+use std::{collections::HashMap, sync::Arc, time::Duration};
+
+use dashmap::DashMap;
+use futures_util::future::BoxFuture;
+
+pub use actors::{ChatRoom, RoomLimits};
+pub use channels::Outlet;
+pub use error::ChatError;
+pub use handlers::api;
+pub use model::{MemberRole, MessageId, RoomId, RoomKind, Seq};
+pub use realtime::{namespaces, rpcs};
+pub use service::{DemoCast, HistoryForm, SendForm};
+pub use store::{
+    EventLog, RoomStore, StoreError, Top,
+    postgres::{PostgresLog, PostgresRooms},
+};
+pub use views::{
+    AddMembersForm, CreateRoomForm, HistoryView, MemberView, MessageView, PatchRoomForm, PresenceView,
+    ReadForm, ReadView, RoleForm, RoomItem, RoomView, SentView,
+};
+
+#[cfg(test)]
+pub(crate) use self::{actors::room::messages, store::contract};
+
+use self::{
+    actors::RoomSeed,
+    store::{Slice, Stored},
+};
+use crate::{
+    actors::{Arbiters, Domain, DomainConfig, Registry},
+    principal::UserId,
+    signing::Signer,
+};
+
+/// What chat asks about people; `app.rs` answers it with identity's directory.
+pub trait People: Send + Sync + 'static {
+    /// Those of `ids` who exist, with the names others see.
+    fn existing<'a>(
+        &'a self,
+        ids: &'a [UserId],
+    ) -> BoxFuture<'a, Result<HashMap<UserId, String>, Box<dyn std::error::Error + Send + Sync>>>;
+}
+
+impl People for crate::contexts::identity::Directory {
+    fn existing<'a>(
+        &'a self,
+        ids: &'a [UserId],
+    ) -> BoxFuture<'a, Result<HashMap<UserId, String>, Box<dyn std::error::Error + Send + Sync>>> {
+        Box::pin(async move {
+            let people = self.people(ids).await?;
+            Ok(people.into_iter().map(|person| (person.id, person.display_name)).collect())
+        })
+    }
+}
+
+/// What chat is set up with.
+pub struct Parts {
+    /// Rooms and members.
+    pub rooms: Arc<dyn RoomStore>,
+    /// The rooms' logs.
+    pub log: Arc<dyn EventLog>,
+    /// Where news go: the hub.
+    pub outlet: Arc<dyn Outlet>,
+    /// Who exists.
+    pub people: Arc<dyn People>,
+    /// Signs cursors.
+    pub signer: Signer,
+    /// Bounds of a room.
+    pub limits: RoomLimits,
+}
+
+/// The chat context. Cheap to clone; each use case is a method (in `service/`).
+#[derive(Clone)]
+pub struct Chat {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    domain: Domain<ChatRoom>,
+    rooms: Arc<dyn RoomStore>,
+    log: Arc<dyn EventLog>,
+    outlet: Arc<dyn Outlet>,
+    people: Arc<dyn People>,
+    signer: Signer,
+}
+
+impl Chat {
+    /// Starts the rooms' supervisor; rooms start with their first traffic.
+    pub fn start(parts: Parts, config: DomainConfig, registry: &Registry, placement: &Arbiters) -> Self {
+        let Parts { rooms, log, outlet, people, signer, limits } = parts;
+        let seed = RoomSeed {
+            rooms: rooms.clone(),
+            log: log.clone(),
+            outlet: outlet.clone(),
+            limits,
+            published: Arc::new(DashMap::new()),
+        };
+        let domain = Domain::start(seed, config, registry, placement);
+        Self { inner: Arc::new(Inner { domain, rooms, log, outlet, people, signer }) }
+    }
+
+    /// The rooms' actors, for the ordered stop.
+    pub fn domain(&self) -> &Domain<ChatRoom> {
+        &self.inner.domain
+    }
+
+    /// A part of a room's log, for recovery. The caller has made sure that the reader may see it.
+    pub(crate) fn log_since(&self, room: RoomId, after: Seq, limit: usize) -> Stored<'_, Slice> {
+        self.inner.log.since(room, after, limit)
+    }
+
+    /// Where a room's log ends.
+    pub(crate) fn log_top(&self, room: RoomId) -> Stored<'_, Top> {
+        self.inner.log.open(room)
+    }
+}
+
+/// How long a room's actor may take to answer. A send waits for the insert in flight and its own,
+/// and for the pool when the database is slow; past this the client is better off asking again.
+const DEADLINE: Duration = Duration::from_secs(15);

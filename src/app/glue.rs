@@ -1,0 +1,66 @@
+//! Where one part's trait meets another part's type.
+
+use futures_util::future::BoxFuture;
+
+use crate::{
+    actors::RebuildError,
+    contexts::{
+        chat::Outlet,
+        identity::{
+            Identity,
+            actors::session::{SessionSource, SessionState},
+        },
+    },
+    error::{ErrorKind, Fault},
+    principal::{SessionId, UserId},
+    realtime::{Channel, ClientInfo, Hub, Personal, Publication},
+};
+
+/// Chat's news: what is personal is kept for a while, everything else goes straight to the hub
+/// (a room's log keeps it).
+pub(super) struct News {
+    pub hub: Hub,
+    pub personal: Personal,
+}
+
+impl Outlet for News {
+    fn publish(&self, channel: &Channel, publication: &Publication) {
+        if channel.namespace() == Personal::NAMESPACE {
+            self.personal.publish(channel, publication.data.clone());
+        } else {
+            self.hub.publish(channel, publication);
+        }
+    }
+
+    fn unsubscribe(&self, user: UserId, channel: &Channel) {
+        Outlet::unsubscribe(&self.hub, user, channel);
+    }
+
+    fn reset(&self, channel: &Channel) {
+        Outlet::reset(&self.hub, channel);
+    }
+
+    fn presence(&self, channel: &Channel) -> Vec<ClientInfo> {
+        self.hub.presence(channel)
+    }
+}
+
+/// Where a session's actor reads its session.
+pub(super) struct Sessions(pub Identity);
+
+impl SessionSource for Sessions {
+    fn rebuild(&self, id: SessionId) -> BoxFuture<'static, Result<SessionState, RebuildError>> {
+        let identity = self.0.clone();
+        Box::pin(async move {
+            match identity.session_by_id(id).await {
+                Ok((session, account)) => Ok(SessionState {
+                    principal: account.principal(session.id),
+                    device: session.device,
+                    expires_at: session.expires_at,
+                }),
+                Err(error) if error.kind() == ErrorKind::Unauthenticated => Err(RebuildError::NotFound),
+                Err(error) => Err(RebuildError::Unavailable(error.to_string())),
+            }
+        })
+    }
+}

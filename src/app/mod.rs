@@ -1,0 +1,118 @@
+//! Wiring: the only place that names adapters. A server is started from a configuration, a
+//! listener and a database, and stopped in order; tests start one just like `gigsy serve` does.
+
+mod demo;
+mod glue;
+mod wiring;
+mod workers;
+
+use std::{io, net::TcpListener, sync::Arc, time::Duration};
+
+use actix_web::{App, HttpServer, dev::ServerHandle, middleware::from_fn};
+
+pub use demo::{DemoError, permit_demo, seed_demo};
+use wiring::Platform;
+pub use wiring::{identity, mail};
+
+use crate::{
+    config::Config,
+    http::{self, health::Health},
+    postgres::Database,
+    realtime,
+    telemetry::log,
+};
+
+/// What `serve` may be asked for besides the configuration.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Options {
+    /// Put the demo data in place before the server calls itself ready.
+    pub demo: bool,
+}
+
+/// A server cannot be started.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The database does not answer.
+    #[error("the database does not answer")]
+    Database(#[from] crate::postgres::DbError),
+    /// Threads or the listener cannot be had.
+    #[error("cannot start serving")]
+    System(#[from] io::Error),
+}
+
+/// A running server.
+pub struct Server {
+    platform: Platform,
+    http: ServerHandle,
+    background: Vec<tokio::task::JoinHandle<()>>,
+    drain: Duration,
+}
+
+/// Starts serving on `listener`. Must be called on a thread that runs an actix system; returns as
+/// soon as requests are accepted, and `/readyz` tells when everything is in place.
+///
+/// # Errors
+/// When the database cannot be asked or threads cannot be made.
+pub async fn start(
+    mut config: Config,
+    listener: TcpListener,
+    database: Database,
+    options: Options,
+) -> Result<Server, StartError> {
+    // Port 0 means any: from here on everybody knows which.
+    config.server.listen = listener.local_addr()?;
+    let platform = Platform::assemble(config, database, options.demo).await?;
+    let config = platform.config.clone();
+
+    let shared = platform.clone();
+    let http = HttpServer::new(move || {
+        // Once per worker thread: the worker's shard lives and dies with it.
+        App::new()
+            .configure(|app| shared.share(app))
+            .configure(|app| shared.start_shard(app))
+            .wrap(http::cors(&shared.config))
+            .wrap(from_fn(http::middleware::observe))
+            .configure(http::router::configure)
+    })
+    .workers(config.workers())
+    .on_connect(realtime::on_connect)
+    .backlog(4096)
+    .max_connections(65_536)
+    .keep_alive(Duration::from_secs(75))
+    .client_request_timeout(Duration::from_secs(10))
+    // Connections have let go by then; what is left is cut.
+    .shutdown_timeout(2)
+    .disable_signals()
+    .listen(listener)?
+    .run();
+    let handle = http.handle();
+    tokio::task::spawn_local(async move {
+        if let Err(error) = http.await {
+            slog::error!(log(), "the HTTP server failed"; "error" => %error);
+        }
+    });
+
+    let background = workers::start(&platform, options);
+    Ok(Server { drain: config.drain(), platform, http: handle, background })
+}
+
+impl Server {
+    /// What the probes see.
+    pub fn health(&self) -> &Arc<Health> {
+        &self.platform.health
+    }
+
+    /// Stops in order: no new connections, `/readyz` says draining; sockets are closed with 3001,
+    /// paced over the drain window; HTTP ends; actors finish what they have. The database is the
+    /// caller's to stop, last.
+    pub async fn stop(self) {
+        self.platform.health.draining();
+        self.http.pause().await;
+        self.platform.drain_sockets(self.drain).await;
+        for task in self.background {
+            task.abort();
+        }
+        self.http.stop(true).await;
+        self.platform.stop_actors(self.drain).await;
+    }
+}

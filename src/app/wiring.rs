@@ -1,0 +1,208 @@
+//! Which adapter stands behind which port, and who is handed what.
+
+use std::{path::Path, sync::Arc, time::Duration, time::Instant};
+
+use actix_web::web::{self, ServiceConfig};
+
+use super::{StartError, glue};
+use crate::{
+    actors::{Arbiters, Domain, DomainConfig, Registry},
+    clock::Clock,
+    config::Config,
+    contexts::{
+        chat::{self, Chat, PostgresLog, PostgresRooms, RoomLimits},
+        identity::{
+            self, Identity,
+            actors::{UserSession, session::SessionCloser},
+            store::PostgresStore,
+        },
+    },
+    http::{
+        extract::SessionLookup,
+        health::Health,
+        limits::Limits,
+        middleware::HttpMetrics,
+        ops::{Ops, OpsChannel},
+        origins::Origins,
+    },
+    ports::{Store, mail::FileMail},
+    postgres::{Database, DbError},
+    realtime::{Hub, LocalShard, Personal, Realtime, Settings},
+    signing::Signer,
+    telemetry::{log, metrics::Metrics},
+};
+
+/// Everything a server is made of. Cheap to clone.
+#[derive(Clone)]
+pub(super) struct Platform {
+    pub config: Arc<Config>,
+    pub metrics: Metrics,
+    pub arbiters: Arbiters,
+    pub hub: Hub,
+    pub personal: Personal,
+    pub realtime: Realtime,
+    pub sessions: Domain<UserSession>,
+    pub identity: Identity,
+    pub chat: Chat,
+    pub health: Arc<Health>,
+    pub limits: Arc<Limits>,
+    pub ops: Ops,
+    http_metrics: HttpMetrics,
+}
+
+/// Identity over its stores.
+pub async fn identity(config: &Config, database: &Database) -> Result<Identity, DbError> {
+    let signer = Signer::new(&database.signing_key().await?);
+    Ok(identity_with(config, database, signer))
+}
+
+fn identity_with(config: &Config, database: &Database, signer: Signer) -> Identity {
+    Identity::new(
+        Arc::new(PostgresStore::new(database.clone())),
+        Arc::new(mail(config)),
+        signer,
+        Clock::system(),
+        identity::Settings::from(config),
+    )
+}
+
+/// Mail goes to files under the data directory.
+pub fn mail(config: &Config) -> FileMail {
+    FileMail::new(Path::new(&config.data.dir), &config.public_url())
+}
+
+fn chat_with(
+    database: &Database,
+    identity: &Identity,
+    signer: Signer,
+    outlet: Arc<dyn chat::Outlet>,
+    config: DomainConfig,
+    registry: &Registry,
+    arbiters: &Arbiters,
+) -> Chat {
+    let parts = chat::Parts {
+        rooms: Arc::new(PostgresRooms::new(database.clone())),
+        log: Arc::new(PostgresLog::new(database.clone())),
+        outlet,
+        people: Arc::new(identity.directory()),
+        signer,
+        limits: RoomLimits::default(),
+    };
+    Chat::start(parts, config, registry, arbiters)
+}
+
+/// Chat without anybody connected, for commands. Needs an actix system.
+pub(super) async fn chat_at_rest(
+    config: &Config,
+    database: &Database,
+    identity: &Identity,
+) -> Result<Chat, StartError> {
+    let signer = Signer::new(&database.signing_key().await?);
+    let registry = Registry::new();
+    let arbiters = Arbiters::current()?;
+    let domain = DomainConfig::from(&config.actors);
+    Ok(chat_with(database, identity, signer, Arc::new(Hub::new()), domain, &registry, &arbiters))
+}
+
+impl Platform {
+    pub async fn assemble(config: Config, database: Database, demo: bool) -> Result<Self, StartError> {
+        let config = Arc::new(config);
+        let metrics = Metrics::new();
+        let registry = Registry::new();
+        registry.register_metrics(&metrics);
+        let arbiters = Arbiters::start(config.workers())?;
+        let domain = DomainConfig::from(&config.actors);
+        let signer = Signer::new(&database.signing_key().await?);
+
+        let identity = identity_with(&config, &database, signer.clone());
+        let hub = Hub::new();
+        let personal = Personal::new(hub.clone());
+        let outlet = Arc::new(glue::News { hub: hub.clone(), personal: personal.clone() });
+        let chat = chat_with(&database, &identity, signer, outlet, domain, &registry, &arbiters);
+
+        let stores: Vec<Arc<dyn Store>> = vec![Arc::new(database), Arc::new(mail(&config))];
+        let health = Arc::new(Health::new(stores, demo));
+        let ops = Ops { registry: registry.clone(), health: health.clone(), started: Instant::now() };
+
+        let mut builder = Realtime::builder(
+            hub.clone(),
+            Settings::new(&config),
+            &metrics,
+            &registry,
+            Arc::new(identity.clone()),
+        )
+        .namespace(Arc::new(personal.clone()))
+        .namespace(Arc::new(OpsChannel(ops.clone())));
+        for namespace in chat::namespaces(&chat) {
+            builder = builder.namespace(namespace);
+        }
+        for rpc in chat::rpcs(&chat) {
+            builder = builder.rpc(rpc);
+        }
+        let realtime = builder.build();
+        let sessions = identity::actors::start(
+            &realtime,
+            Arc::new(glue::Sessions(identity.clone())),
+            domain,
+            &registry,
+            &arbiters,
+        );
+        identity.notify_of_ended_sessions(Arc::new(SessionCloser {
+            sessions: sessions.clone(),
+            realtime: realtime.clone(),
+        }));
+
+        let limits = Arc::new(Limits::new(&config));
+        let http_metrics = HttpMetrics::new(&metrics);
+        Ok(Self {
+            config,
+            metrics,
+            arbiters,
+            hub,
+            personal,
+            realtime,
+            sessions,
+            identity,
+            chat,
+            health,
+            limits,
+            ops,
+            http_metrics,
+        })
+    }
+
+    /// What handlers find.
+    pub fn share(&self, app: &mut ServiceConfig) {
+        let lookup: Arc<dyn SessionLookup> = Arc::new(self.identity.clone());
+        app.app_data(web::Data::from(self.config.clone()))
+            .app_data(web::Data::new(Origins::new(&self.config)))
+            .app_data(web::Data::from(self.limits.clone()))
+            .app_data(web::Data::new(self.http_metrics.clone()))
+            .app_data(web::Data::new(self.metrics.clone()))
+            .app_data(web::Data::from(self.health.clone()))
+            .app_data(web::Data::new(self.ops.clone()))
+            .app_data(web::Data::new(lookup))
+            .app_data(web::Data::new(self.identity.clone()))
+            .app_data(web::Data::new(self.chat.clone()))
+            .app_data(web::Data::new(self.realtime.clone()));
+    }
+
+    /// Starts the shard of the worker that this is called on.
+    pub fn start_shard(&self, app: &mut ServiceConfig) {
+        app.app_data(web::Data::new(LocalShard::start(&self.realtime)));
+    }
+
+    /// Lets every connection go, paced.
+    pub async fn drain_sockets(&self, window: Duration) {
+        self.realtime.drain(window).await;
+    }
+
+    /// Sessions before rooms: what a session still sends, a room still takes.
+    pub async fn stop_actors(&self, deadline: Duration) {
+        self.sessions.stop(deadline).await;
+        self.chat.domain().stop(deadline).await;
+        if !self.arbiters.stop(deadline).await {
+            slog::warn!(log(), "an actor thread did not end in time");
+        }
+    }
+}

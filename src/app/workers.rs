@@ -1,0 +1,56 @@
+//! What goes on beside requests.
+
+use std::time::Duration;
+
+use tokio::task::{JoinHandle, spawn_local};
+
+use super::{Options, demo, wiring::Platform};
+use crate::{
+    http::{limits::Limits, ops},
+    telemetry::log,
+};
+
+/// How often ended sessions and spent links are removed.
+const TIDY: Duration = Duration::from_secs(300);
+/// Between attempts to put the demo data in place while the database is away.
+const RETRY: Duration = Duration::from_secs(1);
+
+pub(super) fn start(platform: &Platform, options: Options) -> Vec<JoinHandle<()>> {
+    vec![
+        spawn_local(prepare(platform.clone(), options)),
+        spawn_local(tidy(platform.clone())),
+        spawn_local(sweep(platform.clone())),
+        spawn_local(ops::publish_every_second(platform.ops.clone(), platform.hub.clone())),
+    ]
+}
+
+/// All that must be done before the server calls itself ready.
+async fn prepare(platform: Platform, options: Options) {
+    if let Err(error) = platform.identity.warm_up().await {
+        slog::warn!(log(), "the first sign-in will be slow"; "error" => %error);
+    }
+    if options.demo {
+        while let Err(error) = demo::fill(&platform.identity, &platform.chat, &|_, _, _| {}).await {
+            slog::error!(log(), "the demo data is not in place"; "error" => %error);
+            tokio::time::sleep(RETRY).await;
+        }
+    }
+    platform.health.prepared();
+}
+
+async fn tidy(platform: Platform) {
+    loop {
+        tokio::time::sleep(TIDY).await;
+        if let Err(error) = platform.identity.tidy().await {
+            slog::warn!(log(), "could not tidy up; the next round will"; "error" => %error);
+        }
+    }
+}
+
+async fn sweep(platform: Platform) {
+    loop {
+        tokio::time::sleep(Limits::SWEEP).await;
+        platform.limits.sweep();
+        platform.personal.sweep();
+    }
+}

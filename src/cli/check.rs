@@ -1,0 +1,56 @@
+//! `gigsy check`: what each store is, whether it answers, and what to mend.
+
+use std::path::Path;
+
+use super::{Failure, output::say};
+use crate::{
+    app,
+    config::Config,
+    ports::{Mode, Store, StoreStatus},
+    postgres::Database,
+};
+
+pub(super) async fn check(config: &Config, file: Option<&Path>) -> Result<(), Failure> {
+    match file {
+        Some(path) => say(&format!("configuration  {}", path.display())),
+        None => say("configuration  built-in defaults and the environment (no gigsy.toml)"),
+    }
+    say(&format!("listen         {}  public {}", config.server.listen, config.public_url()));
+    say(&format!("data           {}", config.data.dir.display()));
+
+    let mut well = true;
+    match Database::attach(config).await {
+        Ok(database) => {
+            well &= print(&database.status().await);
+            database.shutdown().await;
+        }
+        Err(error) => {
+            well = false;
+            say(&format!("postgres       FAILED  {error}"));
+        }
+    }
+    well &= print(&app::mail(config).status().await);
+    if well { Ok(()) } else { Err("a store needs mending: see above".into()) }
+}
+
+fn print(status: &StoreStatus) -> bool {
+    let mode = match status.mode {
+        Mode::Embedded => "embedded",
+        Mode::Server => "server",
+    };
+    let state = if status.reachable { "ok" } else { "FAILED" };
+    let latency = status.latency_ms.map_or(String::new(), |ms| format!("  {ms:.1} ms"));
+    let version = status.version.as_deref().unwrap_or("");
+    let detail = status.detail.as_deref().unwrap_or("");
+    say(&format!("{:<14} {state:<6} {mode:<8} {version}{latency}  {detail}", status.name));
+    if let Some(mend) = &status.mend {
+        say(&format!("{:<14} mend: {mend}", ""));
+    }
+    status.reachable && status.mend.is_none()
+}
+
+/// `gigsy check --print-config`
+pub(super) fn print_config(config: &Config) -> Result<(), Failure> {
+    say(toml::to_string(config)?.trim_end());
+    Ok(())
+}

@@ -1,0 +1,147 @@
+//! The command line's commands, one file each.
+
+mod backup;
+mod check;
+mod output;
+mod seed;
+mod serve;
+mod user;
+
+use std::{path::PathBuf, process::ExitCode};
+
+use clap::{Parser, Subcommand};
+
+use crate::{
+    config::{self, Config},
+    postgres::Database,
+    telemetry,
+};
+use output::{fail, say};
+
+#[derive(Parser)]
+#[command(
+    name = "gigsy",
+    version,
+    about = "Careers, gigs, learning and chat on one real-time platform",
+    after_help = "Configuration: built-in defaults < gigsy.toml < environment (`gigsy check --print-config`)."
+)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Serve HTTP and WebSockets until told to stop
+    Serve {
+        /// Make the demo accounts, rooms and history if they are not there (loopback only)
+        #[arg(long)]
+        demo: bool,
+    },
+    /// Bring the database to this version's schema
+    Migrate,
+    /// Fill the database with people, rooms and history to try things with
+    Seed {
+        /// The demo data (the only kind there is); loopback only, unless GIGSY_ALLOW_DEMO=1
+        #[arg(long, required = true)]
+        demo: bool,
+    },
+    /// Explain every store: embedded or server, reachable, version, and what to mend
+    Check {
+        /// Print the effective configuration, without secrets
+        #[arg(long)]
+        print_config: bool,
+    },
+    /// Print the API document (OpenAPI 3.1, JSON)
+    Openapi,
+    /// Manage people
+    User {
+        #[command(subcommand)]
+        command: user::UserCommand,
+    },
+    /// Write everything the embedded stores hold into one file, also while serving
+    Backup {
+        /// The file to write; it must not exist
+        file: PathBuf,
+    },
+    /// Put back what `backup` wrote; the server must be stopped
+    Restore {
+        /// The file to read; what is there now is replaced, all or nothing
+        file: PathBuf,
+    },
+    /// Print the version
+    Version,
+}
+
+/// Parses the command line and runs what it asks for.
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    match cli.command {
+        // These two need neither configuration nor stores.
+        Command::Version => {
+            say(&format!("gigsy {}", env!("CARGO_PKG_VERSION")));
+            return ExitCode::SUCCESS;
+        }
+        Command::Openapi => return print_openapi(),
+        _ => {}
+    }
+    let loaded = match config::load() {
+        Ok(loaded) => loaded,
+        Err(error) => return fail(&error),
+    };
+    let _flush = telemetry::init(&loaded.config.log);
+    let runtime = match background_runtime() {
+        Ok(runtime) => runtime,
+        Err(error) => return fail(&error),
+    };
+    let config = loaded.config;
+    let done = match cli.command {
+        Command::Serve { demo } => serve::serve(&runtime, config, demo),
+        Command::Migrate => runtime.block_on(migrate(&config)),
+        Command::Seed { .. } => seed::seed(&config),
+        Command::Check { print_config: true } => check::print_config(&config),
+        Command::Check { .. } => runtime.block_on(check::check(&config, loaded.file.as_deref())),
+        Command::User { command } => runtime.block_on(user::run(&config, command)),
+        Command::Backup { file } => backup::backup(&config, &file),
+        Command::Restore { file } => backup::restore(&config, &file),
+        Command::Version | Command::Openapi => Ok(()),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => fail(error.as_ref()),
+    }
+}
+
+/// What a command fails with; its `Display` is what the operator reads.
+type Failure = Box<dyn std::error::Error>;
+
+/// Store connections, timers and child processes live on threads of their own, so that they
+/// outlast every HTTP worker and never wait for one.
+fn background_runtime() -> std::io::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .thread_name("gigsy-background")
+        .enable_all()
+        .build()
+}
+
+fn print_openapi() -> ExitCode {
+    match crate::http::openapi::document().to_pretty_json() {
+        Ok(text) => {
+            say(&text);
+            ExitCode::SUCCESS
+        }
+        Err(error) => fail(&error),
+    }
+}
+
+async fn migrate(config: &Config) -> Result<(), Failure> {
+    let database = Database::attach(config).await?;
+    let applied = database.migrate().await;
+    database.shutdown().await;
+    match applied?.as_slice() {
+        [] => say("the schema is current"),
+        names => names.iter().for_each(|name| say(&format!("applied {name}"))),
+    }
+    Ok(())
+}

@@ -1,0 +1,5 @@
+//! The room's actor.
+
+pub mod room;
+
+pub use room::{ChatRoom, RoomLimits, RoomSeed};

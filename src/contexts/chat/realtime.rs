@@ -1,0 +1,331 @@
+//! Chat over the real-time connection: its namespaces, and its remote procedures.
+
+#![expect(clippy::async_yields_async, reason = "a command in two stages is a future of a future")]
+
+use std::{str::FromStr, sync::Arc};
+
+use futures_util::future::BoxFuture;
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde_json::value::{RawValue, to_raw_value};
+
+use super::{
+    Chat, ChatError, HistoryForm, ReadForm, RoomId, SendForm, Seq,
+    channels::{CHAT, TYPING},
+    model::Event,
+    store::{Slice, Top},
+};
+use crate::{
+    principal::Principal,
+    realtime::{
+        Channel, ChannelLog, ChannelOptions, ClientInfo, HistoryQuery, Json, LogSlice, Namespace,
+        Publication, Rpc, RtError, Second, Staged, StreamPos, ready, rpc::second,
+    },
+};
+
+/// What the real-time layer mounts.
+pub fn namespaces(chat: &Chat) -> Vec<Arc<dyn Namespace>> {
+    vec![Arc::new(ChatNamespace(chat.clone())), Arc::new(TypingNamespace(chat.clone()))]
+}
+
+/// Chat's remote procedures.
+pub fn rpcs(chat: &Chat) -> Vec<Arc<dyn Rpc>> {
+    [Method::Send, Method::History, Method::Read, Method::Typing]
+        .into_iter()
+        .map(|method| Arc::new(ChatRpc { chat: chat.clone(), method }) as Arc<dyn Rpc>)
+        .collect()
+}
+
+/// The room of a channel. Only the canonical form names it: another spelling of the same id would
+/// be another channel, to which nobody publishes.
+fn room_of(channel: &Channel) -> Result<RoomId, RtError> {
+    RoomId::from_str(channel.id())
+        .ok()
+        .filter(|room| room.to_string() == channel.id())
+        .ok_or(RtError::UNKNOWN_CHANNEL)
+}
+
+async fn may_enter(chat: &Chat, who: &Principal, channel: &Channel) -> Result<(), RtError> {
+    match chat.enter(who.user_id, room_of(channel)?).await {
+        Ok(_) => Ok(()),
+        Err(ChatError::NoRoom) => Err(RtError::UNKNOWN_CHANNEL),
+        Err(ChatError::NotMember) => Err(RtError::PERMISSION_DENIED),
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn stream_pos(top: Top) -> StreamPos {
+    StreamPos { offset: top.last_seq, epoch: top.epoch }
+}
+
+fn publication(event: &Event) -> Result<Publication, RtError> {
+    let data = Json::of(&event.publication()).map_err(|_| RtError::INTERNAL)?;
+    Ok(Publication { time: Some(event.created_at.timestamp_millis()), ..Publication::at(event.seq, data) })
+}
+
+fn log_slice(slice: Slice, after: Seq) -> Result<LogSlice, RtError> {
+    let reaches_back = after <= slice.top.last_seq && after + 1 >= slice.top.first_seq;
+    let publications = slice.events.iter().map(publication).collect::<Result<_, _>>()?;
+    Ok(LogSlice { publications, top: stream_pos(slice.top), reaches_back })
+}
+
+/// `chat:<room>`.
+struct ChatNamespace(Chat);
+
+/// What a client may publish to `chat:<room>`: as `chat.send` without the room. The id may be left
+/// out (then a resend is another message), and a bare string is a body.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Published {
+    Text(String),
+    Full {
+        #[serde(default)]
+        client_msg_id: Option<String>,
+        body: String,
+        #[serde(default)]
+        reply_to: Option<super::MessageId>,
+        #[serde(default)]
+        attachments: Vec<serde_json::Value>,
+    },
+}
+
+impl From<Published> for SendForm {
+    fn from(published: Published) -> Self {
+        let fresh = || uuid::Uuid::now_v7().to_string();
+        match published {
+            Published::Text(body) => {
+                Self { client_msg_id: fresh(), body, reply_to: None, attachments: Vec::new() }
+            }
+            Published::Full { client_msg_id, body, reply_to, attachments } => {
+                let client_msg_id = client_msg_id.unwrap_or_else(fresh);
+                Self { client_msg_id, body, reply_to, attachments }
+            }
+        }
+    }
+}
+
+impl Namespace for ChatNamespace {
+    fn name(&self) -> &'static str {
+        CHAT
+    }
+
+    fn options(&self) -> ChannelOptions {
+        ChannelOptions { recoverable: true, presence: true, join_leave: true, history: true, publish: true }
+    }
+
+    fn authorise<'a>(
+        &'a self,
+        who: &'a Principal,
+        channel: &'a Channel,
+    ) -> BoxFuture<'a, Result<(), RtError>> {
+        Box::pin(may_enter(&self.0, who, channel))
+    }
+
+    fn log(&self) -> Option<&dyn ChannelLog> {
+        Some(self)
+    }
+
+    fn publish(
+        &self,
+        who: Arc<Principal>,
+        _client: ClientInfo,
+        channel: Channel,
+        data: Box<RawValue>,
+    ) -> Staged<Result<(), RtError>> {
+        let (room, form) = match (room_of(&channel), serde_json::from_str::<Published>(data.get())) {
+            (Ok(room), Ok(form)) => (room, SendForm::from(form)),
+            (Err(error), _) => return ready(Err(error)),
+            (_, Err(_)) => {
+                let expected = "data must be {\"client_msg_id\", \"body\", \"reply_to\"?} or a text";
+                return ready(Err(RtError::bad_request(expected)));
+            }
+        };
+        let chat = self.0.clone();
+        Box::pin(async move {
+            let sent = chat.send_staged(who.user_id, room, &form).await;
+            second(async move { sent.await.map(drop).map_err(RtError::from) })
+        })
+    }
+}
+
+impl ChannelLog for ChatNamespace {
+    fn top<'a>(&'a self, channel: &'a Channel) -> BoxFuture<'a, Result<StreamPos, RtError>> {
+        Box::pin(async move { Ok(stream_pos(self.0.log_top(room_of(channel)?).await?)) })
+    }
+
+    fn since<'a>(
+        &'a self,
+        channel: &'a Channel,
+        offset: u64,
+        limit: usize,
+    ) -> BoxFuture<'a, Result<LogSlice, RtError>> {
+        Box::pin(async move { log_slice(self.0.log_since(room_of(channel)?, offset, limit).await?, offset) })
+    }
+
+    fn page<'a>(
+        &'a self,
+        channel: &'a Channel,
+        query: &'a HistoryQuery,
+    ) -> BoxFuture<'a, Result<LogSlice, RtError>> {
+        Box::pin(async move {
+            let room = room_of(channel)?;
+            if !query.reverse {
+                let after = query.since.unwrap_or(0);
+                return log_slice(self.0.log_since(room, after, query.limit).await?, after);
+            }
+            // Places have no gap, so the page before a place is where it is by counting.
+            let top = self.0.log_top(room).await?;
+            let end = query.since.map_or(top.last_seq, |since| since.saturating_sub(1).min(top.last_seq));
+            let after = end.saturating_sub(query.limit as u64);
+            let mut slice = self.0.log_since(room, after, (end - after) as usize).await?;
+            slice.top = top;
+            let mut page = log_slice(slice, after)?;
+            page.publications.reverse();
+            Ok(page)
+        })
+    }
+}
+
+/// `typing:<room>`.
+struct TypingNamespace(Chat);
+
+impl Namespace for TypingNamespace {
+    fn name(&self) -> &'static str {
+        TYPING
+    }
+
+    fn options(&self) -> ChannelOptions {
+        ChannelOptions { publish: true, ..ChannelOptions::default() }
+    }
+
+    fn authorise<'a>(
+        &'a self,
+        who: &'a Principal,
+        channel: &'a Channel,
+    ) -> BoxFuture<'a, Result<(), RtError>> {
+        Box::pin(may_enter(&self.0, who, channel))
+    }
+
+    fn publish(
+        &self,
+        who: Arc<Principal>,
+        _client: ClientInfo,
+        channel: Channel,
+        _data: Box<RawValue>,
+    ) -> Staged<Result<(), RtError>> {
+        let chat = self.0.clone();
+        Box::pin(async move {
+            let done = match room_of(&channel) {
+                Ok(room) => chat.typing(who.user_id, room).await.map_err(RtError::from),
+                Err(error) => Err(error),
+            };
+            second(async move { done })
+        })
+    }
+}
+
+#[derive(Clone, Copy)]
+enum Method {
+    Send,
+    History,
+    Read,
+    Typing,
+}
+
+struct ChatRpc {
+    chat: Chat,
+    method: Method,
+}
+
+#[derive(Deserialize)]
+struct SendCall {
+    room: RoomId,
+    #[serde(flatten)]
+    form: SendForm,
+}
+
+#[derive(Deserialize)]
+struct ReadCall {
+    room: RoomId,
+    #[serde(flatten)]
+    form: ReadForm,
+}
+
+#[derive(Deserialize)]
+struct RoomCall {
+    room: RoomId,
+}
+
+#[derive(Serialize)]
+struct Nothing {}
+
+/// Reads a call's data; what does not fit is named.
+fn read<T: DeserializeOwned>(data: &RawValue) -> Result<T, RtError> {
+    let mut de = serde_json::Deserializer::from_str(data.get());
+    serde_path_to_error::deserialize(&mut de).map_err(|error| {
+        let place = error.path().to_string();
+        let said = error.into_inner().to_string();
+        let said = said.rsplit_once(" at line ").map_or(said.as_str(), |(head, _)| head);
+        RtError::bad_request(if place == "." { said.to_owned() } else { format!("{place}: {said}") })
+    })
+}
+
+fn answer<T: Serialize>(result: Result<T, ChatError>) -> Result<Box<RawValue>, RtError> {
+    to_raw_value(&result?).map_err(|_| RtError::INTERNAL)
+}
+
+impl ChatRpc {
+    async fn first(
+        chat: Chat,
+        method: Method,
+        who: Arc<Principal>,
+        data: Box<RawValue>,
+    ) -> Result<Second<Result<Box<RawValue>, RtError>>, RtError> {
+        let who = who.user_id;
+        Ok(match method {
+            Method::Send => {
+                let SendCall { room, form } = read(&data)?;
+                let sent = chat.send_staged(who, room, &form).await;
+                second(async move { answer(sent.await) })
+            }
+            // Reads run beside the connection's next commands.
+            Method::History => {
+                let form: HistoryForm = read(&data)?;
+                second(async move { answer(chat.history(who, &form).await) })
+            }
+            Method::Read => {
+                let ReadCall { room, form } = read(&data)?;
+                second(async move { answer(chat.read(who, room, form.seq).await) })
+            }
+            Method::Typing => {
+                let RoomCall { room } = read(&data)?;
+                second(async move { answer(chat.typing(who, room).await.map(|()| Nothing {})) })
+            }
+        })
+    }
+}
+
+impl Rpc for ChatRpc {
+    fn method(&self) -> &'static str {
+        match self.method {
+            Method::Send => "chat.send",
+            Method::History => "chat.history",
+            Method::Read => "chat.read",
+            Method::Typing => "typing.start",
+        }
+    }
+
+    fn call(
+        &self,
+        who: Arc<Principal>,
+        _client: ClientInfo,
+        data: Box<RawValue>,
+    ) -> Staged<Result<Box<RawValue>, RtError>> {
+        let (chat, method) = (self.chat.clone(), self.method);
+        Box::pin(async move {
+            match Self::first(chat, method, who, data).await {
+                Ok(next) => next,
+                Err(error) => second(async move { Err(error) }),
+            }
+        })
+    }
+}

@@ -1,0 +1,101 @@
+//! Reading what was said.
+
+use serde::Deserialize;
+
+use crate::{
+    contexts::chat::{
+        Chat, ChatError,
+        model::{RoomId, Seq},
+        store::Page,
+        views::{HistoryView, MessageView},
+    },
+    principal::UserId,
+};
+
+/// Messages that one answer may hold.
+const MAX: usize = 100;
+const DEFAULT: usize = 50;
+
+/// A page of history, over rpc.
+#[derive(Debug, Deserialize)]
+pub struct HistoryForm {
+    /// The room.
+    pub room: RoomId,
+    /// 1 to 100; 50 by default.
+    #[serde(default)]
+    pub limit: Option<usize>,
+    /// Newest first, before this place.
+    #[serde(default)]
+    pub before: Option<Seq>,
+    /// Oldest first, after this place.
+    #[serde(default)]
+    pub after: Option<Seq>,
+}
+
+impl HistoryForm {
+    fn page(&self) -> Result<(Page, usize), ChatError> {
+        let limit = self.limit.unwrap_or(DEFAULT);
+        if !(1..=MAX).contains(&limit) {
+            return Err(ChatError::field("/limit", format!("must be from 1 to {MAX}")));
+        }
+        let page = match (self.before, self.after) {
+            (Some(_), Some(_)) => {
+                return Err(ChatError::field("/before", "goes without `after`: choose one direction"));
+            }
+            (Some(seq), None) => Page::Before(seq),
+            (None, Some(seq)) => Page::After(seq),
+            (None, None) => Page::Newest,
+        };
+        Ok((page, limit))
+    }
+}
+
+impl Chat {
+    /// A page of a room's messages, by places (over rpc).
+    ///
+    /// # Errors
+    /// [`ChatError::NotMember`], [`ChatError::Invalid`].
+    pub async fn history(&self, who: UserId, form: &HistoryForm) -> Result<HistoryView, ChatError> {
+        let (page, limit) = form.page()?;
+        self.enter(who, form.room).await?;
+        // The end first: a message that comes in between is past the `top` that is told, never
+        // missing below it.
+        let top = self.inner.log.open(form.room).await?;
+        let (found, more) = self.inner.log.messages(form.room, page, limit).await?;
+        let items = found.into_iter().filter_map(MessageView::of).collect();
+        Ok(HistoryView { items, top: top.last_seq, epoch: top.epoch, more })
+    }
+
+    /// A page of a room's messages, by cursor (over REST). Newest first, or oldest first after a
+    /// place; a cursor goes on in its own direction.
+    ///
+    /// # Errors
+    /// [`ChatError::NotMember`], [`ChatError::Invalid`].
+    pub async fn messages(
+        &self,
+        who: UserId,
+        room: RoomId,
+        limit: usize,
+        cursor: Option<&str>,
+        after: Option<Seq>,
+    ) -> Result<(Vec<MessageView>, Option<String>), ChatError> {
+        let page = match (cursor, after) {
+            (Some(_), Some(_)) => {
+                return Err(ChatError::field("?after", "goes without `cursor`, which holds the place"));
+            }
+            (Some(cursor), None) => self.page_from(room, cursor)?,
+            (None, Some(seq)) => Page::After(seq),
+            (None, None) => Page::Newest,
+        };
+        self.enter(who, room).await?;
+        let (found, more) = self.inner.log.messages(room, page, limit).await?;
+        let next = found.last().filter(|_| more).and_then(|last| {
+            let page = match page {
+                Page::After(_) => Page::After(last.seq),
+                Page::Newest | Page::Before(_) => Page::Before(last.seq),
+            };
+            self.page_cursor(room, page)
+        });
+        Ok((found.into_iter().filter_map(MessageView::of).collect(), next))
+    }
+}

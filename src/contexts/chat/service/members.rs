@@ -1,0 +1,131 @@
+//! Who is in a room.
+
+use crate::{
+    contexts::chat::{
+        Chat, ChatError,
+        actors::room::messages::{AddMembers, Join, MarkRead, RemoveMember, SetRole, Typing},
+        model::{MAX_NAMED, MemberRole, RoomId, Seq},
+        service::room_view,
+        views::{MemberView, PresenceView, PresentView, ReadView, RoomView},
+    },
+    principal::UserId,
+};
+
+impl Chat {
+    /// A page of a room's members in the order of their ids.
+    ///
+    /// # Errors
+    /// [`ChatError::NotMember`], [`ChatError::Invalid`] for a foreign cursor.
+    pub async fn members(
+        &self,
+        who: UserId,
+        room: RoomId,
+        limit: usize,
+        cursor: Option<&str>,
+    ) -> Result<(Vec<MemberView>, Option<String>), ChatError> {
+        let list = format!("members.{room}");
+        let after = self.id_from(&list, cursor)?.map(UserId);
+        self.enter(who, room).await?;
+        let mut found = self.inner.rooms.members(room, after, limit + 1).await?;
+        let more = found.len() > limit;
+        found.truncate(limit);
+        let next = found.last().filter(|_| more).map(|last| self.id_cursor(&list, last.user_id.0));
+        Ok((self.named(found).await, next))
+    }
+
+    /// Invites people. Those who are in the room already stay as they are.
+    ///
+    /// # Errors
+    /// [`ChatError::NeedsRole`] admin, [`ChatError::Invalid`] naming unknown people by their place.
+    pub async fn add_members(
+        &self,
+        who: UserId,
+        room: RoomId,
+        users: Vec<UserId>,
+    ) -> Result<Vec<MemberView>, ChatError> {
+        if users.is_empty() || users.len() > MAX_NAMED {
+            return Err(ChatError::field("/user_ids", format!("name 1 to {MAX_NAMED} people")));
+        }
+        self.enter(who, room).await?;
+        self.known(&users, "/user_ids").await?;
+        let changed = self.ask(room, AddMembers { who, users }).await?;
+        Ok(self.named(changed.members).await)
+    }
+
+    /// Puts a member out; oneself: leave. When the last owner leaves, the longest-standing of the
+    /// highest role takes over.
+    ///
+    /// # Errors
+    /// [`ChatError::NoSuchMember`], [`ChatError::NeedsRole`], [`ChatError::DirectIsFixed`].
+    pub async fn remove_member(&self, who: UserId, room: RoomId, user: UserId) -> Result<(), ChatError> {
+        self.ask(room, RemoveMember { who, user }).await.map(drop)
+    }
+
+    /// Changes a member's role.
+    ///
+    /// # Errors
+    /// [`ChatError::NeedsRole`] owner, [`ChatError::LastOwner`], [`ChatError::NoSuchMember`].
+    pub async fn set_role(
+        &self,
+        who: UserId,
+        room: RoomId,
+        user: UserId,
+        role: MemberRole,
+    ) -> Result<MemberView, ChatError> {
+        let changed = self.ask(room, SetRole { who, user, role }).await?;
+        self.named(changed.members).await.pop().ok_or(ChatError::NoSuchMember)
+    }
+
+    /// Joins a public room; one who is in it already stays as they are.
+    ///
+    /// # Errors
+    /// [`ChatError::ByInvitation`], [`ChatError::Archived`], [`ChatError::Full`].
+    pub async fn join(&self, who: UserId, room: RoomId) -> Result<RoomView, ChatError> {
+        let changed = self.ask(room, Join { who }).await?;
+        let role = changed.members.first().map(|member| member.role);
+        Ok(room_view(changed.room, role, changed.member_count as u64))
+    }
+
+    /// Shows the others that somebody is typing. Kept nowhere; too often is no error.
+    ///
+    /// # Errors
+    /// [`ChatError::NotMember`], [`ChatError::Archived`].
+    pub async fn typing(&self, who: UserId, room: RoomId) -> Result<(), ChatError> {
+        self.ask(room, Typing { who }).await
+    }
+
+    /// Moves somebody's read position forward and tells what is left.
+    ///
+    /// # Errors
+    /// [`ChatError::NotMember`].
+    pub async fn read(&self, who: UserId, room: RoomId, seq: Seq) -> Result<ReadView, ChatError> {
+        let read_seq = self.ask(room, MarkRead { who, seq }).await?;
+        let mut digests = self.inner.log.digests(who, &[(room, read_seq)]).await?;
+        let digest = digests.remove(&room).unwrap_or_default();
+        Ok(ReadView { read_seq, unread: digest.unread, mentions: 0 })
+    }
+
+    /// Who is in a room right now: those subscribed to its channel on this node.
+    ///
+    /// # Errors
+    /// [`ChatError::NotMember`].
+    pub async fn presence(&self, who: UserId, room: RoomId) -> Result<PresenceView, ChatError> {
+        self.enter(who, room).await?;
+        let there = self.inner.outlet.presence(&crate::contexts::chat::channels::chat_channel(room));
+        let mut connections = std::collections::BTreeMap::<UserId, usize>::new();
+        for info in &there {
+            *connections.entry(info.user).or_default() += 1;
+        }
+        let ids: Vec<UserId> = connections.keys().copied().collect();
+        let names = self.names(&ids).await;
+        let users = connections
+            .into_iter()
+            .map(|(user_id, connections)| PresentView {
+                user_id,
+                display_name: names.get(&user_id).cloned(),
+                connections,
+            })
+            .collect::<Vec<_>>();
+        Ok(PresenceView { num_clients: there.len(), num_users: users.len(), users })
+    }
+}

@@ -1,0 +1,317 @@
+//! Where chat lives: rooms and members ([`RoomStore`], always Postgres) and the rooms' logs
+//! ([`EventLog`], Postgres here; another store may take its place, `contract` says what it must
+//! keep).
+
+pub mod postgres;
+pub(crate) mod schema;
+
+#[cfg(test)]
+pub mod contract;
+
+use std::collections::HashMap;
+
+use chrono::{DateTime, Utc};
+use futures_util::future::BoxFuture;
+
+use super::model::{
+    Event, Member, MemberChange, MessageId, NewEvent, Payload, Room, RoomId, RoomKind, RoomState, Seq,
+};
+use crate::{
+    error::{ErrorKind, Fault},
+    postgres::DbError,
+    principal::UserId,
+};
+
+/// A store's failure.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// It cannot be reached, or the connection broke: what was asked for may or may not have been
+    /// done.
+    #[error("the store does not answer")]
+    Unavailable(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// The room has no stream ([`EventLog::open`] makes it).
+    #[error("the room has no log")]
+    NoStream,
+    /// Something in the store is not what we wrote.
+    #[error("the store holds something unreadable")]
+    Corrupt(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// Anything else.
+    #[error("the store failed")]
+    Failed(#[source] Box<dyn std::error::Error + Send + Sync>),
+}
+
+impl Fault for StoreError {
+    fn kind(&self) -> ErrorKind {
+        match self {
+            Self::Unavailable(_) => ErrorKind::Unavailable,
+            Self::NoStream | Self::Corrupt(_) | Self::Failed(_) => ErrorKind::Internal,
+        }
+    }
+}
+
+impl From<DbError> for StoreError {
+    fn from(error: DbError) -> Self {
+        match error.kind() {
+            ErrorKind::Unavailable => Self::Unavailable(Box::new(error)),
+            _ => Self::Failed(Box::new(error)),
+        }
+    }
+}
+
+impl From<serde_json::Error> for StoreError {
+    fn from(error: serde_json::Error) -> Self {
+        Self::Corrupt(Box::new(error))
+    }
+}
+
+/// A store's answer.
+pub type Stored<'a, T> = BoxFuture<'a, Result<T, StoreError>>;
+
+/// Where a log begins and ends, and which life of it this is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Top {
+    /// A random text; another one after the log was restored to an earlier state, so that a client
+    /// does not take a position of the old log for one of the new.
+    pub epoch: String,
+    /// The first event that is still there; `last_seq + 1` in an empty log.
+    pub first_seq: Seq,
+    /// The last event; 0 before the first.
+    pub last_seq: Seq,
+}
+
+/// What became of one event of a batch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Outcome {
+    /// Its place in the log.
+    pub seq: Seq,
+    /// Its id: of a duplicate, the id that the first one got.
+    pub message_id: MessageId,
+    /// Whether it was in the log already (or twice in the batch).
+    pub duplicate: bool,
+}
+
+/// What became of a batch.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Appended {
+    /// The log's epoch.
+    pub epoch: String,
+    /// The log's last event before this batch: the first new one is the next.
+    pub prior: Seq,
+    /// One for each event, in the order given.
+    pub outcomes: Vec<Outcome>,
+}
+
+impl Appended {
+    /// The log's last event after this batch.
+    pub fn last_seq(&self) -> Seq {
+        let fresh = self.outcomes.iter().filter(|outcome| !outcome.duplicate).map(|outcome| outcome.seq);
+        fresh.max().unwrap_or(self.prior).max(self.prior)
+    }
+}
+
+/// A stretch of a log, and the log's ends at the moment it was read.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Slice {
+    /// Ascending, without a gap.
+    pub events: Vec<Event>,
+    /// The ends.
+    pub top: Top,
+}
+
+/// Which page of a room's messages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Page {
+    /// The newest ones.
+    Newest,
+    /// The newest ones before a place.
+    Before(Seq),
+    /// The oldest ones after a place.
+    After(Seq),
+}
+
+/// What a list of rooms shows of a room's log.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Digest {
+    /// The last event's place.
+    pub last_seq: Seq,
+    /// The last message.
+    pub last_message: Option<Event>,
+    /// Messages by others behind the reader's position, counted up to [`Digest::MOST_UNREAD`].
+    pub unread: u64,
+}
+
+impl Digest {
+    /// Counting stops here: a badge says "99+" anyway.
+    pub const MOST_UNREAD: u64 = 1_000;
+}
+
+/// The rooms' logs. Several writers (nodes) may append to one room at once.
+pub trait EventLog: Send + Sync + 'static {
+    /// Where the room's log begins and ends; makes an empty one if there is none.
+    fn open(&self, room: RoomId) -> Stored<'_, Top>;
+
+    /// Writes a batch durably: each event that is not known yet gets the next place, in the order
+    /// given and without a gap; of a known one (same sender and `client_msg_id`) the first one's
+    /// place is told. All or nothing. After [`StoreError::Unavailable`] the batch may nevertheless
+    /// have been written; appending it again is safe.
+    fn append<'a>(&'a self, room: RoomId, batch: &'a [NewEvent]) -> Stored<'a, Appended>;
+
+    /// Up to `limit` events after a place, oldest first.
+    fn since(&self, room: RoomId, after: Seq, limit: usize) -> Stored<'_, Slice>;
+
+    /// Up to `limit` messages, oldest first for [`Page::After`], else newest first. Answers
+    /// whether there are more in that direction.
+    fn messages(&self, room: RoomId, page: Page, limit: usize) -> Stored<'_, (Vec<Event>, bool)>;
+
+    /// One message.
+    fn message(&self, room: RoomId, id: MessageId) -> Stored<'_, Option<Event>>;
+
+    /// What a list of rooms shows, for a reader who has read each room up to a place.
+    fn digests<'a>(
+        &'a self,
+        reader: UserId,
+        rooms: &'a [(RoomId, Seq)],
+    ) -> Stored<'a, HashMap<RoomId, Digest>>;
+
+    /// Drops every event before `first_seq` (retention). Positions behind the cut stay good, so
+    /// the epoch stays.
+    fn cut(&self, room: RoomId, first_seq: Seq) -> Stored<'_, Top>;
+
+    /// Gives the log a new epoch: after a restore from a backup, positions that clients hold may
+    /// name events that are no longer there.
+    fn renew(&self, room: RoomId) -> Stored<'_, Top>;
+}
+
+/// A room to be made.
+#[derive(Clone, Debug)]
+pub struct NewRoom {
+    /// The room.
+    pub room: Room,
+    /// Its first members.
+    pub members: Vec<Member>,
+}
+
+impl NewRoom {
+    /// What makes a direct room unique.
+    pub(crate) fn direct_key(&self) -> Option<String> {
+        if self.room.kind != RoomKind::Direct {
+            return None;
+        }
+        let mut ids: Vec<String> = self.members.iter().map(|member| member.user_id.to_string()).collect();
+        ids.sort_unstable();
+        Some(ids.join(":"))
+    }
+}
+
+/// A change that the log does not hold yet.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Unlogged {
+    /// The id its event will have.
+    pub id: MessageId,
+    /// Who did it.
+    pub by: UserId,
+    /// What.
+    pub payload: Payload,
+    /// When.
+    pub created_at: DateTime<Utc>,
+    /// The request that caused it.
+    pub correlation_id: String,
+}
+
+impl From<Unlogged> for NewEvent {
+    fn from(change: Unlogged) -> Self {
+        Self {
+            message_id: change.id,
+            sender_id: change.by,
+            client_msg_id: super::model::ClientMsgId::internal(change.id.0),
+            payload: change.payload,
+            created_at: change.created_at,
+            correlation_id: change.correlation_id,
+        }
+    }
+}
+
+/// A change of a room's own fields; what is `None` stays.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct RoomPatch {
+    /// Another name.
+    pub name: Option<String>,
+    /// Another topic.
+    pub topic: Option<String>,
+    /// Archive it, or bring it back.
+    pub archived: Option<bool>,
+}
+
+/// A change of who is in a room or of the room itself, and by whom.
+#[derive(Clone, Debug)]
+pub struct Edit {
+    /// Who does it.
+    pub by: UserId,
+    /// Members who come, go, or get another role.
+    pub members: Vec<MemberChange>,
+    /// The room's own fields.
+    pub patch: RoomPatch,
+    /// Refuse with [`Edited::Stale`] unless the room has this version.
+    pub if_version: Option<i64>,
+    /// The request that causes it.
+    pub correlation_id: String,
+}
+
+/// What became of an [`Edit`].
+#[derive(Clone, Debug, PartialEq)]
+pub enum Edited {
+    /// It is done; what has to go into the log, in order.
+    Done(Room, Vec<Unlogged>),
+    /// The room has another version.
+    Stale,
+    /// There is no such room.
+    Gone,
+}
+
+/// A room in a person's list.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Listed {
+    /// The room.
+    pub room: Room,
+    /// How many are in it.
+    pub member_count: u64,
+    /// The person's own membership, if they are in it.
+    pub me: Option<Member>,
+    /// The other person of a direct room.
+    pub peer: Option<UserId>,
+}
+
+/// Rooms and members. Always Postgres.
+pub trait RoomStore: Send + Sync + 'static {
+    /// Makes a room. A direct room that exists is answered instead of made; the flag tells whether
+    /// it was made now.
+    fn create(&self, new: NewRoom) -> Stored<'_, (RoomState, bool)>;
+
+    /// A room with all its members.
+    fn load(&self, room: RoomId) -> Stored<'_, Option<RoomState>>;
+
+    /// One member, if they are one.
+    fn member(&self, room: RoomId, user: UserId) -> Stored<'_, Option<Member>>;
+
+    /// Changes a room and remembers, in the same transaction, what its log has to say about it.
+    fn edit(&self, room: RoomId, edit: Edit) -> Stored<'_, Edited>;
+
+    /// What the log does not hold yet, oldest first.
+    fn unlogged(&self, room: RoomId) -> Stored<'_, Vec<Unlogged>>;
+
+    /// Forgets what the log holds by now.
+    fn logged<'a>(&'a self, room: RoomId, ids: &'a [MessageId]) -> Stored<'a, ()>;
+
+    /// Moves a member's read position forward (never back). Answers the position, `None` for one
+    /// who is no member.
+    fn mark_read(&self, room: RoomId, user: UserId, seq: Seq) -> Stored<'_, Option<Seq>>;
+
+    /// Up to `limit` rooms of a person, newest first, older than `before`.
+    fn rooms_of(&self, user: UserId, before: Option<RoomId>, limit: usize) -> Stored<'_, Vec<Listed>>;
+
+    /// Up to `limit` public rooms that are not archived, newest first, older than `before`.
+    fn public_rooms(&self, user: UserId, before: Option<RoomId>, limit: usize) -> Stored<'_, Vec<Listed>>;
+
+    /// Up to `limit` members in the order of their ids, after `after`.
+    fn members(&self, room: RoomId, after: Option<UserId>, limit: usize) -> Stored<'_, Vec<Member>>;
+}

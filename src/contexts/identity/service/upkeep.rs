@@ -1,0 +1,36 @@
+//! What the server does for this context beside requests.
+
+use chrono::Duration;
+
+use crate::{
+    contexts::identity::{Identity, IdentityError},
+    telemetry::log,
+};
+
+/// Failed sign-ins, and networks a person came from, are forgotten after this long.
+const FORGET: Duration = Duration::days(90);
+
+impl Identity {
+    /// Once at start: readies what the first stranger would otherwise wait for.
+    ///
+    /// # Errors
+    /// [`IdentityError::Internal`].
+    pub async fn warm_up(&self) -> Result<(), IdentityError> {
+        self.inner.passwords.warm_up().await
+    }
+
+    /// Every few minutes: removes what has ended, and erases accounts whose time has come.
+    ///
+    /// # Errors
+    /// [`IdentityError::Store`]; the next call does what this one left.
+    pub async fn tidy(&self) -> Result<(), IdentityError> {
+        let now = self.inner.clock.now();
+        for (user_id, ended) in self.inner.store.erase_due(now).await? {
+            self.tell_ended(&ended);
+            slog::info!(log(), "account erased"; "user_id" => %user_id);
+        }
+        let removed = self.inner.store.sweep(now, now - FORGET).await?;
+        slog::debug!(log(), "identity tidied"; "rows_removed" => removed);
+        Ok(())
+    }
+}

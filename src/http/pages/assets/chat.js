@@ -1,0 +1,111 @@
+// The page at `/`: signing in, the rooms, and the room that is open.
+
+import { me as whoAmI, signOut } from "./api.js";
+import { $, setNote, setText } from "./dom.js";
+import { learn } from "./people.js";
+import { connect } from "./realtime.js";
+import { createRoom, newRoomDialog, RoomList } from "./rooms.js";
+import { RoomView } from "./room.js";
+import { explain, signInPanel } from "./session.js";
+
+let client = null;
+
+function welcome(note) {
+  $("chat").hidden = true;
+  $("who").hidden = true;
+  $("ops-link").hidden = true;
+  $("connection").hidden = true;
+  $("welcome").hidden = false;
+  document.title = "Gigsy";
+  signInPanel($("sign-in"), () => start(), { note });
+}
+
+async function start() {
+  let me;
+  try {
+    me = await whoAmI();
+  } catch (error) {
+    return welcome(explain(error));
+  }
+  if (!me) return welcome();
+  learn(me.id, me.display_name);
+  $("welcome").hidden = true;
+  $("chat").hidden = false;
+  $("who").hidden = false;
+  setText($("who-name"), me.display_name);
+  $("ops-link").hidden = !me.roles?.includes("operator");
+  run(me);
+}
+
+function run(me) {
+  let view = null;
+  client = connect($("connection"), ({ code }) => {
+    // Final: the session was revoked or expired. Anything else reconnects by itself.
+    view?.close();
+    client = null;
+    whoAmI().then((still) => (still ? setNote($("rooms-note"), `The server closed this connection for good (${code}). Reload the page to try again.`)
+      : location.reload()), () => {});
+  });
+
+  const list = new RoomList(me, (room) => open(room));
+
+  function open(room, { focus = true } = {}) {
+    if (view?.room.id !== room.id) {
+      view?.close();
+      view = new RoomView(client, me, room, { message: (user) => direct(user) });
+      view.open();
+    }
+    $("chat").dataset.view = "room";
+    document.title = `${room.title} · Gigsy`;
+    history.replaceState(null, "", `#room/${room.id}`);
+    list.mark(room.id);
+    if (focus) $("draft").focus();
+  }
+
+  async function direct(user) {
+    try {
+      const room = await createRoom(me, "direct", undefined, [user]);
+      await list.refresh();
+      open(list.byId(room.id) ?? room);
+    } catch (error) {
+      setNote($("room-state"), explain(error));
+    }
+  }
+
+  newRoomDialog(me, async (room) => {
+    await list.refresh();
+    open(list.byId(room.id) ?? room);
+  });
+  $("back").addEventListener("click", () => {
+    $("chat").dataset.view = "rooms";
+    $("my-rooms").querySelector("[aria-current]")?.focus();
+  });
+  $("people-toggle").addEventListener("click", () => {
+    const shown = $("people").classList.toggle("shown");
+    $("people-toggle").setAttribute("aria-expanded", String(shown));
+  });
+
+  // What concerns this person alone arrives without a subscription of ours.
+  client.on("publication", () => list.refreshSoon());
+  client.on("connected", () => list.refreshSoon());
+  document.addEventListener("visibilitychange", () => document.hidden || list.refreshSoon());
+  client.connect();
+
+  list.refresh().then(() => {
+    const wanted = list.byId(location.hash.replace(/^#room\//, ""));
+    if (wanted) open(wanted, { focus: false });
+  });
+}
+
+$("sign-out").addEventListener("click", async () => {
+  try {
+    await signOut();
+  } catch (error) {
+    if (error.status !== 401) return setNote($("rooms-note"), explain(error));
+  }
+  client?.disconnect();
+  // A fresh page holds nothing of the person who left.
+  location.replace("/");
+});
+
+start();

@@ -1,0 +1,386 @@
+// One open room: its history, what happens in it live, who is here, who is typing.
+
+import { get, withQuery } from "./api.js";
+import { $, announce, count, debounce, h, setNote, setText } from "./dom.js";
+import { Outbox } from "./outbox.js";
+import { avatar, isKnown, learn, lookUp, nameOf, Presence } from "./people.js";
+import { explain } from "./session.js";
+import { Timeline } from "./timeline.js";
+
+const PAGE = 40;
+const TYPING_SHOWN_MS = 4000;
+const TYPING_SENT_MS = 2500;
+const NEAR_END_PX = 80;
+const KINDS = { direct: "Direct room", group: "Group", public: "Public room" };
+const DID = { added: "was added", joined: "joined", removed: "was removed", left: "left", role: "has a new role" };
+
+export class RoomView {
+  #client;
+  #me;
+  #timeline;
+  #outbox;
+  #subs = [];
+  #presence = new Presence();
+  #members = [];
+  #typing = new Map();
+  #typedAt = 0;
+  #cursor;
+  #loaded = false;
+  #paging = false;
+  #caught = null;
+  #read = 0;
+  #stuck = true; // whether the newest message is in view
+  #off = new AbortController();
+  #message;
+
+  /** `message(userId)` opens a direct room with somebody. */
+  constructor(client, me, room, { message }) {
+    this.#client = client;
+    this.#me = me;
+    this.room = room;
+    this.#message = message;
+  }
+
+  open() {
+    const { room } = this;
+    this.#timeline = new Timeline($("timeline"), this.#me.id, {
+      retry: (entry) => this.#outbox.retry(entry),
+      discard: (entry) => this.#timeline.discard(entry),
+    });
+    this.#timeline.clear();
+    this.#outbox = new Outbox(this.#client, room.id, this.#timeline, (entry, answer) => {
+      this.#timeline.put({ ...entry, id: answer.message_id, seq: Number(answer.seq) });
+    });
+    $("no-room").hidden = true;
+    $("room-inner").hidden = false;
+    setText($("room-title"), room.title);
+    setNote($("room-state"), null);
+    setText($("typing"), "");
+    $("older").hidden = true;
+    this.#drawPeople();
+    this.#listen();
+    this.#subscribe();
+    this.#loadMembers();
+  }
+
+  close() {
+    this.#off.abort();
+    this.#outbox.close();
+    for (const timer of this.#typing.values()) clearTimeout(timer);
+    for (const sub of this.#subs) {
+      sub.removeAllListeners();
+      sub.unsubscribe();
+      this.#client.removeSubscription(sub);
+    }
+    $("room-inner").hidden = true;
+    $("no-room").hidden = false;
+  }
+
+  get #closed() {
+    return this.#off.signal.aborted;
+  }
+
+  // ---- live -----------------------------------------------------------------------------------
+
+  #subscribe() {
+    const { id } = this.room;
+    const chat = this.#client.newSubscription(`chat:${id}`, { recoverable: true, joinLeave: true });
+    chat.on("subscribed", (context) => this.#subscribed(context));
+    chat.on("subscribing", () => {
+      if (this.#loaded) this.#warn("Connection lost. What you write is kept and sent when it is back.");
+    });
+    chat.on("unsubscribed", (context) => {
+      if (context.code !== 0) this.#warn(`This room is closed to you: ${context.reason || "no longer a member"}.`);
+    });
+    chat.on("publication", (context) => this.#published(context));
+    chat.on("join", ({ info }) => this.#came(info));
+    chat.on("leave", ({ info }) => {
+      this.#presence.leave(info);
+      this.#drawPeople();
+    });
+    const typing = this.#client.newSubscription(`typing:${id}`);
+    typing.on("publication", ({ data, info }) => this.#isTyping(data?.user_id ?? info?.user));
+    this.#subs = [chat, typing];
+    for (const sub of this.#subs) sub.subscribe();
+  }
+
+  async #subscribed(context) {
+    const sub = this.#subs[0];
+    sub.presence().then(({ clients }) => {
+      if (this.#closed) return;
+      this.#presence.reset(clients);
+      this.#drawPeople();
+    }, () => {});
+    if (!this.#loaded) return this.#load();
+    if (context.wasRecovering && context.recovered) {
+      // The SDK hands over what was missed right after this event, before anything else runs.
+      this.#caught = 0;
+      queueMicrotask(() => {
+        this.#say(this.#caught ? `Back. Caught up on ${count(this.#caught, "message")}.` : "Back. Nothing was missed.", true);
+        this.#caught = null;
+      });
+    } else {
+      await this.#load();
+      this.#say("Back. The gap was too long to replay, so the latest messages were loaded again.");
+    }
+  }
+
+  #published({ data }) {
+    const entry = this.#entry(data);
+    if (!entry) {
+      if (data?.type === "edit") this.#timeline.revise(data.message_id, data.body);
+      if (data?.type === "delete") this.#timeline.revise(data.message_id, null);
+      return;
+    }
+    const atEnd = this.#atEnd;
+    const fresh = this.#timeline.put(entry);
+    if (entry.kind === "member") this.#loadMembersSoon();
+    if (!fresh) return;
+    if (entry.kind === "message") {
+      this.#stopTyping(entry.sender);
+      if (this.#caught !== null) this.#caught += 1;
+      lookUp(entry.sender).then((name) => announce(`${name}: ${entry.body}`));
+    }
+    if (atEnd) this.#toEnd();
+    else $("to-end").hidden = false;
+    this.#markRead();
+  }
+
+  /** What the timeline shows of an event of the log, from history or live. */
+  #entry(item) {
+    if (!item || !item.seq) return null;
+    const kind = item.type ?? item.kind ?? "message";
+    const base = { seq: Number(item.seq), id: item.message_id ?? item.id, at: new Date(item.created_at), clientId: item.client_msg_id };
+    learn(item.sender_id, item.sender_name ?? item.sender?.display_name);
+    if (kind === "message") {
+      if (item.deleted_at || item.deleted) return { ...base, kind: "deleted", sender: item.sender_id };
+      return { ...base, kind, sender: item.sender_id, body: item.body ?? "", edited: Boolean(item.edited_at) };
+    }
+    if (kind === "member") {
+      const about = item.user_id;
+      if (about && !isKnown(about)) lookUp(about).then(() => this.#timeline.renamed(about));
+      return { ...base, kind, about, text: () => `${about === this.#me.id ? "You" : nameOf(about)} ${this.#did(item, about)}` };
+    }
+    if (kind === "system" || kind === "room") return { ...base, kind, text: () => item.text ?? item.body ?? "The room was changed" };
+    return null;
+  }
+
+  #did(item, about) {
+    const text = DID[item.action] ?? "changed";
+    return about === this.#me.id ? text.replace(/^was /, "were ").replace(/^has /, "have ") : text;
+  }
+
+  // ---- history --------------------------------------------------------------------------------
+
+  /** The newest page; replaces what is shown, so that no hole is left in it. */
+  async #load() {
+    try {
+      const page = await this.#page();
+      if (this.#closed) return;
+      this.#timeline.clear();
+      for (const item of page.items) this.#putOld(item);
+      this.#cursor = page.next_cursor;
+      this.#loaded = true;
+      $("older").hidden = !this.#cursor;
+      this.#toEnd();
+      this.#markRead();
+    } catch (error) {
+      if (!this.#closed) this.#warn(explain(error));
+    }
+  }
+
+  async older() {
+    if (!this.#cursor || this.#paging) return;
+    this.#paging = true;
+    const scroller = $("scroller");
+    try {
+      const page = await this.#page(this.#cursor);
+      if (this.#closed) return;
+      const fromEnd = scroller.scrollHeight - scroller.scrollTop;
+      for (const item of page.items) this.#putOld(item);
+      this.#cursor = page.next_cursor;
+      $("older").hidden = !this.#cursor;
+      // What was being read stays where it was.
+      scroller.scrollTop = scroller.scrollHeight - fromEnd;
+    } catch (error) {
+      this.#warn(explain(error));
+    } finally {
+      this.#paging = false;
+    }
+  }
+
+  #page(cursor) {
+    return get(withQuery(`/api/v1/chat/rooms/${this.room.id}/messages`, { limit: PAGE, cursor }));
+  }
+
+  #putOld(item) {
+    const entry = this.#entry(item);
+    if (entry) this.#timeline.put(entry);
+  }
+
+  #markRead = debounce(800, () => {
+    const seq = this.#timeline.newest;
+    if (this.#closed || document.hidden || !this.#atEnd || seq <= this.#read) return;
+    this.#read = seq;
+    this.#client.rpc("chat.read", { room: this.room.id, seq }).then(() => (this.room.unread = 0), () => {});
+  });
+
+  // ---- people ---------------------------------------------------------------------------------
+
+  async #loadMembers() {
+    try {
+      const { items } = await get(withQuery(`/api/v1/chat/rooms/${this.room.id}/members`, { limit: 100 }));
+      if (this.#closed) return;
+      for (const member of items) learn(member.user_id, member.display_name);
+      this.#members = items.map((member) => member.user_id);
+      for (const id of this.#members.filter((id) => !isKnown(id))) lookUp(id).then(() => this.#renamed(id));
+      this.#drawPeople();
+    } catch {
+      // The room works without the list; presence still tells who is here.
+    }
+  }
+
+  #loadMembersSoon = debounce(300, () => this.#closed || this.#loadMembers());
+
+  #renamed(user) {
+    if (this.#closed) return;
+    this.#timeline.renamed(user);
+    this.#drawPeople();
+  }
+
+  #came(info) {
+    this.#presence.join(info);
+    if (!isKnown(info.user)) lookUp(info.user).then(() => this.#renamed(info.user));
+    this.#drawPeople();
+  }
+
+  #drawPeople() {
+    const here = this.#presence.users;
+    const everyone = [...new Set([...here, ...this.#members])];
+    everyone.sort((a, b) => Number(here.includes(b)) - Number(here.includes(a)) || nameOf(a).localeCompare(nameOf(b)));
+    const total = Math.max(this.room.member_count ?? 0, everyone.length);
+    setText($("room-sub"), [KINDS[this.room.kind], this.room.kind === "direct" ? null : count(total, "member"), `${here.length} here`]
+      .filter(Boolean).join(" · "));
+    setText($("people-toggle"), `${here.length} here`);
+    $("people-list").replaceChildren(...everyone.map((id) => this.#person(id, here.includes(id))));
+  }
+
+  #person(id, here) {
+    const mine = id === this.#me.id;
+    const row = h("li", { class: here ? "here" : "away", dataset: { user: id } }, avatar(id),
+      h("span", { class: "name" }, mine ? `${nameOf(id)} (you)` : nameOf(id), h("span", { class: "hidden" }, here ? ", here" : ", away")));
+    if (!mine && this.room.kind !== "direct") {
+      const button = h("button", { type: "button", class: "link", "aria-label": `Message ${nameOf(id)}` }, "Message");
+      button.addEventListener("click", () => this.#message(id));
+      row.append(button);
+    }
+    return row;
+  }
+
+  // ---- typing ---------------------------------------------------------------------------------
+
+  #isTyping(user) {
+    if (!user || user === this.#me.id) return;
+    clearTimeout(this.#typing.get(user));
+    this.#typing.set(user, setTimeout(() => this.#stopTyping(user), TYPING_SHOWN_MS));
+    lookUp(user).then(() => this.#drawTyping());
+  }
+
+  #stopTyping(user) {
+    clearTimeout(this.#typing.get(user));
+    if (this.#typing.delete(user)) this.#drawTyping();
+  }
+
+  #drawTyping() {
+    if (this.#closed) return;
+    const names = [...this.#typing.keys()].map(nameOf);
+    const text = names.length > 2 ? "Several people are typing…"
+      : names.length ? `${names.join(" and ")} ${names.length === 1 ? "is" : "are"} typing…` : "";
+    setText($("typing"), text);
+  }
+
+  #tellTyping() {
+    const now = Date.now();
+    if (now - this.#typedAt < TYPING_SENT_MS || this.#client.state !== "connected") return;
+    this.#typedAt = now;
+    this.#client.rpc("typing.start", { room: this.room.id }).catch(() => {});
+  }
+
+  // ---- the page -------------------------------------------------------------------------------
+
+  #listen() {
+    const on = (id, event, run) => $(id).addEventListener(event, run, { signal: this.#off.signal });
+    const draft = $("draft");
+    draft.value = "";
+    fit(draft);
+    on("composer", "submit", (event) => {
+      event.preventDefault();
+      const body = draft.value.trim();
+      if (!body) return draft.focus();
+      draft.value = "";
+      fit(draft);
+      this.#typedAt = 0;
+      this.#outbox.write(this.#me.id, body);
+      this.#toEnd();
+      draft.focus();
+    });
+    on("draft", "keydown", (event) => {
+      // While an input method composes, Enter belongs to it.
+      if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
+      event.preventDefault();
+      $("composer").requestSubmit();
+    });
+    on("draft", "input", () => {
+      fit(draft);
+      if (draft.value.trim()) this.#tellTyping();
+    });
+    on("older", "click", () => this.older());
+    on("to-end", "click", () => this.#toEnd());
+    on("scroller", "scroll", () => {
+      this.#stuck = this.#atEnd;
+      if (this.#stuck) {
+        $("to-end").hidden = true;
+        this.#markRead();
+      }
+      if (this.#loaded && $("scroller").scrollTop < 120) this.older();
+    });
+    document.addEventListener("visibilitychange", () => this.#markRead(), { signal: this.#off.signal });
+    // A window that gets smaller (a phone's keyboard) must not hide the newest message.
+    const resized = new ResizeObserver(() => this.#stuck && this.#toEnd());
+    resized.observe($("scroller"));
+    this.#off.signal.addEventListener("abort", () => resized.disconnect());
+  }
+
+  get #atEnd() {
+    const { scrollHeight, scrollTop, clientHeight } = $("scroller");
+    return scrollHeight - scrollTop - clientHeight < NEAR_END_PX;
+  }
+
+  #toEnd() {
+    const scroller = $("scroller");
+    scroller.scrollTop = scroller.scrollHeight;
+    this.#stuck = true;
+    $("to-end").hidden = true;
+  }
+
+  #warn(text) {
+    $("room-state").classList.remove("good");
+    setNote($("room-state"), text);
+  }
+
+  #say(text, good = false) {
+    const strip = $("room-state");
+    setNote(strip, text);
+    strip.classList.toggle("good", good);
+    announce(text);
+    setTimeout(() => {
+      if (strip.textContent === text) setNote(strip, null);
+    }, 8000);
+  }
+}
+
+/** As high as its text, up to what the style allows. */
+function fit(area) {
+  area.style.height = "auto";
+  area.style.height = `${area.scrollHeight + 2}px`;
+}

@@ -1,0 +1,97 @@
+//! Every path of the server, and the handler it goes to. Find a URL here; its handler names the
+//! context that answers.
+
+use actix_web::{
+    HttpResponse,
+    guard::{self, Guard},
+    http::Method,
+    web::{self, ServiceConfig, resource},
+};
+
+use super::{Problem, health, openapi, ops, pages};
+use crate::{
+    contexts::{chat::handlers as chat, identity::handlers as identity},
+    error::ErrorKind,
+    realtime,
+};
+
+/// Declares the paths once, for actix and for the tests that hold the API document against them.
+macro_rules! routes {
+    ($( $path:literal => { $( $method:ident $handler:path ),+ $(,)? } )+) => {
+        /// Every method and path that the server answers.
+        pub const ROUTES: &[(&str, &str)] = &[ $( $( (stringify!($method), $path) ),+ ),+ ];
+
+        /// Mounts them.
+        pub fn configure(app: &mut ServiceConfig) {
+            $(
+                app.service(
+                    resource($path)
+                        $( .route(web::route().guard(takes(Method::$method)).to($handler)) )+
+                        .default_service(web::to(|| async {
+                            Err::<HttpResponse, _>(Problem::method_not_allowed(&[$( stringify!($method) ),+]))
+                        })),
+                );
+            )+
+            app.default_service(web::to(|| async {
+                Err::<HttpResponse, _>(Problem::new(ErrorKind::NotFound, "there is nothing at this path"))
+            }));
+        }
+    };
+}
+
+/// A GET handler answers HEAD too; the body is left out below us.
+fn takes(method: Method) -> impl Guard {
+    guard::fn_guard(move |request| {
+        let asked = &request.head().method;
+        *asked == method || (method == Method::GET && *asked == Method::HEAD)
+    })
+}
+
+routes! {
+    "/" => { GET pages::index }
+    "/ops" => { GET pages::ops }
+    "/docs" => { GET pages::docs }
+    "/verify-email" => { GET pages::verify_email }
+    "/reset-password" => { GET pages::reset_password }
+    "/assets/{file:.*}" => { GET pages::asset }
+
+    "/healthz" => { GET health::healthz }
+    "/readyz" => { GET health::readyz }
+    "/metrics" => { GET health::metrics }
+    "/api/openapi.json" => { GET openapi::json }
+    "/connection/websocket" => { GET realtime::websocket }
+
+    "/api/v1/demo" => { GET health::demo }
+
+    "/api/v1/auth/register" => { POST identity::account::register }
+    "/api/v1/auth/email/verify" => { POST identity::account::verify_email }
+    "/api/v1/auth/email/resend" => { POST identity::account::resend_verification }
+    "/api/v1/auth/sessions" => { GET identity::sessions::list, POST identity::sessions::sign_in }
+    "/api/v1/auth/sessions/current" => { DELETE identity::sessions::sign_out }
+    "/api/v1/auth/sessions/others" => { DELETE identity::sessions::end_others }
+    "/api/v1/auth/sessions/{id}" => { DELETE identity::sessions::end }
+    "/api/v1/auth/password" => { POST identity::password::change }
+    "/api/v1/auth/password/reset" => { POST identity::password::request_reset }
+    "/api/v1/auth/password/reset/confirm" => { POST identity::password::reset }
+    "/api/v1/me" => { GET identity::me::get, PATCH identity::me::patch }
+    "/api/v1/me/deletion" => { POST identity::me::request_deletion, DELETE identity::me::cancel_deletion }
+    "/api/v1/people" => { GET identity::people::find }
+    "/api/v1/people/{id}" => { GET identity::people::get }
+    "/api/v1/realtime/token" => { POST identity::realtime::token }
+
+    "/api/v1/chat/rooms" => { GET chat::rooms::list, POST chat::rooms::create }
+    "/api/v1/chat/rooms/{id}" => { GET chat::rooms::get, PATCH chat::rooms::patch }
+    "/api/v1/chat/rooms/{id}/archive" => { POST chat::rooms::archive }
+    "/api/v1/chat/rooms/{id}/unarchive" => { POST chat::rooms::unarchive }
+    "/api/v1/chat/rooms/{id}/join" => { POST chat::members::join }
+    "/api/v1/chat/rooms/{id}/members" => { GET chat::members::list, POST chat::members::add }
+    "/api/v1/chat/rooms/{id}/members/{user_id}" => { PATCH chat::members::set_role, DELETE chat::members::remove }
+    "/api/v1/chat/rooms/{id}/messages" => { GET chat::messages::list, POST chat::messages::send }
+    "/api/v1/chat/rooms/{id}/presence" => { GET chat::rooms::presence }
+    "/api/v1/chat/rooms/{id}/typing" => { POST chat::rooms::typing }
+    "/api/v1/chat/rooms/{id}/read" => { POST chat::rooms::read }
+
+    "/api/v1/ops/actors" => { GET ops::actors }
+    "/api/v1/ops/actors/{kind}/{id}/restart" => { POST ops::restart }
+    "/api/v1/ops/system" => { GET ops::system }
+}

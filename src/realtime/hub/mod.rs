@@ -1,0 +1,230 @@
+//! The hub: which shards want a channel, who is present in it, and publishing to it.
+//!
+//! There is one for the node. It holds no connection: connections live in the shards, one for each
+//! HTTP worker. A publication is encoded here, once, WebSocket header included, and one message goes
+//! to each shard that has members.
+
+mod link;
+mod membership;
+
+use std::{
+    collections::{HashMap, HashSet},
+    sync::{Arc, OnceLock},
+};
+
+use dashmap::DashMap;
+
+use self::link::Links;
+pub use self::{
+    link::{Lost, ShardId, ShardPort},
+    membership::Membership,
+};
+use super::{
+    channels::{Channel, ClientId, ClientInfo},
+    log::Publication,
+    metrics::RealtimeMetrics,
+    protocol::{
+        disconnect::{Disconnect, Unsubscribe},
+        reply::{self, Push},
+    },
+    shard::message::{Fanout, FanoutKind, ToShard},
+};
+use crate::principal::{SessionId, UserId};
+
+/// How many shards a node can have: a channel's interest is a bit for each.
+pub const MAX_SHARDS: usize = 64;
+
+/// The node's hub. Cheap to clone.
+#[derive(Clone)]
+pub struct Hub {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    channels: DashMap<Channel, Entry>,
+    links: Links,
+    metrics: OnceLock<RealtimeMetrics>,
+}
+
+#[derive(Default)]
+struct Entry {
+    /// A bit for each shard with members.
+    mask: u64,
+    /// Members of each shard, by its number.
+    counts: Vec<u32>,
+    present: HashMap<ClientId, Arc<ClientInfo>>,
+}
+
+impl Default for Hub {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Hub {
+    /// A hub without shards.
+    pub fn new() -> Self {
+        let inner = Inner { channels: DashMap::new(), links: Links::default(), metrics: OnceLock::new() };
+        Self { inner: Arc::new(inner) }
+    }
+
+    /// Sends a publication to everyone subscribed to `channel` on this node.
+    ///
+    /// Where the channel has a log, the publication is in it already, and publications of one
+    /// channel come here in the order of their offsets. Never blocks: a shard that cannot keep up
+    /// closes the members it had to skip with 3010, and they recover from the log.
+    pub fn publish(&self, channel: &Channel, publication: &Publication) {
+        if let Some(metrics) = self.inner.metrics.get() {
+            metrics.publications.inc();
+        }
+        let mask = self.mask(channel);
+        if mask != 0 {
+            let frame = reply::push(channel, &Push::Publication(publication));
+            self.fan_out(mask, channel, frame, publication.offset, FanoutKind::Publication);
+        }
+    }
+
+    /// Whether anybody on this node is subscribed; ephemeral publishers may skip their work.
+    pub fn has_members(&self, channel: &Channel) -> bool {
+        self.mask(channel) != 0
+    }
+
+    /// Takes a person's subscriptions to `channel` away, on all their connections.
+    pub fn unsubscribe_user(&self, user: UserId, channel: &Channel, why: &Unsubscribe) {
+        let mask = self.mask(channel);
+        self.inner.links.to_mask(mask, || ToShard::UnsubscribeUser {
+            user,
+            channel: channel.clone(),
+            why: why.clone(),
+        });
+    }
+
+    /// Takes everybody's subscriptions to `channel` away (a room was archived).
+    pub fn unsubscribe_all(&self, channel: &Channel, why: &Unsubscribe) {
+        let mask = self.mask(channel);
+        let message = || ToShard::UnsubscribeAll { channel: channel.clone(), why: why.clone() };
+        self.inner.links.to_mask(mask, message);
+    }
+
+    /// Closes every connection of a session.
+    pub fn disconnect_session(&self, session: SessionId, why: &Disconnect) {
+        let message = || ToShard::DisconnectSession { session, why: why.clone() };
+        self.inner.links.to_mask(u64::MAX, message);
+    }
+
+    /// Closes every connection of a person.
+    pub fn disconnect_user(&self, user: UserId, why: &Disconnect) {
+        let message = || ToShard::DisconnectUser { user, why: why.clone() };
+        self.inner.links.to_mask(u64::MAX, message);
+    }
+
+    /// Who is in a channel on this node, in no order.
+    pub fn presence(&self, channel: &Channel) -> Vec<ClientInfo> {
+        self.inner
+            .channels
+            .get(channel)
+            .map_or_else(Vec::new, |entry| entry.present.values().map(|info| (**info).clone()).collect())
+    }
+
+    /// How many connections, and how many different people, are in a channel on this node.
+    pub fn presence_stats(&self, channel: &Channel) -> (usize, usize) {
+        self.inner.channels.get(channel).map_or((0, 0), |entry| {
+            let users: HashSet<UserId> = entry.present.values().map(|info| info.user).collect();
+            (entry.present.len(), users.len())
+        })
+    }
+
+    /// Channels with members on this node.
+    pub fn channels(&self) -> usize {
+        self.inner.channels.len()
+    }
+
+    /// A number for one more shard. `None` when the node has [`MAX_SHARDS`] already.
+    pub(super) fn reserve(&self) -> Option<ShardId> {
+        self.inner.links.reserve()
+    }
+
+    /// Tells how that shard is reached.
+    pub(super) fn connect(&self, shard: ShardId, port: Arc<dyn ShardPort>) {
+        self.inner.links.connect(shard, port);
+    }
+
+    /// Tells a shard something; false if it is full or gone.
+    pub(super) fn tell(&self, shard: ShardId, message: ToShard) -> bool {
+        self.inner.links.tell(shard, message)
+    }
+
+    /// What could not be told to a shard since it last asked.
+    pub(super) fn take_lost(&self, shard: ShardId) -> Option<Lost> {
+        self.inner.links.take_lost(shard)
+    }
+
+    /// Tells every shard.
+    pub(super) fn tell_all(&self, message: impl Fn() -> ToShard) {
+        self.inner.links.to_mask(u64::MAX, message);
+    }
+
+    /// Counts publications from now on.
+    pub(super) fn observe_with(&self, metrics: RealtimeMetrics) {
+        // A second call changes nothing: there is one set of metrics a node.
+        let _ = self.inner.metrics.set(metrics);
+    }
+
+    /// Registers a shard's interest in a channel for one more member; it ends when the value drops.
+    pub(super) fn join(&self, channel: &Channel, shard: ShardId) -> Membership {
+        let mut entry = self.inner.channels.entry(channel.clone()).or_default();
+        if entry.counts.len() <= shard.index() {
+            entry.counts.resize(shard.index() + 1, 0);
+        }
+        entry.counts[shard.index()] += 1;
+        entry.mask |= shard.bit();
+        drop(entry);
+        Membership::new(self.clone(), channel.clone(), shard)
+    }
+
+    fn leave(&self, channel: &Channel, shard: ShardId) {
+        let Some(mut entry) = self.inner.channels.get_mut(channel) else { return };
+        if let Some(count) = entry.counts.get_mut(shard.index()) {
+            *count = count.saturating_sub(1);
+            if *count == 0 {
+                entry.mask &= !shard.bit();
+            }
+        }
+        let unused = entry.mask == 0;
+        drop(entry);
+        if unused {
+            self.inner.channels.remove_if(channel, |_, entry| entry.mask == 0 && entry.present.is_empty());
+        }
+    }
+
+    fn enter(&self, channel: &Channel, info: Arc<ClientInfo>) {
+        self.inner.channels.entry(channel.clone()).or_default().present.insert(info.client, info);
+    }
+
+    fn exit(&self, channel: &Channel, client: ClientId) {
+        if let Some(mut entry) = self.inner.channels.get_mut(channel) {
+            entry.present.remove(&client);
+        }
+    }
+
+    fn push_info(&self, channel: &Channel, push: &Push<'_>) {
+        let mask = self.mask(channel);
+        if mask != 0 {
+            self.fan_out(mask, channel, reply::push(channel, push), 0, FanoutKind::JoinLeave);
+        }
+    }
+
+    fn mask(&self, channel: &Channel) -> u64 {
+        self.inner.channels.get(channel).map_or(0, |entry| entry.mask)
+    }
+
+    fn fan_out(&self, mask: u64, channel: &Channel, frame: bytes::Bytes, offset: u64, kind: FanoutKind) {
+        self.inner.links.to_mask(mask, || {
+            ToShard::Fanout(Fanout { channel: channel.clone(), frame: frame.clone(), offset, kind })
+        });
+    }
+}
+
+#[cfg(test)]
+#[path = "tests.rs"]
+mod tests;

@@ -1,0 +1,35 @@
+//! What a shard needs of a connection's way out.
+//!
+//! Today it is a [`Queue`](super::queue::Queue) that an HTTP response body drains; a raw upgraded
+//! socket can stand in its place without the shards noticing.
+
+use bytes::Bytes;
+
+/// What became of a frame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pushed {
+    /// It is on its way.
+    Queued,
+    /// It would pass the queue's bound; it was not taken.
+    Overflow,
+    /// The connection is closing or gone; it was dropped.
+    Closed,
+}
+
+/// A connection's way out, used from one thread.
+pub trait Outbound {
+    /// Sends a frame.
+    fn push(&self, frame: Bytes) -> Pushed;
+
+    /// Sends a last frame and takes no more. With `discard`, what still waits is thrown away.
+    fn close(&self, last: Bytes, discard: bool);
+
+    /// Ends the stream as soon as what waits is out.
+    fn end(&self);
+
+    /// Bytes that wait.
+    fn queued(&self) -> usize;
+
+    /// Bytes that were taken out so far; it stands still while a peer does not read.
+    fn drained(&self) -> u64;
+}

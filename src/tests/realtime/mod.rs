@@ -1,0 +1,6 @@
+//! The real-time layer over a real listener.
+
+mod connecting;
+mod endings;
+mod fixture;
+mod streams;

@@ -1,0 +1,38 @@
+//! SQL past the server's back, on the database of a running [`Server`]: for what no API may do.
+
+use diesel::sql_query;
+use diesel_async::RunQueryDsl;
+
+use super::server::Server;
+use crate::{config::layer, postgres::Database};
+
+/// Runs statements on the server's own database.
+///
+/// # Panics
+/// When the database cannot be reached or refuses one.
+pub async fn execute(server: &Server, statements: &[String]) {
+    let data = server.data_dir().to_string_lossy().into_owned();
+    let vars = [("GIGSY_DATA_DIR".to_owned(), data)].into_iter().chain(server.database_env());
+    let config = layer("gigsy.toml".into(), "", vars).expect("settings");
+    let database = Database::attach(&config).await.expect("the server's database");
+    let mut connection = database.conn().await.expect("a connection");
+    for statement in statements {
+        sql_query(statement).execute(&mut connection).await.unwrap_or_else(|e| panic!("{statement}: {e}"));
+    }
+}
+
+/// Cuts a room's log: nothing up to and including `seq` is kept.
+///
+/// # Panics
+/// As [`execute`].
+pub async fn cut_log(server: &Server, room: &str, seq: u64) {
+    let room: uuid::Uuid = room.parse().expect("a room's id");
+    execute(
+        server,
+        &[
+            format!("delete from chat.events where room_id = '{room}' and seq <= {seq}"),
+            format!("update chat.streams set first_seq = {} where room_id = '{room}'", seq + 1),
+        ],
+    )
+    .await;
+}

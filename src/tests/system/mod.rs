@@ -1,0 +1,12 @@
+//! The system as its users have it: the real binary, unmodified SDKs, kills and stops.
+
+mod abuse;
+mod browser;
+mod crash;
+mod drain;
+mod fuzz;
+mod operations;
+mod restart;
+mod sdk;
+mod store_server;
+mod talk;

@@ -1,0 +1,138 @@
+//! The published SDKs, unmodified, against the real server: each scenario once per SDK.
+
+use std::rc::Rc;
+
+use serde_json::{Value, json};
+use tokio::sync::Mutex;
+
+use super::talk::{connect, message};
+use crate::tests::support::{
+    database::TestDatabase,
+    proxy::Proxy,
+    sdk::Sdk,
+    server::{Person, Server},
+    skip::skip,
+    socket::Event,
+    sql,
+    wait::within,
+};
+
+/// Messages of a flood, and how long each is: past what any kernel buffers for a stalled socket.
+const FLOOD: usize = 2_000;
+const FLOOD_BODY: usize = 3_800;
+
+async fn play(sdk: Sdk, scenario: &str, env: &[(&str, &str)]) {
+    if let Some(why) = sdk.missing() {
+        skip!(format!("{sdk:?} SDK: {scenario}"), why);
+    }
+    // A copy of a migrated template: what is tested here is the protocol, and there are many.
+    let database = TestDatabase::new();
+    let url = database.url().to_string();
+    let env: Vec<(&str, &str)> = env.iter().copied().chain([("DATABASE_URL", url.as_str())]).collect();
+    let server = Server::start(&env).await;
+    let people = [server.person("Ada").await, server.person("Ben").await, server.person("Eve").await];
+    let [ada, ben, eve] = &people;
+    let again = server.sign_in(&ada.email, crate::tests::support::server::PASSWORD).await;
+    let mut rooms = Vec::new();
+    for _ in 0..4 {
+        rooms.push(server.room(ada, &[ben]).await);
+    }
+    let proxy = Rc::new(Proxy::before(server.base()).await);
+    let of = |p: &Person| json!({"id": p.id, "email": p.email, "token": p.token});
+    let socket = |base: &str| format!("{}/connection/websocket", base.replacen("http", "ws", 1));
+    let fixture = json!({
+        "base": server.base(),
+        "ws": socket(&proxy.base()),
+        "direct_ws": socket(server.base()),
+        "people": {"ada": of(ada), "ben": of(ben), "eve": of(eve), "other": of(&again)},
+        "room": rooms[0],
+        "rooms": rooms,
+    });
+    let (room, server) = (rooms[0].clone(), Rc::new(Mutex::new(server)));
+    sdk.run(scenario, &fixture, |question: Value| {
+        let (server, proxy, room) = (Rc::clone(&server), Rc::clone(&proxy), room.clone());
+        async move {
+            let mut server = server.lock().await;
+            match question["do"].as_str() {
+                Some("cut") => proxy.cut().await,
+                Some("restore" | "flow") => proxy.flow(),
+                Some("stall") => proxy.stall(),
+                Some("flood") => return json!({"bodies": flood(&server, ben, &room).await}),
+                Some("cut_log") => {
+                    let seq = question["seq"].as_u64().expect("a seq");
+                    sql::cut_log(&server, &room, seq).await;
+                    // The room's actor may remember what the log no longer has.
+                    server.kill9();
+                    server.restart().await;
+                }
+                Some("crash") => {
+                    server.kill9();
+                    server.restart().await;
+                }
+                other => panic!("the scenario asks for {other:?}"),
+            }
+            json!({})
+        }
+    })
+    .await;
+}
+
+/// Sends the flood in windows, each acknowledged before the next; answers each body's first word.
+async fn flood(server: &Server, person: &Person, room: &str) -> Vec<String> {
+    let mut socket = connect(server, person).await;
+    let names: Vec<String> = (1..=FLOOD).map(|n| format!("flood-{n}")).collect();
+    for window in names.chunks(100) {
+        for name in window {
+            let mut data = message(room, name);
+            data["body"] = format!("{name} {}", "~".repeat(FLOOD_BODY)).into();
+            socket.start("rpc", json!({"method": "chat.send", "data": data})).await.expect("sent");
+        }
+        let mut left = window.len();
+        while left > 0 {
+            match within("an acknowledgement", std::time::Duration::from_secs(20), socket.next()).await {
+                Event::Json(reply) if reply.get("id").is_some() => {
+                    assert!(reply.get("error").is_none(), "{reply}");
+                    left -= 1;
+                }
+                Event::Json(_) => {}
+                Event::Closed(code, reason) => panic!("the sender was closed: {code} {reason}"),
+            }
+        }
+    }
+    names
+}
+
+macro_rules! scenarios {
+    ($($name:ident $env:expr;)*) => {
+        mod javascript {
+            $(#[actix_web::test]
+            async fn $name() {
+                super::play(super::Sdk::Js, stringify!($name), &$env).await;
+            })*
+        }
+        mod python {
+            $(#[actix_web::test]
+            async fn $name() {
+                super::play(super::Sdk::Python, stringify!($name), &$env).await;
+            })*
+        }
+    };
+}
+
+scenarios! {
+    connect [("GIGSY_PING_SECONDS", "2"), ("GIGSY_PONG_SECONDS", "1")];
+    first_frame [];
+    publish [];
+    rpc [];
+    history [];
+    presence [];
+    recover [];
+    unrecoverable [];
+    token_refresh [("GIGSY_REALTIME_TOKEN_SECONDS", "3")];
+    token_expired [("GIGSY_REALTIME_TOKEN_SECONDS", "3")];
+    unauthorized [];
+    slow [("GIGSY_RECOVERY_LIMIT", "5000")];
+    rejected [];
+    revoked [];
+    server_crash [];
+}
