@@ -98,7 +98,7 @@ async fn a_stopped_domain_leaves_nothing_behind() {
         domain.ask(&id.to_owned(), NoteLater("x", Duration::from_secs(60)), SOON).await.unwrap();
     }
     domain.restart(&"a".to_owned()).unwrap();
-    domain.stop(SOON).await;
+    domain.stop(Duration::from_millis(20)).await;
     drop((domain, arbiters));
     until("the seed has no other owner", || Arc::strong_count(&world) == 1).await;
     drop(registry);
