@@ -155,6 +155,7 @@ pub trait Namespace: Send + Sync + 'static {
 
     /// A client's `publish`. Called only where [`ChannelOptions::publish`] says so; the namespace
     /// authorises by itself.
+    #[expect(clippy::boxed_local, reason = "those who implement it keep the box")]
     fn publish(
         &self,
         _who: Arc<Principal>,
