@@ -155,7 +155,7 @@ async fn a_crash_of_the_session_sends_its_clients_back_and_touches_no_other() {
     let (mut again, _) = WsClient::connect(node.address, "ok:1").await;
     assert_eq!(again.call("rpc", json!({"method": "echo", "data": 2})).await["rpc"]["data"], 2);
     let filter = crate::actors::Filter { kind: Some("user_session".into()), ..Default::default() };
-    let restarts: u64 = node.registry.actors(&filter).iter().map(|a| u64::from(a.restarts)).sum();
+    let restarts: u64 = node.registry.actors(&filter).iter().map(|a| a.restarts).sum();
     assert_eq!(restarts, 1);
     node.stop().await;
 }
