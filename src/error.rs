@@ -197,6 +197,12 @@ pub trait Fault: std::error::Error + Send + Sync + 'static {
         Vec::new()
     }
 
+    /// Members that the problem has beside the standard ones (RFC 9457 §3.2): what the caller could
+    /// do instead.
+    fn extensions(&self) -> serde_json::Map<String, serde_json::Value> {
+        serde_json::Map::new()
+    }
+
     /// When a retry makes sense.
     fn retry_after(&self) -> Option<Duration> {
         None

@@ -1,4 +1,5 @@
 //! The bounded contexts. Each owns a schema, and meets the others through its `mod.rs` or events.
 
 pub mod chat;
+pub mod gigs;
 pub mod identity;

@@ -25,6 +25,7 @@ pub struct Problem {
     fields: Vec<FieldError>,
     retry_after: Option<Duration>,
     allow: Option<String>,
+    extensions: serde_json::Map<String, serde_json::Value>,
 }
 
 /// The body's shape, for the API document.
@@ -46,6 +47,10 @@ pub struct ProblemBody {
     errors: Vec<FieldError>,
     /// Quote it when reporting the problem: it finds the log lines.
     correlation_id: String,
+    /// What a type of problem has beside these: `allowed_transitions` of a step that is not possible
+    /// now.
+    #[serde(flatten)]
+    extensions: serde_json::Map<String, serde_json::Value>,
 }
 
 impl Problem {
@@ -58,6 +63,7 @@ impl Problem {
             fields: Vec::new(),
             retry_after: None,
             allow: None,
+            extensions: serde_json::Map::new(),
         }
     }
 
@@ -120,6 +126,7 @@ impl<E: Fault> From<E> for Problem {
             fields: fault.fields(),
             retry_after: fault.retry_after(),
             allow: None,
+            extensions: fault.extensions(),
         }
     }
 }
@@ -156,6 +163,7 @@ impl ResponseError for Problem {
             detail: self.detail.clone(),
             errors: self.fields.clone(),
             correlation_id: correlation::current().map_or_else(String::new, |id| id.to_string()),
+            extensions: self.extensions.clone(),
         };
         match serde_json::to_vec(&body) {
             Ok(bytes) => response.body(bytes),

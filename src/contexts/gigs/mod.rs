@@ -1,0 +1,3 @@
+//! Gigs.
+pub(crate) mod model;
+pub(crate) mod store;
