@@ -208,6 +208,12 @@ impl<S> Transition<S> {
     }
 }
 
+/// A state that has a name.
+pub trait State: Copy + Eq + Debug + Send + Sync + 'static {
+    /// The name in JSON and in the database.
+    fn name(self) -> &'static str;
+}
+
 /// Declares the states of a machine: an enum of unit variants with their names in JSON, in the
 /// database and in the API document.
 #[macro_export]
@@ -233,6 +239,12 @@ macro_rules! states {
             /// The one of that name.
             pub fn parse(name: &str) -> Option<Self> {
                 match name { $( $text => Some(Self::$variant), )+ _ => None }
+            }
+        }
+
+        impl $crate::machine::State for $name {
+            fn name(self) -> &'static str {
+                self.as_str()
             }
         }
 

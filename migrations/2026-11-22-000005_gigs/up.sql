@@ -150,20 +150,6 @@ CREATE INDEX payments_milestone ON gigs.payments (milestone_id);
 -- A milestone's money is held once.
 CREATE UNIQUE INDEX payments_held ON gigs.payments (milestone_id) WHERE state IN ('held', 'charged_back');
 
--- Verified webhook messages. A provider says a thing once or five times; it has its effect once. One
--- that names a payment we do not know yet (the provider was faster than our commit) waits here.
-CREATE TABLE gigs.payment_events (
-    id          uuid PRIMARY KEY,
-    provider    text NOT NULL,
-    event_id    text NOT NULL,
-    kind        text NOT NULL,
-    object_id   text NOT NULL,
-    received_at timestamptz NOT NULL,
-    handled_at  timestamptz,
-    outcome     text,
-    CONSTRAINT payment_events_once UNIQUE (provider, event_id)
-);
-
 CREATE TABLE gigs.disputes (
     id            uuid PRIMARY KEY,
     milestone_id  uuid NOT NULL REFERENCES gigs.milestones (id),

@@ -10,7 +10,7 @@ pub use machines::{
 };
 pub use offer::{MAX_MILESTONES, Offer, OfferedMilestone};
 pub use records::{
-    Application, Contract, Dispute, Gig, Milestone, Payment, PaymentEvent, Review, Skill, Timer,
+    Application, Contract, Dispute, Gig, Milestone, Payment, Review, Skill, Timer,
 };
 
 crate::id_type!(

@@ -159,21 +159,6 @@ pub struct Payment {
     pub updated_at: DateTime<Utc>,
 }
 
-/// A verified webhook message.
-#[derive(Clone, Debug, PartialEq, Queryable, Selectable, Insertable)]
-#[diesel(table_name = schema::payment_events, check_for_backend(diesel::pg::Pg))]
-#[allow(missing_docs)]
-pub struct PaymentEvent {
-    pub id: uuid::Uuid,
-    pub provider: String,
-    pub event_id: String,
-    pub kind: String,
-    pub object_id: String,
-    pub received_at: DateTime<Utc>,
-    pub handled_at: Option<DateTime<Utc>>,
-    pub outcome: Option<String>,
-}
-
 /// A dispute about a milestone.
 #[derive(Clone, Debug, PartialEq, Queryable, Selectable, Insertable)]
 #[diesel(table_name = schema::disputes, check_for_backend(diesel::pg::Pg))]
@@ -210,7 +195,7 @@ pub struct Review {
 }
 
 /// Something that time has to do.
-#[derive(Clone, Debug, PartialEq, Queryable, Selectable, Insertable)]
+#[derive(Clone, Debug, PartialEq, Queryable, QueryableByName, Selectable, Insertable)]
 #[diesel(table_name = schema::timers, check_for_backend(diesel::pg::Pg))]
 #[allow(missing_docs)]
 pub struct Timer {

@@ -67,19 +67,6 @@ diesel::table! {
 }
 
 diesel::table! {
-    gigs.payment_events (id) {
-        id -> Uuid,
-        provider -> Text,
-        event_id -> Text,
-        kind -> Text,
-        object_id -> Text,
-        received_at -> Timestamptz,
-        handled_at -> Nullable<Timestamptz>,
-        outcome -> Nullable<Text>,
-    }
-}
-
-diesel::table! {
     gigs.disputes (id) {
         id -> Uuid,
         milestone_id -> Uuid,
