@@ -14,6 +14,7 @@ pub mod contexts; // identity, chat: one folder a bounded context, all alike ins
 pub mod error; // the closed list of error kinds
 pub mod http; // the router (every path), extractors, middleware, problem+json, health
 pub mod ids; // UUIDv7 newtypes
+pub mod money; // whole minor units with a currency
 pub mod ports; // capabilities shared by contexts: mail
 pub mod postgres; // the pool, migrations, and the private PostgreSQL child
 pub mod principal; // who is asking
