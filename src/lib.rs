@@ -16,6 +16,7 @@ pub mod events; // between contexts: outbox, relay, consumers with an inbox
 pub mod http; // the router (every path), extractors, middleware, problem+json, health
 pub mod ids; // UUIDv7 newtypes
 pub mod machine; // state machines as data, and what is allowed by them
+pub mod money; // whole minor units with a currency
 pub mod ports; // capabilities shared by contexts: mail
 pub mod postgres; // the pool, migrations, and the private PostgreSQL child
 pub mod principal; // who is asking

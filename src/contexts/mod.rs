@@ -3,3 +3,4 @@
 pub mod chat;
 pub mod gigs;
 pub mod identity;
+pub mod ledger;

@@ -1,6 +1,7 @@
 //! Capabilities that contexts share, each behind a trait with its adapters beside it.
 
 pub mod mail;
+pub mod payments;
 mod status;
 
 pub use status::{Mode, Store, StoreStatus};
