@@ -198,6 +198,8 @@ CREATE TABLE gigs.history (
     PRIMARY KEY (machine, entity_id, version)
 );
 
+CREATE INDEX history_entity ON gigs.history (entity_id);
+
 -- What time, or the next worker that is free, has to do. A timer belongs to one version of its
 -- thing: when that has moved on, the timer finds nothing to do.
 CREATE TABLE gigs.timers (
