@@ -17,8 +17,8 @@ CREATE TABLE platform.outbox (
     published_at   timestamptz,
     -- It has come back from the bus and lies in every consumer's inbox.
     received_at    timestamptz,
-    attempts       integer NOT NULL DEFAULT 0,
-    next_at        timestamptz NOT NULL DEFAULT now()
+    -- Attempts to publish it that failed.
+    attempts       integer NOT NULL DEFAULT 0
 );
 CREATE INDEX outbox_unpublished ON platform.outbox (seq) WHERE published_at IS NULL;
 CREATE INDEX outbox_unreceived ON platform.outbox (published_at)

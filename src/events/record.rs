@@ -9,7 +9,7 @@ use serde_json::Value;
 use tokio::sync::Notify;
 use uuid::Uuid;
 
-use super::{Envelope, schema::outbox};
+use super::{Envelope, schema::outbox, topics::is_declared};
 use crate::{postgres::DbError, telemetry::correlation};
 
 /// An event to record.
@@ -48,6 +48,9 @@ pub fn traced<F: Future>(traceparent: Option<String>, work: F) -> impl Future<Ou
     CAUSE.scope(Cause { event: None, traceparent }, work)
 }
 
+/// The largest event, in bytes of JSON. NATS takes a megabyte by default.
+const LARGEST: usize = 256 * 1024;
+
 /// Woken whenever something is recorded in this process.
 pub(super) static RECORDED: Notify = Notify::const_new();
 
@@ -58,6 +61,10 @@ pub(super) static RECORDED: Notify = Notify::const_new();
 /// # Errors
 /// The database's. The transaction is then void.
 pub async fn record(conn: &mut AsyncPgConnection, event: NewEvent) -> Result<Uuid, DbError> {
+    if !is_declared(event.context, event.subject) {
+        let detail = format!("events::TOPICS has no {} in {}", event.subject, event.context);
+        return Err(DbError::Other(detail.into()));
+    }
     let cause = CAUSE.try_with(Clone::clone).unwrap_or_default();
     let envelope = Envelope {
         id: Uuid::now_v7(),
@@ -72,6 +79,12 @@ pub async fn record(conn: &mut AsyncPgConnection, event: NewEvent) -> Result<Uui
         causation_id: cause.event,
         traceparent: cause.traceparent,
     };
+    let json = envelope.to_json();
+    let size = json.to_string().len();
+    if size > LARGEST {
+        let detail = format!("an event of {size} bytes: tell what changed, not all there is");
+        return Err(DbError::Other(detail.into()));
+    }
     diesel::insert_into(outbox::table)
         .values((
             outbox::id.eq(envelope.id),
@@ -80,7 +93,7 @@ pub async fn record(conn: &mut AsyncPgConnection, event: NewEvent) -> Result<Uui
             outbox::aggregate.eq(&envelope.aggregate),
             outbox::version.eq(envelope.version),
             outbox::correlation_id.eq(&envelope.correlation_id),
-            outbox::envelope.eq(envelope.to_json()),
+            outbox::envelope.eq(json),
         ))
         .execute(conn)
         .await?;

@@ -14,7 +14,6 @@ diesel::table! {
         published_at -> Nullable<Timestamptz>,
         received_at -> Nullable<Timestamptz>,
         attempts -> Int4,
-        next_at -> Timestamptz,
     }
 }
 
