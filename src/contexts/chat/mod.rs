@@ -37,7 +37,7 @@ pub use error::ChatError;
 pub use handlers::api;
 pub use model::{MemberRole, MessageId, RoomId, RoomKind, Seq};
 pub use realtime::{namespaces, rpcs};
-pub use service::{DemoCast, HistoryForm, SendForm};
+pub use service::{ContractRoom, DemoCast, HistoryForm, SendForm};
 pub use store::{
     EventLog, RoomStore, StoreError, Top,
     postgres::{PostgresLog, PostgresRooms},

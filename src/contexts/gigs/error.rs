@@ -8,7 +8,7 @@ use crate::{
     contexts::ledger::LedgerError,
     error::{ErrorKind, Fault, FieldError},
     machine::Refusal,
-    ports::payments::{PaymentError, WebhookError},
+    ports::payments::PaymentError,
     postgres::DbError,
 };
 
@@ -58,9 +58,6 @@ pub enum GigsError {
     /// The payment provider.
     #[error(transparent)]
     Payment(#[from] PaymentError),
-    /// A webhook that is not the provider's.
-    #[error(transparent)]
-    Webhook(#[from] WebhookError),
     /// Another thing has to happen first; asking again in a moment will do.
     #[error("{0}")]
     Later(&'static str),
@@ -104,7 +101,6 @@ impl Fault for GigsError {
             }
             Self::Stale => ErrorKind::PreconditionFailed,
             Self::Invalid(_) => ErrorKind::Invalid,
-            Self::Webhook(_) => ErrorKind::BadRequest,
             Self::Later(_) => ErrorKind::Unavailable,
             Self::Corrupt(_) => ErrorKind::Internal,
             Self::Ledger(error) => error.kind(),
@@ -120,7 +116,6 @@ impl Fault for GigsError {
             Self::NotNow { .. } => "transition-not-allowed",
             Self::AppliedAlready => "already-applied",
             Self::ReviewedAlready => "already-reviewed",
-            Self::Webhook(_) => "webhook-refused",
             Self::Ledger(error) => error.slug(),
             other => other.kind().slug(),
         }

@@ -26,6 +26,8 @@ mod views;
 
 use std::{sync::Arc, time::Duration};
 
+use diesel_async::AsyncPgConnection;
+use futures_util::future::BoxFuture;
 use tokio::sync::Notify;
 
 pub use channels::{Live, namespaces};
@@ -48,8 +50,9 @@ pub use views::{
 
 use crate::{
     clock::Clock,
-    money::BasisPoints,
-    ports::payments::Payments,
+    contexts::ledger::{Ledger, LedgerError, PaymentSink},
+    error::{ErrorKind, Fault},
+    ports::payments::{Notice, Payments},
     postgres::{Conn, Database},
     signing::Signer,
 };
@@ -58,16 +61,12 @@ use crate::{
 pub struct Parts {
     /// The relational store.
     pub database: Database,
-    /// The payment provider.
-    pub payments: Arc<dyn Payments>,
+    /// The books, and the payment provider.
+    pub ledger: Ledger,
     /// Signs cursors.
     pub signer: Signer,
     /// The time of day.
     pub clock: Clock,
-    /// The platform's share of what is released.
-    pub fee: BasisPoints,
-    /// Where links that the provider hands out lead back to, without a trailing slash.
-    pub public_url: String,
 }
 
 /// The marketplace. Cheap to clone; each use case is a method (in `service/`).
@@ -78,26 +77,18 @@ pub struct Gigs {
 
 struct Inner {
     database: Database,
-    payments: Arc<dyn Payments>,
+    ledger: Ledger,
     signer: Signer,
     clock: Clock,
-    fee: BasisPoints,
-    public_url: String,
     /// Woken when a job was set that is due at once.
     jobs: Notify,
 }
 
 impl Gigs {
-    /// The platform's share where nothing else is set: 10 %.
-    pub const FEE: BasisPoints = match BasisPoints::new(1_000) {
-        Some(points) => points,
-        None => BasisPoints::ZERO,
-    };
-
     /// Sets the context up; nothing runs by itself. The server runs [`Gigs::run_timers`].
     pub fn new(parts: Parts) -> Self {
-        let Parts { database, payments, signer, clock, fee, public_url } = parts;
-        let inner = Inner { database, payments, signer, clock, fee, public_url, jobs: Notify::new() };
+        let Parts { database, ledger, signer, clock } = parts;
+        let inner = Inner { database, ledger, signer, clock, jobs: Notify::new() };
         Self { inner: Arc::new(inner) }
     }
 
@@ -105,8 +96,28 @@ impl Gigs {
         Ok(self.inner.database.conn().await?)
     }
 
+    fn payments(&self) -> &Arc<dyn Payments> {
+        self.inner.ledger.payments()
+    }
+
     fn now(&self) -> chrono::DateTime<chrono::Utc> {
         self.inner.clock.now()
+    }
+}
+
+impl PaymentSink for Gigs {
+    fn apply<'a>(
+        &'a self,
+        conn: &'a mut AsyncPgConnection,
+        notice: &'a Notice,
+    ) -> BoxFuture<'a, Result<(), LedgerError>> {
+        Box::pin(async move {
+            self.apply_notice(conn, notice).await.map_err(|error| match error {
+                GigsError::Ledger(error) => error,
+                GigsError::Db(error) => error.into(),
+                other => LedgerError::NotApplied(Box::new(other)),
+            })
+        })
     }
 }
 

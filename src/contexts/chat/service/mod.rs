@@ -1,5 +1,6 @@
 //! Chat's use cases: one method each.
 
+mod contracts;
 mod cursors;
 mod demo;
 mod history;
@@ -10,6 +11,7 @@ mod send;
 
 use std::{collections::HashMap, str::FromStr};
 
+pub use contracts::ContractRoom;
 pub use demo::DemoCast;
 pub use history::HistoryForm;
 pub use send::SendForm;

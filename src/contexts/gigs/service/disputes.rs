@@ -80,7 +80,7 @@ impl Gigs {
                 let split = ReleaseSplit::divided(
                     Money::new(amount, currency),
                     Money::new(form.release_minor, currency),
-                    self.inner.fee,
+                    self.inner.ledger.fee(),
                 )
                 .map_err(ledger::LedgerError::from)?;
                 ledger::release(conn, milestone.id.0, Release::Split(split)).await?;

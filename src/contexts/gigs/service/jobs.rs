@@ -25,7 +25,7 @@ use crate::{
         ledger::{self, LedgerError, Release, ReleaseSplit},
     },
     money::Money,
-    ports::payments::{NewPayee, NewRefund, NewTransfer},
+    ports::payments::{NewRefund, NewTransfer},
 };
 
 /// Applications that lapse in one transaction.
@@ -123,7 +123,7 @@ impl Gigs {
         let Some((contract, milestone, payment)) = started else { return Ok(()) };
         drop(conn);
         let amount = Money::new(milestone.amount_minor, views::currency(&contract.currency)?);
-        let split = ReleaseSplit::whole(amount, self.inner.fee).map_err(LedgerError::from)?;
+        let split = ReleaseSplit::whole(amount, self.inner.ledger.fee()).map_err(LedgerError::from)?;
         let reference = self.transfer(&contract, &milestone, &payment, split.to_payee).await?;
         let now = self.now();
         let mut conn = self.conn().await?;
@@ -220,11 +220,8 @@ impl Gigs {
         if !amount.is_positive() {
             return Ok(None);
         }
-        let user = contract.student_id;
-        let page = format!("{}/?payouts", self.inner.public_url);
-        let payee = NewPayee { user, return_url: page.clone(), refresh_url: page };
-        // The same account every time: the key is the person's.
-        let account = self.inner.payments.onboard(payee, &format!("payee:{user}")).await?.account;
+        // A student without an account keeps the milestone in `releasing` until there is one.
+        let account = self.inner.ledger.payee_account(contract.student_id).await?;
         let transfer = NewTransfer {
             milestone: milestone.id.0,
             payment: payment.provider_ref.clone().unwrap_or_default(),
@@ -233,7 +230,7 @@ impl Gigs {
             transfer_group: contract.id.to_string(),
         };
         let key = format!("transfer:{}", milestone.id);
-        Ok(Some(self.inner.payments.transfer(transfer, &key).await?.id))
+        Ok(Some(self.payments().transfer(transfer, &key).await?.id))
     }
 
     async fn give_back(
@@ -248,7 +245,7 @@ impl Gigs {
             payment: payment.provider_ref.clone().unwrap_or_default(),
             amount,
         };
-        self.inner.payments.refund(refund, key).await?;
+        self.payments().refund(refund, key).await?;
         Ok(())
     }
 

@@ -130,7 +130,7 @@ impl Gigs {
         let payment = Payment {
             id: PaymentId::new(),
             milestone_id: milestone.id,
-            provider: self.inner.payments.name().to_owned(),
+            provider: self.payments().name().to_owned(),
             provider_ref: None,
             client_secret: None,
             amount_minor: milestone.amount_minor,

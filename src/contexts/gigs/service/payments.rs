@@ -20,11 +20,11 @@ use crate::{
             },
             views,
         },
-        ledger::{self, FundHold, LedgerError, PayoutId, PayoutOutcome},
+        ledger::{self, FundHold, LedgerError},
     },
     machine::Actor,
     money::Money,
-    ports::payments::{NewPayment, Notice, PaymentIntent, PaymentStatus, ProviderPayoutStatus},
+    ports::payments::{NewPayment, Notice, PaymentIntent, PaymentStatus},
 };
 
 impl Gigs {
@@ -49,7 +49,7 @@ impl Gigs {
             transfer_group: contract.to_string(),
             description: milestone.title,
         };
-        let intent = match self.inner.payments.create_payment(new, &format!("payment:{id}")).await {
+        let intent = match self.payments().create_payment(new, &format!("payment:{id}")).await {
             Ok(intent) => intent,
             Err(error) if error.is_temporary() => return Err(error.into()),
             Err(error) => {
@@ -74,7 +74,10 @@ impl Gigs {
             })
             .await?;
         drop(conn);
-        if intent.status == PaymentStatus::Pending { Ok(()) } else { self.apply(Notice::Payment(intent)).await }
+        if intent.status == PaymentStatus::Pending {
+            return Ok(());
+        }
+        self.apply_payment(&mut *self.conn().await?, &intent, None).await
     }
 
     /// The provider will never make this payment.
@@ -91,54 +94,34 @@ impl Gigs {
             .await
     }
 
-    /// Takes a webhook: verifies it on its raw body, fetches what it is about, applies that.
-    ///
-    /// # Errors
-    /// [`GigsError::Webhook`] for one that is not the provider's; [`GigsError::Later`] and the like ask
-    /// the provider to tell again.
-    pub async fn webhook(
-        &self,
-        provider: &str,
-        body: &[u8],
-        signature: Option<&str>,
-    ) -> Result<(), GigsError> {
-        if provider != self.inner.payments.name() {
-            return Err(GigsError::No("payment provider"));
-        }
-        let event = self.inner.payments.verify_webhook(body, signature, self.now())?;
-        let notice = self.inner.payments.resolve(&event).await?;
-        slog::debug!(crate::telemetry::log(), "payment webhook"; "event" => &event.id, "kind" => &event.kind);
-        self.apply(notice).await
-    }
-
-    /// Applies what the provider says. Repeating changes nothing.
+    /// Applies what the provider says, in the caller's transaction. Repeating changes nothing.
     ///
     /// # Errors
     /// [`GigsError::Later`] when another thing has to end first, and those of the store.
-    pub async fn apply(&self, notice: Notice) -> Result<(), GigsError> {
+    pub(in crate::contexts::gigs) async fn apply_notice(
+        &self,
+        conn: &mut AsyncPgConnection,
+        notice: &Notice,
+    ) -> Result<(), GigsError> {
         match notice {
-            Notice::Nothing => Ok(()),
-            Notice::Payment(intent) => self.apply_payment(&intent, None).await,
-            Notice::ChargedBack { payment, dispute } => self.apply_payment(&payment, Some(&dispute)).await,
-            Notice::Payout { payout, id, status } => {
-                let outcome = match status {
-                    ProviderPayoutStatus::Pending => return Ok(()),
-                    ProviderPayoutStatus::Paid => PayoutOutcome::Paid,
-                    ProviderPayoutStatus::Failed => PayoutOutcome::Failed,
-                };
-                let mut conn = self.conn().await?;
-                ledger::settle_payout(&mut conn, PayoutId(payout), outcome, Some(&id)).await?;
-                Ok(())
+            // Payouts are the ledger's own.
+            Notice::Nothing | Notice::Payout { .. } => Ok(()),
+            Notice::Payment(intent) => self.apply_payment(conn, intent, None).await,
+            Notice::ChargedBack { payment, dispute } => {
+                self.apply_payment(conn, payment, Some(dispute)).await
             }
         }
     }
 
-    async fn apply_payment(&self, intent: &PaymentIntent, charged_back: Option<&str>) -> Result<(), GigsError> {
+    async fn apply_payment(
+        &self,
+        conn: &mut AsyncPgConnection,
+        intent: &PaymentIntent,
+        charged_back: Option<&str>,
+    ) -> Result<(), GigsError> {
         let Some(milestone) = intent.milestone.map(MilestoneId) else { return Ok(()) };
         let now = self.now();
-        let mut conn = self.conn().await?;
-        (*conn)
-            .transaction(async |conn| {
+        conn.transaction(async |conn| {
                 let (contract, mut milestone) = match locked(conn, milestone).await {
                     // Somebody else's: the provider serves more than us.
                     Err(GigsError::No(_)) => return Ok(()),
@@ -172,7 +155,7 @@ impl Gigs {
         intent: &PaymentIntent,
         now: DateTime<Utc>,
     ) -> Result<Payment, GigsError> {
-        let provider = self.inner.payments.name();
+        let provider = self.payments().name();
         if let Some(payment) = store::contracts::payment_by_ref(conn, provider, &intent.id).await? {
             return Ok(payment);
         }
