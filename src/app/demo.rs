@@ -5,6 +5,7 @@ use crate::{
     config::Config,
     contexts::{
         chat::{Chat, ChatError, DemoCast},
+        gigs::{self, Gigs, GigsError},
         identity::{Identity, IdentityError},
     },
     postgres::{Database, DbError},
@@ -31,6 +32,9 @@ pub enum DemoError {
     /// The rooms.
     #[error("the demo's rooms")]
     Rooms(#[from] ChatError),
+    /// The gigs.
+    #[error("the demo's gigs")]
+    Gigs(#[from] GigsError),
 }
 
 /// Told of each step: its name, and how far it is.
@@ -55,24 +59,33 @@ pub async fn seed_demo(
 ) -> Result<(), DemoError> {
     let identity = wiring::identity(config, database).await?;
     let chat = wiring::chat_at_rest(config, database, &identity).await?;
-    let done = fill(&identity, &chat, progress).await;
+    let gigs = wiring::gigs_at_rest(config, database).await?;
+    let done = fill(&identity, &chat, &gigs, progress).await;
     chat.domain().stop(config.drain()).await;
     done
 }
 
-pub(super) async fn fill(identity: &Identity, chat: &Chat, progress: Progress<'_>) -> Result<(), DemoError> {
-    progress("people", 0, 2);
+pub(super) async fn fill(
+    identity: &Identity,
+    chat: &Chat,
+    gigs: &Gigs,
+    progress: Progress<'_>,
+) -> Result<(), DemoError> {
+    progress("people", 0, 3);
     let people = identity.seed_demo().await?;
-    progress("rooms and history", 1, 2);
+    progress("rooms and history", 1, 3);
     chat.seed_demo(&DemoCast {
         client: people.client,
         student: people.student,
         mentor: people.mentor,
         instructor: people.instructor,
         operator: people.operator,
-        others: people.others,
+        others: people.others.clone(),
     })
     .await?;
-    progress("done", 2, 2);
+    progress("gigs", 2, 3);
+    gigs.seed_demo(&gigs::DemoCast { client: people.client, student: people.student, others: people.others })
+        .await?;
+    progress("done", 3, 3);
     Ok(())
 }

@@ -4,6 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use crate::{
     config::Config,
+    contexts::{chat::Chat, gigs},
     events::{Consumer, TOPICS},
     ports::{
         Store, StoreStatus,
@@ -25,8 +26,8 @@ pub(super) async fn nats(config: &Config) -> Result<Option<Arc<NatsBus>>, BusErr
 }
 
 /// Everybody who acts on events.
-pub(super) fn consumers() -> Vec<Arc<dyn Consumer>> {
-    Vec::new()
+pub(super) fn consumers(live: &gigs::Live, chat: &Chat) -> Vec<Arc<dyn Consumer>> {
+    gigs::consumers(live, chat)
 }
 
 /// What `gigsy check` says of the bus.

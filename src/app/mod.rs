@@ -4,6 +4,7 @@
 mod demo;
 mod events;
 mod glue;
+mod money;
 mod wiring;
 mod workers;
 
@@ -40,6 +41,9 @@ pub enum StartError {
     /// The event bus cannot be set up.
     #[error("the event bus cannot be set up")]
     Bus(#[from] crate::ports::bus::BusError),
+    /// The payment provider's client.
+    #[error(transparent)]
+    Payments(#[from] crate::ports::payments::stripe::SetupError),
     /// Threads or the listener cannot be had.
     #[error("cannot start serving")]
     System(#[from] io::Error),
@@ -75,6 +79,7 @@ pub async fn start(
         App::new()
             .configure(|app| shared.share(app))
             .configure(|app| shared.start_shard(app))
+            .wrap(from_fn(http::idempotency::guard))
             .wrap(http::cors(&shared.config))
             .wrap(from_fn(http::middleware::observe))
             .configure(http::router::configure)

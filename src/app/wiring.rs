@@ -11,22 +11,25 @@ use crate::{
     config::Config,
     contexts::{
         chat::{self, Chat, PostgresLog, PostgresRooms, RoomLimits},
+        gigs::{self, Gigs},
         identity::{
             self, Identity,
             actors::{UserSession, session::SessionCloser},
             store::PostgresStore,
         },
+        ledger::{self, Ledger},
     },
     events::{Events, Parts},
     http::{
         extract::SessionLookup,
         health::Health,
+        idempotency::Idempotency,
         limits::Limits,
         middleware::HttpMetrics,
         ops::{Ops, OpsChannel},
         origins::Origins,
     },
-    ports::{Store, mail::FileMail},
+    ports::{Store, mail::FileMail, payments::sandbox::Sandbox},
     postgres::{Database, DbError},
     realtime::{Hub, LocalShard, Personal, Realtime, Settings},
     signing::Signer,
@@ -47,6 +50,11 @@ pub(super) struct Platform {
     pub chat: Chat,
     pub events: Events,
     pub database: Database,
+    pub ledger: Ledger,
+    pub gigs: Gigs,
+    pub gigs_live: gigs::Live,
+    pub sandbox: Option<Sandbox>,
+    pub idempotency: Idempotency,
     pub health: Arc<Health>,
     pub limits: Arc<Limits>,
     pub ops: Ops,
@@ -107,6 +115,34 @@ pub(super) async fn chat_at_rest(
     Ok(chat_with(database, identity, signer, Arc::new(Hub::new()), domain, &registry, &arbiters))
 }
 
+fn gigs_with(database: &Database, ledger: &Ledger, signer: Signer) -> Gigs {
+    let clock = Clock::system();
+    Gigs::new(gigs::Parts { database: database.clone(), ledger: ledger.clone(), signer, clock })
+}
+
+/// The marketplace without a server, for commands. Payments are prepared, and completed once a server
+/// runs.
+pub(super) async fn gigs_at_rest(config: &Config, database: &Database) -> Result<Gigs, StartError> {
+    let ledger = ledger_with(config, database).await?.0;
+    Ok(gigs_with(database, &ledger, Signer::new(&database.signing_key().await?)))
+}
+
+async fn ledger_with(
+    config: &Config,
+    database: &Database,
+) -> Result<(Ledger, Option<Sandbox>), StartError> {
+    let (payments, sandbox) = super::money::payments(config, database).await?;
+    let ledger = Ledger::new(ledger::Parts {
+        database: database.clone(),
+        payments,
+        clock: Clock::system(),
+        signer: Signer::new(&database.signing_key().await?),
+        fee: super::money::fee(config),
+        public_url: config.public_url(),
+    });
+    Ok((ledger, sandbox))
+}
+
 impl Platform {
     pub async fn assemble(config: Config, database: Database, demo: bool) -> Result<Self, StartError> {
         let config = Arc::new(config);
@@ -123,10 +159,17 @@ impl Platform {
         let outlet = Arc::new(glue::News { hub: hub.clone(), personal: personal.clone() });
         let chat = chat_with(&database, &identity, signer, outlet, domain, &registry, &arbiters);
 
+        let (ledger, sandbox) = ledger_with(&config, &database).await?;
+        let idempotency = Idempotency::new(database.clone(), Clock::system());
+
+        let gigs = gigs_with(&database, &ledger, Signer::new(&database.signing_key().await?));
+        ledger.tell(Arc::new(gigs.clone()));
+        let gigs_live = gigs::Live::new(hub.clone(), personal.clone());
+
         let parts = Parts {
             database: database.clone(),
             nats: events::nats(&config).await?,
-            consumers: events::consumers(),
+            consumers: events::consumers(&gigs_live, &chat),
             settings: crate::events::Settings::default(),
         };
         let events = Events::start(parts, &metrics, &registry).await?;
@@ -146,6 +189,9 @@ impl Platform {
         .namespace(Arc::new(personal.clone()))
         .namespace(Arc::new(OpsChannel(ops.clone())));
         for namespace in chat::namespaces(&chat) {
+            builder = builder.namespace(namespace);
+        }
+        for namespace in gigs::namespaces(&gigs, &gigs_live) {
             builder = builder.namespace(namespace);
         }
         for rpc in chat::rpcs(&chat) {
@@ -178,6 +224,11 @@ impl Platform {
             chat,
             events,
             database,
+            ledger,
+            gigs,
+            gigs_live,
+            sandbox,
+            idempotency,
             health,
             limits,
             ops,
@@ -200,6 +251,9 @@ impl Platform {
             .app_data(web::Data::new(self.chat.clone()))
             .app_data(web::Data::new(self.events.clone()))
             .app_data(web::Data::new(self.database.clone()))
+            .app_data(web::Data::new(self.ledger.clone()))
+            .app_data(web::Data::new(self.gigs.clone()))
+            .app_data(web::Data::new(self.idempotency.clone()))
             .app_data(web::Data::new(self.realtime.clone()));
     }
 

@@ -13,6 +13,8 @@ use crate::{
 
 /// How often ended sessions and spent links are removed.
 const TIDY: Duration = Duration::from_secs(300);
+/// How soon a payout is handed to the provider.
+const PAY_OUT: Duration = Duration::from_secs(2);
 /// Between attempts to put the demo data in place while the database is away.
 const RETRY: Duration = Duration::from_secs(1);
 
@@ -21,6 +23,9 @@ pub(super) fn start(platform: &Platform, options: Options) -> Vec<JoinHandle<()>
         spawn_local(prepare(platform.clone(), options)),
         spawn_local(tidy(platform.clone())),
         spawn_local(sweep(platform.clone())),
+        spawn_local(platform.gigs.clone().run_timers()),
+        spawn_local(pay_out(platform.clone())),
+        spawn_local(deliver(platform.clone())),
         spawn_local(ops::publish_every_second(platform.ops.clone(), platform.hub.clone())),
     ]
 }
@@ -31,7 +36,7 @@ async fn prepare(platform: Platform, options: Options) {
         slog::warn!(log(), "the first sign-in will be slow"; "error" => %error);
     }
     if options.demo {
-        while let Err(error) = demo::fill(&platform.identity, &platform.chat, &|_, _, _| {}).await {
+        while let Err(error) = demo::fill(&platform.identity, &platform.chat, &platform.gigs, &|_, _, _| {}).await {
             slog::error!(log(), "the demo data is not in place"; "error" => %error);
             tokio::time::sleep(RETRY).await;
         }
@@ -47,6 +52,8 @@ async fn tidy(platform: Platform) {
         }
         if let Err(error) = forget_old(&platform.database).await {
             slog::warn!(log(), "old events stay for now"; "error" => %error);
+        if let Err(error) = platform.idempotency.tidy().await {
+            slog::warn!(log(), "could not tidy up keys; the next round will"; "error" => %error);
         }
     }
 }
@@ -56,5 +63,23 @@ async fn sweep(platform: Platform) {
         tokio::time::sleep(Limits::SWEEP).await;
         platform.limits.sweep();
         platform.personal.sweep();
+        platform.gigs_live.sweep();
+    }
+}
+
+/// Hands payouts to the provider.
+async fn pay_out(platform: Platform) {
+    loop {
+        tokio::time::sleep(PAY_OUT).await;
+        if let Err(error) = platform.ledger.advance_payouts().await {
+            slog::debug!(log(), "payouts wait for the database"; "error" => %error);
+        }
+    }
+}
+
+/// The sandbox's webhooks; a real provider's come over HTTP.
+async fn deliver(platform: Platform) {
+    if let Some(sandbox) = &platform.sandbox {
+        sandbox.run(&platform.ledger).await;
     }
 }

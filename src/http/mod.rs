@@ -1,6 +1,7 @@
 //! HTTP: every path is in [`router`]; a path's handler names its context.
 
 pub mod extract; // what a handler's parameters are: Json, Query, SignedIn, OperatorOnly, IfMatch, Page
+pub mod idempotency; // Idempotency-Key on POST
 pub mod health; // liveness, readiness, metrics
 pub mod limits; // rate limits and their headers
 pub mod middleware; // correlation, access log, security headers, origin check
@@ -11,7 +12,8 @@ pub mod pages; // what the binary serves to people
 pub mod problem; // RFC 9457
 pub mod router; // every path
 
-pub use extract::{ClientAddr, IfMatch, Json, OperatorOnly, Page, PageQuery, Query, SignedIn, etag};
+pub use extract::{ClientAddr, IfMatch, Json, OptionalJson, OperatorOnly, Page, PageQuery, Query, SignedIn, etag};
+pub use idempotency::{IdempotencyKey, Idempotent};
 pub use problem::Problem;
 
 use actix_cors::Cors;

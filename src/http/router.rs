@@ -10,7 +10,7 @@ use actix_web::{
 
 use super::{Problem, health, openapi, ops, pages};
 use crate::{
-    contexts::{chat::handlers as chat, identity::handlers as identity},
+    contexts::{chat::handlers as chat, gigs::handlers as gigs, identity::handlers as identity, ledger::handlers as ledger},
     error::ErrorKind,
     realtime,
 };
@@ -75,6 +75,11 @@ routes! {
     "/api/v1/auth/password/reset/confirm" => { POST identity::password::reset }
     "/api/v1/me" => { GET identity::me::get, PATCH identity::me::patch }
     "/api/v1/me/deletion" => { POST identity::me::request_deletion, DELETE identity::me::cancel_deletion }
+    "/api/v1/me/balance" => { GET ledger::me::balance }
+    "/api/v1/me/payout-account" => { POST ledger::me::open_account }
+    "/api/v1/me/payouts" => { GET ledger::me::payouts, POST ledger::me::pay_out }
+    "/api/v1/me/payouts/{id}" => { GET ledger::me::payout }
+    "/api/v1/webhooks/payments" => { POST ledger::webhooks::take }
     "/api/v1/people" => { GET identity::people::find }
     "/api/v1/people/{id}" => { GET identity::people::get }
     "/api/v1/realtime/token" => { POST identity::realtime::token }
@@ -91,8 +96,28 @@ routes! {
     "/api/v1/chat/rooms/{id}/typing" => { POST chat::rooms::typing }
     "/api/v1/chat/rooms/{id}/read" => { POST chat::rooms::read }
 
+    "/api/v1/skills" => { GET gigs::gigs::skills }
+    "/api/v1/gigs" => { GET gigs::gigs::list, POST gigs::gigs::create }
+    "/api/v1/gigs/{id}" => { GET gigs::gigs::get, PATCH gigs::gigs::patch }
+    "/api/v1/gigs/{id}/applications" => { GET gigs::applications::of_gig, POST gigs::applications::apply }
+    "/api/v1/gigs/{id}/{transition}" => { POST gigs::gigs::transition }
+    "/api/v1/applications" => { GET gigs::applications::mine }
+    "/api/v1/applications/{id}" => { GET gigs::applications::get }
+    "/api/v1/applications/{id}/{transition}" => { POST gigs::applications::transition }
+    "/api/v1/contracts" => { GET gigs::contracts::list }
+    "/api/v1/contracts/{id}" => { GET gigs::contracts::get }
+    "/api/v1/contracts/{id}/ledger" => { GET gigs::contracts::ledger }
+    "/api/v1/contracts/{id}/reviews" => { GET gigs::reviews::of_contract, POST gigs::reviews::write }
+    "/api/v1/contracts/{id}/{transition}" => { POST gigs::contracts::transition }
+    "/api/v1/milestones/{id}" => { GET gigs::milestones::get }
+    "/api/v1/milestones/{id}/{transition}" => { POST gigs::milestones::transition }
+    "/api/v1/disputes" => { GET gigs::disputes::list }
+    "/api/v1/disputes/{id}/resolve" => { POST gigs::disputes::resolve }
+    "/api/v1/people/{id}/reviews" => { GET gigs::reviews::about }
+
     "/api/v1/ops/actors" => { GET ops::actors }
     "/api/v1/ops/actors/{kind}/{id}/restart" => { POST ops::restart }
     "/api/v1/ops/trace/{correlation_id}" => { GET ops::trace }
+    "/api/v1/ops/ledger/reconciliation" => { GET ledger::ops::reconciliation }
     "/api/v1/ops/system" => { GET ops::system }
 }

@@ -6,6 +6,8 @@ mod actors;
 mod chat;
 mod house;
 mod identity;
+mod idempotency;
+mod ledger;
 mod postgres;
 mod realtime;
 pub(crate) mod support;

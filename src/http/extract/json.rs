@@ -44,6 +44,25 @@ impl<T: DeserializeOwned + 'static> FromRequest for Json<T> {
     }
 }
 
+/// A body that may be left out: then `T` is its default. Otherwise as [`Json`].
+#[derive(Debug)]
+pub struct OptionalJson<T>(pub T);
+
+impl<T: DeserializeOwned + Default + 'static> FromRequest for OptionalJson<T> {
+    type Error = Problem;
+    type Future = Pin<Box<dyn Future<Output = Result<Self, Problem>>>>;
+
+    fn from_request(req: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let chunked = req.headers().contains_key(header::TRANSFER_ENCODING);
+        let length = req.headers().get(header::CONTENT_LENGTH).and_then(|v| v.to_str().ok());
+        if !chunked && length.is_none_or(|length| length == "0") {
+            return Box::pin(async { Ok(Self(T::default())) });
+        }
+        let whole = Json::<T>::from_request(req, payload);
+        Box::pin(async move { whole.await.map(|body| Self(body.0)) })
+    }
+}
+
 fn check_media_type(req: &HttpRequest) -> Result<(), Problem> {
     let media = req.headers().get(header::CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or("");
     let essence = media.split(';').next().unwrap_or("").trim().to_ascii_lowercase();

@@ -11,6 +11,6 @@ pub(crate) use auth::check_origin;
 pub use auth::{COOKIE, Credential, OperatorOnly, SessionLookup, SignedIn, session_credential};
 pub use client::ClientAddr;
 pub use conditional::{IfMatch, etag, not_modified};
-pub use json::Json;
+pub use json::{Json, OptionalJson};
 pub use page::{Page, PageQuery};
 pub use query::Query;
