@@ -4,6 +4,7 @@
 
 mod actors;
 mod chat;
+mod gigs;
 mod house;
 mod identity;
 mod idempotency;

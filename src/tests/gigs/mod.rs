@@ -1,0 +1,10 @@
+//! The marketplace: one walk through a whole contract, the rules over HTTP, the invariants under random
+//! interleavings.
+
+mod applications;
+mod flow;
+mod http;
+mod milestone;
+mod provider;
+mod timers;
+mod world;
