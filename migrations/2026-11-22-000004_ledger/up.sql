@@ -109,6 +109,13 @@ create table ledger.payouts (
 
 create index payouts_user on ledger.payouts (user_id, id desc);
 
+-- The provider has taken it on: from here on its end comes by webhook, and it is never asked again.
+create table ledger.payout_requests (
+    payout_id uuid primary key references ledger.payouts,
+    provider_ref text not null,
+    asked_at timestamptz not null default now()
+);
+
 create table ledger.payout_outcomes (
     payout_id uuid constraint payout_outcomes_once primary key references ledger.payouts,
     paid boolean not null,
@@ -125,7 +132,7 @@ do $$
 declare name text;
 begin
     foreach name in array array
-        ['transactions', 'entries', 'holds', 'resolutions', 'losses', 'payouts', 'payout_outcomes']
+        ['transactions', 'entries', 'holds', 'resolutions', 'losses', 'payouts', 'payout_requests', 'payout_outcomes']
     loop
         execute format('create trigger immutable before update or delete on ledger.%I
             for each row execute function ledger.refuse_change()', name);
@@ -227,3 +234,39 @@ create table ledger.provider_events (
     handled_at timestamptz not null default now(),
     primary key (provider, event_id)
 );
+
+-- The sandbox provider's own books: what a real provider keeps on its side. They outlive a crash of
+-- the server, as a real provider does.
+create schema sandbox;
+
+create table sandbox.objects (
+    id text primary key,
+    kind text not null check (kind in ('payment', 'transfer', 'refund', 'payout', 'account', 'dispute')),
+    request_key text unique,
+    -- What was asked for: the same key with other particulars is refused.
+    request jsonb not null,
+    amount_minor bigint not null check (amount_minor >= 0),
+    currency text,
+    -- The milestone, the payout or the person.
+    reference uuid,
+    -- The payment that a transfer, refund or dispute belongs to.
+    payment text references sandbox.objects,
+    succeeds boolean not null,
+    -- Before this the object is pending.
+    settles_at timestamptz not null,
+    created_at timestamptz not null default now()
+);
+
+create index objects_payment on sandbox.objects (payment) where payment is not null;
+
+create table sandbox.webhooks (
+    id bigint generated always as identity primary key,
+    event_id text not null,
+    kind text not null,
+    object_id text not null,
+    due_at timestamptz not null,
+    attempts integer not null default 0,
+    delivered_at timestamptz
+);
+
+create index webhooks_due on sandbox.webhooks (due_at) where delivered_at is null;

@@ -3,6 +3,7 @@
 
 mod demo;
 mod glue;
+mod money;
 mod wiring;
 mod workers;
 
@@ -35,6 +36,9 @@ pub enum StartError {
     /// The database does not answer.
     #[error("the database does not answer")]
     Database(#[from] crate::postgres::DbError),
+    /// The payment provider's client.
+    #[error(transparent)]
+    Payments(#[from] crate::ports::payments::stripe::SetupError),
     /// Threads or the listener cannot be had.
     #[error("cannot start serving")]
     System(#[from] io::Error),
@@ -70,6 +74,7 @@ pub async fn start(
         App::new()
             .configure(|app| shared.share(app))
             .configure(|app| shared.start_shard(app))
+            .wrap(from_fn(http::idempotency::guard))
             .wrap(http::cors(&shared.config))
             .wrap(from_fn(http::middleware::observe))
             .configure(http::router::configure)

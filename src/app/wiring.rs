@@ -16,16 +16,18 @@ use crate::{
             actors::{UserSession, session::SessionCloser},
             store::PostgresStore,
         },
+        ledger::{self, Ledger},
     },
     http::{
         extract::SessionLookup,
         health::Health,
+        idempotency::Idempotency,
         limits::Limits,
         middleware::HttpMetrics,
         ops::{Ops, OpsChannel},
         origins::Origins,
     },
-    ports::{Store, mail::FileMail},
+    ports::{Store, mail::FileMail, payments::sandbox::Sandbox},
     postgres::{Database, DbError},
     realtime::{Hub, LocalShard, Personal, Realtime, Settings},
     signing::Signer,
@@ -44,6 +46,9 @@ pub(super) struct Platform {
     pub sessions: Domain<UserSession>,
     pub identity: Identity,
     pub chat: Chat,
+    pub ledger: Ledger,
+    pub sandbox: Option<Sandbox>,
+    pub idempotency: Idempotency,
     pub health: Arc<Health>,
     pub limits: Arc<Limits>,
     pub ops: Ops,
@@ -120,6 +125,17 @@ impl Platform {
         let outlet = Arc::new(glue::News { hub: hub.clone(), personal: personal.clone() });
         let chat = chat_with(&database, &identity, signer, outlet, domain, &registry, &arbiters);
 
+        let (payments, sandbox) = super::money::payments(&config, &database).await?;
+        let ledger = Ledger::new(ledger::Parts {
+            database: database.clone(),
+            payments,
+            clock: Clock::system(),
+            signer: Signer::new(&database.signing_key().await?),
+            fee: super::money::fee(&config),
+            public_url: config.public_url(),
+        });
+        let idempotency = Idempotency::new(database.clone(), Clock::system());
+
         let stores: Vec<Arc<dyn Store>> = vec![Arc::new(database), Arc::new(mail(&config))];
         let health = Arc::new(Health::new(stores, demo));
         let ops = Ops { registry: registry.clone(), health: health.clone(), started: Instant::now() };
@@ -164,6 +180,9 @@ impl Platform {
             sessions,
             identity,
             chat,
+            ledger,
+            sandbox,
+            idempotency,
             health,
             limits,
             ops,
@@ -184,6 +203,8 @@ impl Platform {
             .app_data(web::Data::new(lookup))
             .app_data(web::Data::new(self.identity.clone()))
             .app_data(web::Data::new(self.chat.clone()))
+            .app_data(web::Data::new(self.ledger.clone()))
+            .app_data(web::Data::new(self.idempotency.clone()))
             .app_data(web::Data::new(self.realtime.clone()));
     }
 

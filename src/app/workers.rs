@@ -12,6 +12,8 @@ use crate::{
 
 /// How often ended sessions and spent links are removed.
 const TIDY: Duration = Duration::from_secs(300);
+/// How soon a payout is handed to the provider.
+const PAY_OUT: Duration = Duration::from_secs(2);
 /// Between attempts to put the demo data in place while the database is away.
 const RETRY: Duration = Duration::from_secs(1);
 
@@ -20,6 +22,8 @@ pub(super) fn start(platform: &Platform, options: Options) -> Vec<JoinHandle<()>
         spawn_local(prepare(platform.clone(), options)),
         spawn_local(tidy(platform.clone())),
         spawn_local(sweep(platform.clone())),
+        spawn_local(pay_out(platform.clone())),
+        spawn_local(deliver(platform.clone())),
         spawn_local(ops::publish_every_second(platform.ops.clone(), platform.hub.clone())),
     ]
 }
@@ -44,6 +48,9 @@ async fn tidy(platform: Platform) {
         if let Err(error) = platform.identity.tidy().await {
             slog::warn!(log(), "could not tidy up; the next round will"; "error" => %error);
         }
+        if let Err(error) = platform.idempotency.tidy().await {
+            slog::warn!(log(), "could not tidy up keys; the next round will"; "error" => %error);
+        }
     }
 }
 
@@ -52,5 +59,22 @@ async fn sweep(platform: Platform) {
         tokio::time::sleep(Limits::SWEEP).await;
         platform.limits.sweep();
         platform.personal.sweep();
+    }
+}
+
+/// Hands payouts to the provider.
+async fn pay_out(platform: Platform) {
+    loop {
+        tokio::time::sleep(PAY_OUT).await;
+        if let Err(error) = platform.ledger.advance_payouts().await {
+            slog::debug!(log(), "payouts wait for the database"; "error" => %error);
+        }
+    }
+}
+
+/// The sandbox's webhooks; a real provider's come over HTTP.
+async fn deliver(platform: Platform) {
+    if let Some(sandbox) = &platform.sandbox {
+        sandbox.run(&platform.ledger).await;
     }
 }

@@ -4,7 +4,7 @@ use std::{env, fs, path::PathBuf};
 
 use toml::{Table, Value};
 
-use super::{Config, DEFAULTS};
+use super::{Config, DEFAULTS, PaymentsProvider};
 
 /// What is wrong with the configuration; the message names the setting.
 #[derive(Debug, thiserror::Error)]
@@ -87,6 +87,16 @@ const VARIABLES: &[(&str, &str, &str, Kind)] = &[
     ("GIGSY_MAX_CONNECTIONS_PER_SESSION", "realtime", "max_connections_per_session", Kind::Number),
     ("GIGSY_MAILBOX_CAPACITY", "actors", "mailbox_capacity", Kind::Number),
     ("GIGSY_PASSIVATE_SECONDS", "actors", "passivate_seconds", Kind::Number),
+    ("GIGSY_PAYMENTS", "payments", "provider", Kind::Text),
+    ("GIGSY_FEE_BASIS_POINTS", "payments", "fee_basis_points", Kind::Number),
+    ("STRIPE_SECRET_KEY", "payments", "stripe_secret_key", Kind::Text),
+    ("STRIPE_WEBHOOK_SECRET", "payments", "stripe_webhook_secret", Kind::Text),
+    ("STRIPE_API_URL", "payments", "stripe_api_url", Kind::Text),
+    ("GIGSY_SANDBOX_DELAY_MS", "payments", "sandbox_delay_ms", Kind::Number),
+    ("GIGSY_SANDBOX_REFUSE", "payments", "sandbox_refuse", Kind::Number),
+    ("GIGSY_SANDBOX_LOSE", "payments", "sandbox_lose", Kind::Number),
+    ("GIGSY_SANDBOX_DUPLICATE", "payments", "sandbox_duplicate", Kind::Number),
+    ("GIGSY_SANDBOX_REORDER", "payments", "sandbox_reorder", Kind::Number),
 ];
 
 /// Variables that are read elsewhere and are no mistake.
@@ -236,6 +246,30 @@ fn check(config: &Config) -> Result<(), ConfigError> {
     }
     if config.realtime.pong_seconds >= config.realtime.ping_seconds {
         return bad("GIGSY_PONG_SECONDS", "must be less than GIGSY_PING_SECONDS");
+    }
+    let payments = &config.payments;
+    if payments.fee_basis_points > 10_000 {
+        return bad("GIGSY_FEE_BASIS_POINTS", "must be at most 10000, which is all of it");
+    }
+    for (name, percent) in [
+        ("GIGSY_SANDBOX_REFUSE", payments.sandbox_refuse),
+        ("GIGSY_SANDBOX_LOSE", payments.sandbox_lose),
+        ("GIGSY_SANDBOX_DUPLICATE", payments.sandbox_duplicate),
+        ("GIGSY_SANDBOX_REORDER", payments.sandbox_reorder),
+    ] {
+        if percent > 100 {
+            return bad(name, "is a percentage: at most 100");
+        }
+    }
+    if payments.provider == PaymentsProvider::Stripe {
+        for (name, secret) in [
+            ("STRIPE_SECRET_KEY", &payments.stripe_secret_key),
+            ("STRIPE_WEBHOOK_SECRET", &payments.stripe_webhook_secret),
+        ] {
+            if secret.is_none() {
+                return bad(name, "is needed with GIGSY_PAYMENTS=stripe");
+            }
+        }
     }
     if config.database.pool_size < 2 {
         return bad("GIGSY_DATABASE_POOL", "must be at least 2");

@@ -29,6 +29,46 @@ pub struct Config {
     pub realtime: RealtimeConfig,
     /// The actor kit.
     pub actors: ActorsConfig,
+    /// Protected payment.
+    pub payments: PaymentsConfig,
+}
+
+/// Protected payment.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct PaymentsConfig {
+    /// `GIGSY_PAYMENTS`: who keeps the money.
+    pub provider: PaymentsProvider,
+    /// `GIGSY_FEE_BASIS_POINTS`: the platform's part of what is released, in hundredths of a percent.
+    pub fee_basis_points: u16,
+    /// `STRIPE_SECRET_KEY`. A secret.
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "mask")]
+    pub stripe_secret_key: Option<String>,
+    /// `STRIPE_WEBHOOK_SECRET`: what webhooks are signed with. A secret.
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "mask")]
+    pub stripe_webhook_secret: Option<String>,
+    /// `STRIPE_API_URL`.
+    pub stripe_api_url: Url,
+    /// `GIGSY_SANDBOX_DELAY_MS`: from a call to its settlement and webhook.
+    pub sandbox_delay_ms: u64,
+    /// `GIGSY_SANDBOX_REFUSE`: of 100 payments, how many are refused.
+    pub sandbox_refuse: u8,
+    /// `GIGSY_SANDBOX_LOSE`: of 100 calls, how many get no answer.
+    pub sandbox_lose: u8,
+    /// `GIGSY_SANDBOX_DUPLICATE`: of 100 webhooks, how many come twice.
+    pub sandbox_duplicate: u8,
+    /// `GIGSY_SANDBOX_REORDER`: of 100 webhooks, how many come after later ones.
+    pub sandbox_reorder: u8,
+}
+
+/// Who keeps the money.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum PaymentsProvider {
+    /// Nobody: the money is not real.
+    Sandbox,
+    /// Stripe.
+    Stripe,
 }
 
 /// The listener and what stands before it.
@@ -256,4 +296,8 @@ fn mask_url<S: serde::Serializer>(url: &Option<Url>, ser: S) -> Result<S::Ok, S:
     }
     shown.set_query(None);
     ser.serialize_str(shown.as_str())
+}
+
+fn mask<S: serde::Serializer>(_: &Option<String>, ser: S) -> Result<S::Ok, S::Error> {
+    ser.serialize_str("***")
 }

@@ -2,6 +2,7 @@
 
 pub mod extract; // what a handler's parameters are: Json, Query, SignedIn, OperatorOnly, IfMatch, Page
 pub mod health; // liveness, readiness, metrics
+pub mod idempotency; // Idempotency-Key on POST
 pub mod limits; // rate limits and their headers
 pub mod middleware; // correlation, access log, security headers, origin check
 pub mod openapi; // the API document
@@ -12,6 +13,7 @@ pub mod problem; // RFC 9457
 pub mod router; // every path
 
 pub use extract::{ClientAddr, IfMatch, Json, OperatorOnly, Page, PageQuery, Query, SignedIn, etag};
+pub use idempotency::{IdempotencyKey, Idempotent};
 pub use problem::Problem;
 
 use actix_cors::Cors;

@@ -58,6 +58,7 @@ pub fn document() -> utoipa::openapi::OpenApi {
     let mut api = Base::openapi();
     api.merge(contexts::identity::api());
     api.merge(contexts::chat::api());
+    api.merge(contexts::ledger::api());
     answer_problems(&mut api);
     api
 }

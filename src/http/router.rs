@@ -10,7 +10,7 @@ use actix_web::{
 
 use super::{Problem, health, openapi, ops, pages};
 use crate::{
-    contexts::{chat::handlers as chat, identity::handlers as identity},
+    contexts::{chat::handlers as chat, identity::handlers as identity, ledger::handlers as ledger},
     error::ErrorKind,
     realtime,
 };
@@ -75,6 +75,11 @@ routes! {
     "/api/v1/auth/password/reset/confirm" => { POST identity::password::reset }
     "/api/v1/me" => { GET identity::me::get, PATCH identity::me::patch }
     "/api/v1/me/deletion" => { POST identity::me::request_deletion, DELETE identity::me::cancel_deletion }
+    "/api/v1/me/balance" => { GET ledger::me::balance }
+    "/api/v1/me/payout-account" => { POST ledger::me::open_account }
+    "/api/v1/me/payouts" => { GET ledger::me::payouts, POST ledger::me::pay_out }
+    "/api/v1/me/payouts/{id}" => { GET ledger::me::payout }
+    "/api/v1/webhooks/payments" => { POST ledger::webhooks::take }
     "/api/v1/people" => { GET identity::people::find }
     "/api/v1/people/{id}" => { GET identity::people::get }
     "/api/v1/realtime/token" => { POST identity::realtime::token }
@@ -93,5 +98,6 @@ routes! {
 
     "/api/v1/ops/actors" => { GET ops::actors }
     "/api/v1/ops/actors/{kind}/{id}/restart" => { POST ops::restart }
+    "/api/v1/ops/ledger/reconciliation" => { GET ledger::ops::reconciliation }
     "/api/v1/ops/system" => { GET ops::system }
 }

@@ -5,7 +5,9 @@
 mod actors;
 mod chat;
 mod house;
+mod idempotency;
 mod identity;
+mod ledger;
 mod postgres;
 mod realtime;
 pub(crate) mod support;

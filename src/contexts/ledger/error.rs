@@ -53,6 +53,9 @@ pub enum LedgerError {
     /// The person's address is not verified.
     #[error("verify your e-mail address first")]
     NotVerified,
+    /// The person has no account with the payment provider.
+    #[error("open a payout account first")]
+    NoPayeeAccount,
     /// The webhook is not the provider's.
     #[error(transparent)]
     Webhook(#[from] WebhookError),
@@ -81,6 +84,7 @@ impl Fault for LedgerError {
             | Self::HoldResolved(_)
             | Self::HoldOpen
             | Self::Insufficient { .. }
+            | Self::NoPayeeAccount
             | Self::PayoutSettled { .. } => ErrorKind::Conflict,
             Self::HoldNotFound | Self::PayoutNotFound => ErrorKind::NotFound,
             Self::NotVerified => ErrorKind::Forbidden,
@@ -96,6 +100,7 @@ impl Fault for LedgerError {
             Self::HoldResolved(_) => "hold-resolved",
             Self::Insufficient { .. } => "insufficient-balance",
             Self::NotVerified => "email-not-verified",
+            Self::NoPayeeAccount => "no-payout-account",
             Self::Webhook(_) => "webhook-refused",
             _ => self.kind().slug(),
         }

@@ -5,9 +5,9 @@
 //! twice. What a webhook says is never believed by itself: [`Payments::resolve`] fetches the object.
 
 mod notice;
-
+pub mod sandbox;
 pub mod signature;
-
+pub mod stripe;
 
 use std::{fmt, time::Duration};
 
@@ -28,6 +28,11 @@ use crate::{
 pub trait Payments: Send + Sync + 'static {
     /// `sandbox` or `stripe`.
     fn name(&self) -> &'static str;
+
+    /// Whether an account can be opened without the payee doing anything.
+    fn opens_accounts_alone(&self) -> bool {
+        false
+    }
 
     /// Prepares a payment by the client; the browser completes it with the secret.
     async fn create_payment(&self, payment: NewPayment, key: &str) -> Result<PaymentIntent, PaymentError>;

@@ -26,7 +26,7 @@ fn sources(under: &str) -> Vec<(PathBuf, String)> {
     found
 }
 
-const CONTEXTS: [&str; 2] = ["identity", "chat"];
+const CONTEXTS: [&str; 3] = ["identity", "chat", "ledger"];
 
 #[test]
 fn contexts_meet_through_their_front_door_only() {

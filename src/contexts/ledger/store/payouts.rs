@@ -1,13 +1,14 @@
 //! Balances and payouts.
 
 use chrono::{DateTime, Utc};
-use diesel::{ExpressionMethods, JoinOnDsl, NullableExpressionMethods, OptionalExtension, QueryDsl, QueryResult};
+use diesel::{
+    ExpressionMethods, JoinOnDsl, NullableExpressionMethods, OptionalExtension, QueryDsl, QueryResult,
+};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
-use uuid::Uuid;
 
 use super::{
     posting::{self, Heading, Owner},
-    schema::{accounts, payout_outcomes, payouts},
+    schema::{accounts, payout_outcomes, payout_requests, payouts},
 };
 use crate::{
     contexts::ledger::model::{Payout, PayoutId, PayoutOutcome, PayoutState},
@@ -97,14 +98,16 @@ type PayoutRow = (PayoutId, UserId, i64, String, DateTime<Utc>, Option<bool>);
 
 macro_rules! rows {
     () => {
-        payouts::table.left_join(payout_outcomes::table.on(payout_outcomes::payout_id.eq(payouts::id))).select((
-            payouts::id,
-            payouts::user_id,
-            payouts::amount_minor,
-            payouts::currency,
-            payouts::created_at,
-            payout_outcomes::paid.nullable(),
-        ))
+        payouts::table
+            .left_join(payout_outcomes::table.on(payout_outcomes::payout_id.eq(payouts::id)))
+            .select((
+                payouts::id,
+                payouts::user_id,
+                payouts::amount_minor,
+                payouts::currency,
+                payouts::created_at,
+                payout_outcomes::paid.nullable(),
+            ))
     };
 }
 
@@ -148,7 +151,8 @@ pub(in crate::contexts::ledger) async fn list(
     before: Option<PayoutId>,
     limit: i64,
 ) -> QueryResult<Vec<Payout>> {
-    let mut query = rows!().filter(payouts::user_id.eq(user)).order(payouts::id.desc()).limit(limit).into_boxed();
+    let mut query =
+        rows!().filter(payouts::user_id.eq(user)).order(payouts::id.desc()).limit(limit).into_boxed();
     if let Some(before) = before {
         query = query.filter(payouts::id.lt(before));
     }
@@ -156,20 +160,34 @@ pub(in crate::contexts::ledger) async fn list(
     Ok(rows.into_iter().filter_map(payout).collect())
 }
 
-/// Payouts that have no end yet and are older than `asked_before`, oldest first, after `after`.
-pub(in crate::contexts::ledger) async fn pending(
+/// Payouts since `since` that the provider has not taken on, oldest first.
+pub(in crate::contexts::ledger) async fn unasked(
     conn: &mut AsyncPgConnection,
-    after: Option<Uuid>,
+    since: DateTime<Utc>,
     limit: i64,
 ) -> QueryResult<Vec<Payout>> {
-    let mut query = rows!()
+    let asked = payout_requests::table.filter(payout_requests::payout_id.eq(payouts::id));
+    let rows: Vec<PayoutRow> = rows!()
         .filter(payout_outcomes::paid.nullable().is_null())
+        .filter(payouts::created_at.gt(since))
+        .filter(diesel::dsl::not(diesel::dsl::exists(asked)))
         .order(payouts::id.asc())
         .limit(limit)
-        .into_boxed();
-    if let Some(after) = after {
-        query = query.filter(payouts::id.gt(after));
-    }
-    let rows: Vec<PayoutRow> = query.load(conn).await?;
+        .load(conn)
+        .await?;
     Ok(rows.into_iter().filter_map(payout).collect())
+}
+
+/// Notes that the provider has taken it on.
+pub(in crate::contexts::ledger) async fn asked(
+    conn: &mut AsyncPgConnection,
+    id: PayoutId,
+    provider_ref: &str,
+) -> QueryResult<()> {
+    diesel::insert_into(payout_requests::table)
+        .values((payout_requests::payout_id.eq(id), payout_requests::provider_ref.eq(provider_ref)))
+        .on_conflict_do_nothing()
+        .execute(conn)
+        .await?;
+    Ok(())
 }

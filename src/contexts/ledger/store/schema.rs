@@ -88,6 +88,13 @@ diesel::table! {
 }
 
 diesel::table! {
+    ledger.payout_requests (payout_id) {
+        payout_id -> Uuid,
+        provider_ref -> Text,
+    }
+}
+
+diesel::table! {
     ledger.payee_accounts (user_id, provider) {
         user_id -> Uuid,
         provider -> Text,
@@ -113,5 +120,6 @@ diesel::allow_tables_to_appear_in_same_query!(
     holds,
     resolutions,
     payouts,
-    payout_outcomes
+    payout_outcomes,
+    payout_requests
 );

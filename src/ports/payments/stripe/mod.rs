@@ -1,0 +1,166 @@
+//! Stripe (<https://docs.stripe.com/api>), with "separate charges and transfers" of Connect: the
+//! platform takes the payment, keeps it, and transfers it at release; payment and transfers share a
+//! `transfer_group`. A typed client for the few calls this needs: the general crates are far larger
+//! than the rest of the server.
+
+mod client;
+mod wire;
+
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+use url::Url;
+
+pub use self::client::SetupError;
+use self::{
+    client::{Call, Client},
+    wire::{Disputed, Intent, Link, Opened, PaidOut, Refunded, Transferred},
+};
+use super::{
+    NewPayee, NewPayment, NewPayout, NewRefund, NewTransfer, Notice, Onboarding, PaymentError, PaymentIntent,
+    Payments, ProviderPayout, Refund, Transfer, WebhookError, WebhookEvent, signature::WebhookSecret,
+};
+
+/// The provider.
+#[derive(Clone, Debug)]
+pub struct Stripe {
+    client: Client,
+    secret: WebhookSecret,
+}
+
+impl Stripe {
+    /// At `base` (`https://api.stripe.com`), with the secret key and the webhook's signing secret.
+    ///
+    /// # Errors
+    /// When TLS cannot be set up.
+    pub fn new(base: Url, key: String, secret: WebhookSecret) -> Result<Self, SetupError> {
+        Ok(Self { client: Client::new(base, key)?, secret })
+    }
+
+    async fn intent(&self, id: &str) -> Result<Intent, PaymentError> {
+        self.client.send(Call::get(format!("/v1/payment_intents/{}", segment(id)?))).await
+    }
+}
+
+/// An id of Stripe's as a segment of a path: it comes from a webhook or a table, so it is looked at.
+fn segment(id: &str) -> Result<&str, PaymentError> {
+    let sound = !id.is_empty() && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+    if sound { Ok(id) } else { Err(PaymentError::NotFound) }
+}
+
+#[async_trait]
+impl Payments for Stripe {
+    fn name(&self) -> &'static str {
+        "stripe"
+    }
+
+    async fn create_payment(&self, payment: NewPayment, key: &str) -> Result<PaymentIntent, PaymentError> {
+        let form = vec![
+            ("amount", payment.amount.amount_minor.to_string()),
+            ("currency", payment.amount.currency.code().to_ascii_lowercase()),
+            ("transfer_group", payment.transfer_group),
+            ("description", payment.description),
+            ("metadata[milestone]", payment.milestone.to_string()),
+            ("automatic_payment_methods[enabled]", "true".to_owned()),
+        ];
+        let intent: Intent = self.client.send(Call::post("/v1/payment_intents", key, form)).await?;
+        intent.into_payment()
+    }
+
+    async fn payment(&self, id: &str) -> Result<PaymentIntent, PaymentError> {
+        self.intent(id).await?.into_payment()
+    }
+
+    async fn transfer(&self, transfer: NewTransfer, key: &str) -> Result<Transfer, PaymentError> {
+        let mut form = vec![
+            ("amount", transfer.amount.amount_minor.to_string()),
+            ("currency", transfer.amount.currency.code().to_ascii_lowercase()),
+            ("destination", transfer.destination),
+            ("transfer_group", transfer.transfer_group),
+            ("metadata[milestone]", transfer.milestone.to_string()),
+        ];
+        // With its charge named, the transfer need not wait until the charge's money is available.
+        if let Some(charge) = self.intent(&transfer.payment).await?.latest_charge {
+            form.push(("source_transaction", charge.into_id()));
+        }
+        let done: Transferred = self.client.send(Call::post("/v1/transfers", key, form)).await?;
+        Ok(Transfer { amount: wire::money(done.amount, &done.currency)?, id: done.id })
+    }
+
+    async fn refund(&self, refund: NewRefund, key: &str) -> Result<Refund, PaymentError> {
+        let form = vec![
+            ("payment_intent", refund.payment),
+            ("amount", refund.amount.amount_minor.to_string()),
+            ("metadata[milestone]", refund.milestone.to_string()),
+        ];
+        let done: Refunded = self.client.send(Call::post("/v1/refunds", key, form)).await?;
+        match done.status.as_deref() {
+            Some("failed" | "canceled") => Err(PaymentError::Refused { code: "refund_failed".into() }),
+            status => Ok(Refund { succeeded: status == Some("succeeded"), id: done.id }),
+        }
+    }
+
+    async fn payout(&self, payout: NewPayout, key: &str) -> Result<ProviderPayout, PaymentError> {
+        let form = vec![
+            ("amount", payout.amount.amount_minor.to_string()),
+            ("currency", payout.amount.currency.code().to_ascii_lowercase()),
+            ("metadata[payout]", payout.payout.to_string()),
+        ];
+        let call = Call::post("/v1/payouts", key, form).on(Some(&payout.account));
+        let done: PaidOut = self.client.send(call).await?;
+        Ok(ProviderPayout { status: done.state(), id: done.id })
+    }
+
+    async fn onboard(&self, payee: NewPayee, key: &str) -> Result<Onboarding, PaymentError> {
+        let form = vec![
+            ("type", "express".to_owned()),
+            ("capabilities[transfers][requested]", "true".to_owned()),
+            ("metadata[user]", payee.user.to_string()),
+        ];
+        let opened: Opened = self.client.send(Call::post("/v1/accounts", key, form)).await?;
+        // A link works once and for minutes, so each asking makes one: it moves nothing, and has no key.
+        let form = vec![
+            ("account", opened.id.clone()),
+            ("type", "account_onboarding".to_owned()),
+            ("return_url", payee.return_url),
+            ("refresh_url", payee.refresh_url),
+        ];
+        let mut call = Call::post("/v1/account_links", key, form);
+        call.key = None;
+        let link: Link = self.client.send(call).await?;
+        Ok(Onboarding { account: opened.id, url: link.url })
+    }
+
+    fn verify_webhook(
+        &self,
+        body: &[u8],
+        signature: Option<&str>,
+        now: DateTime<Utc>,
+    ) -> Result<WebhookEvent, WebhookError> {
+        self.secret.verify(body, signature, now)?;
+        WebhookEvent::parse(body)
+    }
+
+    async fn resolve(&self, event: &WebhookEvent) -> Result<Notice, PaymentError> {
+        let id = segment(&event.object_id)?;
+        if event.kind.starts_with("payment_intent.") {
+            return Ok(Notice::Payment(self.payment(id).await?));
+        }
+        if event.kind.starts_with("charge.dispute.") {
+            let dispute: Disputed = self.client.send(Call::get(format!("/v1/disputes/{id}"))).await?;
+            // An inquiry takes no money; a won dispute gives it back.
+            if dispute.status.starts_with("warning") || dispute.status == "won" {
+                return Ok(Notice::Nothing);
+            }
+            let Some(payment) = dispute.payment_intent else { return Ok(Notice::Nothing) };
+            let payment = self.payment(&payment.into_id()).await?;
+            return Ok(Notice::ChargedBack { payment, dispute: dispute.id });
+        }
+        if event.kind.starts_with("payout.") {
+            let call = Call::get(format!("/v1/payouts/{id}")).on(event.account.as_deref());
+            let payout: PaidOut = self.client.send(call).await?;
+            let Some(ours) = payout.ours() else { return Ok(Notice::Nothing) };
+            return Ok(Notice::Payout { payout: ours, status: payout.state(), id: payout.id });
+        }
+        Ok(Notice::Nothing)
+    }
+}
