@@ -122,7 +122,9 @@ mod tests {
 
     #[test]
     fn what_is_no_key_is_refused() {
-        for value in [&b""[..], b"\"\"", b"\"abc", b"abc\"", b"\"a\"b", b"\xff\xfe", b"\"a\\n\"", &[b'x'; 256]] {
+        for value in
+            [&b""[..], b"\"\"", b"\"abc", b"abc\"", b"\"a\"b", b"\xff\xfe", b"\"a\\n\"", &[b'x'; 256]]
+        {
             assert_eq!(read(value), Err(ErrorKind::BadRequest), "{value:?}");
         }
         let mut twice = HeaderMap::new();

@@ -45,7 +45,8 @@ pub const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed")
 /// The largest answer that is kept, in bytes.
 const LARGEST: usize = 1 << 20;
 /// Headers that belong to an answer; the others are of the connection or the moment.
-const KEPT_HEADERS: [HeaderName; 4] = [header::CONTENT_TYPE, header::LOCATION, header::ETAG, header::CACHE_CONTROL];
+const KEPT_HEADERS: [HeaderName; 4] =
+    [header::CONTENT_TYPE, header::LOCATION, header::ETAG, header::CACHE_CONTROL];
 
 /// Where keys and answers are kept.
 #[derive(Clone)]
@@ -79,9 +80,7 @@ pub async fn guard<B: MessageBody + 'static>(
     }
     match admit(&mut req).await {
         Ok(None) => Ok(next.call(req).await?.map_into_left_body()),
-        Ok(Some(Admitted::Answered(answer))) => {
-            Ok(req.into_response(replay(&answer)).map_into_right_body())
-        }
+        Ok(Some(Admitted::Answered(answer))) => Ok(req.into_response(replay(&answer)).map_into_right_body()),
         Ok(Some(Admitted::Run(run))) => run.finish(next.call(req).await).await,
         Err(problem) => Ok(req.into_response(problem.error_response()).map_into_right_body()),
     }

@@ -151,8 +151,7 @@ pub(super) async fn release(
 /// Removes what has expired; answers how many.
 pub(super) async fn tidy(database: &Database, now: DateTime<Utc>) -> Result<usize, DbError> {
     let mut conn = database.conn().await?;
-    let gone = diesel::delete(idempotency::table.filter(idempotency::expires_at.le(now)))
-        .execute(&mut conn)
-        .await?;
+    let gone =
+        diesel::delete(idempotency::table.filter(idempotency::expires_at.le(now))).execute(&mut conn).await?;
     Ok(gone)
 }

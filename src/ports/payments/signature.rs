@@ -110,7 +110,8 @@ mod tests {
 
         #[test]
         fn rubbish_is_refused(header in ".{0,100}") {
-            prop_assert!(WebhookSecret::new("x").verify(b"{}", Some(&header), Utc::now()).is_err());
+            let refused = WebhookSecret::new("x").verify(b"body", Some(&header), Utc::now()).is_err();
+            prop_assert!(refused);
         }
     }
 

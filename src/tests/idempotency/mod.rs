@@ -264,7 +264,11 @@ async fn history(w: &World, batches: &[Vec<Request>]) -> Result<(), String> {
     let mut known: HashMap<(usize, usize), (usize, Answer)> = HashMap::new();
     for batch in batches {
         let answers = join_all(batch.iter().map(|request| {
-            let key = if request.quoted { format!("\"key-{}\"", request.key) } else { format!("key-{}", request.key) };
+            let key = if request.quoted {
+                format!("\"key-{}\"", request.key)
+            } else {
+                format!("key-{}", request.key)
+            };
             let (app, who, body) = (&app, people[request.who], BODIES[request.body]);
             async move { send(app, Ask { path: THINGS, who, key: &key, body }).await }
         }))
@@ -283,7 +287,8 @@ async fn history(w: &World, batches: &[Vec<Request>]) -> Result<(), String> {
             let Some((body, first)) = known.get(&(request.who, request.key)) else {
                 return Err(format!("{request:?} was never answered: {answer:?}"));
             };
-            let same = (answer.status, &answer.body, &answer.location) == (first.status, &first.body, &first.location);
+            let same = (answer.status, &answer.body, &answer.location)
+                == (first.status, &first.body, &first.location);
             let sound = match answer.status {
                 409 => batch.iter().filter(|r| (r.who, r.key) == (request.who, request.key)).count() > 1,
                 _ if request.body == *body => same,
@@ -313,9 +318,8 @@ fn the_same_key_and_body_have_one_effect_whatever_comes_when() {
     let batches = prop::collection::vec(prop::collection::vec(request, 1..5), 1..6);
     let system = actix_web::rt::System::new();
     let w = system.block_on(world());
-    let outcome = TestRunner::new(config).run(&batches, |batches| {
-        system.block_on(history(&w, &batches)).map_err(TestCaseError::fail)
-    });
+    let outcome = TestRunner::new(config)
+        .run(&batches, |batches| system.block_on(history(&w, &batches)).map_err(TestCaseError::fail));
     if let Err(failure) = outcome {
         panic!("{failure}");
     }

@@ -104,7 +104,10 @@ async fn a_hold_resolves_once_and_every_cent_is_somewhere() {
     assert_eq!((balance[0].held, balance[0].available), (euro(10_001), euro(0)));
 
     let wrong = ReleaseSplit { to_payee: euro(1), fee: euro(1), refund: euro(1) };
-    assert!(matches!(ledger::release(conn, form.hold, Release::Split(wrong)).await, Err(LedgerError::Money(_))));
+    assert!(matches!(
+        ledger::release(conn, form.hold, Release::Split(wrong)).await,
+        Err(LedgerError::Money(_))
+    ));
     let split = ledger::release(conn, form.hold, Release::Whole(fee())).await.unwrap();
     // 10 % of 100.01 is 10.001: the part of a cent stays with the payee.
     assert_eq!((split.fee, split.to_payee), (euro(1_000), euro(9_001)));
@@ -170,7 +173,10 @@ async fn of_many_at_once_one_resolves() {
     let outcomes = futures_util::future::join_all(attempts).await;
     let won = outcomes.iter().filter(|outcome| matches!(outcome, Ok(Ok(())))).count();
     assert_eq!(won, 1, "{outcomes:?}");
-    assert!(outcomes.iter().all(|o| matches!(o, Ok(Ok(()) | Err(LedgerError::HoldResolved(_))))), "{outcomes:?}");
+    assert!(
+        outcomes.iter().all(|o| matches!(o, Ok(Ok(()) | Err(LedgerError::HoldResolved(_))))),
+        "{outcomes:?}"
+    );
     assert!(world.ledger.reconciliation().await.unwrap().ok);
 }
 
@@ -185,10 +191,12 @@ async fn payouts_at_once_never_take_more_than_there_is() {
         let database = world.database.clone();
         tokio::spawn(async move {
             // Five keys, twice each.
-            ledger::payout(&mut *database.conn().await.unwrap(), payee, euro(300), &format!("key-{}", n % 5)).await
+            ledger::payout(&mut *database.conn().await.unwrap(), payee, euro(300), &format!("key-{}", n % 5))
+                .await
         })
     });
-    let outcomes: Vec<_> = futures_util::future::join_all(attempts).await.into_iter().map(Result::unwrap).collect();
+    let outcomes: Vec<_> =
+        futures_util::future::join_all(attempts).await.into_iter().map(Result::unwrap).collect();
     let mut made: Vec<_> = outcomes.iter().filter_map(|o| o.as_ref().ok()).map(|p| p.id).collect();
     made.sort();
     made.dedup();
@@ -200,7 +208,10 @@ async fn payouts_at_once_never_take_more_than_there_is() {
     // One arrives, one does not; neither twice, and not the other way round later.
     let paid = ledger::settle_payout(conn, made[0], PayoutOutcome::Paid, Some("po_1")).await.unwrap();
     assert_eq!(paid, Posted::Now);
-    assert_eq!(ledger::settle_payout(conn, made[0], PayoutOutcome::Paid, None).await.unwrap(), Posted::Before);
+    assert_eq!(
+        ledger::settle_payout(conn, made[0], PayoutOutcome::Paid, None).await.unwrap(),
+        Posted::Before
+    );
     let turned = ledger::settle_payout(conn, made[0], PayoutOutcome::Failed, None).await;
     assert!(matches!(turned, Err(LedgerError::PayoutSettled { paid: true })));
     ledger::settle_payout(conn, made[1], PayoutOutcome::Failed, None).await.unwrap();
@@ -210,7 +221,10 @@ async fn payouts_at_once_never_take_more_than_there_is() {
     let stranger = world.ledger.payout_of(UserId::new(), made[1]).await;
     assert!(matches!(stranger, Err(LedgerError::PayoutNotFound)));
     let dollars = Money::new(1, Currency::USD);
-    assert!(matches!(ledger::payout(conn, payee, dollars, "usd").await, Err(LedgerError::Insufficient { .. })));
+    assert!(matches!(
+        ledger::payout(conn, payee, dollars, "usd").await,
+        Err(LedgerError::Insufficient { .. })
+    ));
     assert!(ledger::reconcile(conn).await.unwrap().ok);
 }
 

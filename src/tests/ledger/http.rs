@@ -111,7 +111,10 @@ async fn a_balance_is_paid_out_once_and_only_to_its_owner() {
     let cursor = page["next_cursor"].as_str().unwrap();
     let next = format!("/api/v1/me/payouts?limit=2&cursor={cursor}");
     let (_, rest, _) = call(&w, TestRequest::get().uri(&next), &me).await;
-    assert_eq!((rest["items"].as_array().unwrap().len(), rest["items"][0]["id"].clone()), (1, first["id"].clone()));
+    assert_eq!(
+        (rest["items"].as_array().unwrap().len(), rest["items"][0]["id"].clone()),
+        (1, first["id"].clone())
+    );
     assert!(rest["next_cursor"].is_null());
     assert_eq!(call(&w, TestRequest::get().uri(&next), &stranger.to_string()).await.0, 422);
 }

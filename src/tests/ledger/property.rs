@@ -12,9 +12,7 @@ use uuid::Uuid;
 
 use super::support::{World, block_on, euro, fee, world};
 use crate::{
-    contexts::ledger::{
-        self, FundHold, LedgerError, PayoutId, PayoutOutcome, Posted, Release, ReleaseSplit,
-    },
+    contexts::ledger::{self, FundHold, LedgerError, PayoutId, PayoutOutcome, Posted, Release, ReleaseSplit},
     ports::payments::sandbox::Faults,
     postgres::DbError,
     principal::UserId,
@@ -50,7 +48,11 @@ struct Case {
 /// The failing case reads as a story.
 impl fmt::Debug for Case {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "\nMilestones A to D are worth {:?} cents; odd ones are Ada's, even ones Ben's.", self.amounts)?;
+        writeln!(
+            f,
+            "\nMilestones A to D are worth {:?} cents; odd ones are Ada's, even ones Ben's.",
+            self.amounts
+        )?;
         for (number, batch) in self.batches.iter().enumerate() {
             writeln!(f, "{}. {}", number + 1, if batch.len() > 1 { "At once:" } else { "Then:" })?;
             for step in batch {
@@ -69,7 +71,9 @@ impl fmt::Debug for Step {
             Act::Release { hold } => write!(f, "{} is released", name(hold)),
             Act::Rule { hold, percent } => write!(f, "an operator awards {percent} % of {}", name(hold)),
             Act::Refund { hold } => write!(f, "{} is refunded", name(hold)),
-            Act::ChargeBack { hold, dispute } => write!(f, "{}'s payer's bank charges back (dispute {dispute})", name(hold)),
+            Act::ChargeBack { hold, dispute } => {
+                write!(f, "{}'s payer's bank charges back (dispute {dispute})", name(hold))
+            }
             Act::PayOut { payee, amount, key } => {
                 write!(f, "{} asks for {amount} cents under key {key}", ["Ada", "Ben"][*payee])
             }
@@ -220,8 +224,7 @@ async fn call(
             Err(error) => return Err(error),
         },
         Act::PayOut { payee, amount, key } => {
-            let made =
-                ledger::payout(conn, cast.payees[payee], euro(amount), &format!("key-{key}")).await?;
+            let made = ledger::payout(conn, cast.payees[payee], euro(amount), &format!("key-{key}")).await?;
             Answer::Payout(made.id, payee, amount)
         }
         Act::Settle { nth, arrived } => {
@@ -266,7 +269,11 @@ impl Model {
     async fn compare(&self, world: &World, cast: &Cast) -> Result<(), String> {
         let mut conn = world.conn().await;
         let same = |what: String, books: i64, model: i64| {
-            if books == model { Ok(()) } else { Err(format!("{what}: the books say {books}, it must be {model}")) }
+            if books == model {
+                Ok(())
+            } else {
+                Err(format!("{what}: the books say {books}, it must be {model}"))
+            }
         };
         for (index, id) in cast.holds.iter().enumerate() {
             let hold = match ledger::hold(&mut conn, *id).await {
@@ -276,24 +283,32 @@ impl Model {
             };
             let funded = *self.funded.get(&index).ok_or(format!("hold {index} was never funded"))?;
             same(format!("hold {index} funded"), hold.amount.amount_minor, funded)?;
-            let parts = hold.resolution.map(|to| {
-                [to.released, to.fee, to.refunded, to.reversed].map(|part| part.amount_minor)
-            });
+            let parts = hold
+                .resolution
+                .map(|to| [to.released, to.fee, to.refunded, to.reversed].map(|part| part.amount_minor));
             if parts != self.resolved.get(&index).copied() {
-                return Err(format!("hold {index} resolved as {parts:?}, not {:?}", self.resolved.get(&index)));
+                return Err(format!(
+                    "hold {index} resolved as {parts:?}, not {:?}",
+                    self.resolved.get(&index)
+                ));
             }
             if let Some(parts) = parts {
                 same(format!("hold {index}'s parts"), parts.iter().sum(), funded)?;
             }
             let lines = ledger::statement(&mut conn, &[*id]).await.map_err(|e| e.to_string())?;
-            same(format!("hold {index}'s lines"), lines.iter().map(|line| line.amount.amount_minor).sum(), 0)?;
+            same(
+                format!("hold {index}'s lines"),
+                lines.iter().map(|line| line.amount.amount_minor).sum(),
+                0,
+            )?;
             let held: i64 =
                 lines.iter().filter(|line| line.account == "hold").map(|line| line.amount.amount_minor).sum();
             same(format!("hold {index} held"), held, if parts.is_some() { 0 } else { funded })?;
         }
         for (index, payee) in cast.payees.iter().enumerate() {
             let ours = |hold: &usize| hold % PAYEES == index;
-            let released: i64 = self.resolved.iter().filter(|(h, _)| ours(h)).map(|(_, parts)| parts[0]).sum();
+            let released: i64 =
+                self.resolved.iter().filter(|(h, _)| ours(h)).map(|(_, parts)| parts[0]).sum();
             let mine = || self.payouts.values().filter(|(owner, ..)| *owner == index);
             let gone: i64 = mine().filter(|p| p.2 != Some(false)).map(|p| p.1).sum();
             let on_its_way: i64 = mine().filter(|p| p.2.is_none()).map(|p| p.1).sum();
@@ -369,9 +384,8 @@ fn the_books_follow_every_interleaving() {
     let world = block_on(world(Faults::default()));
     let seen = Coverage::default();
     let mut runner = TestRunner::new(config);
-    let outcome = runner.run(&case(), |case| {
-        block_on(play(&world, &case, &seen)).map_err(TestCaseError::fail)
-    });
+    let outcome =
+        runner.run(&case(), |case| block_on(play(&world, &case, &seen)).map_err(TestCaseError::fail));
     if let Err(failure) = outcome {
         panic!("{failure}");
     }

@@ -49,7 +49,9 @@ impl PaymentSink for Milestones {
                     let hold = payment.milestone.unwrap();
                     match ledger::reverse(conn, hold).await {
                         Ok(_) => Ok(()),
-                        Err(LedgerError::HoldResolved(_)) => ledger::lose(conn, hold, dispute).await.map(|_| ()),
+                        Err(LedgerError::HoldResolved(_)) => {
+                            ledger::lose(conn, hold, dispute).await.map(|_| ())
+                        }
                         Err(error) => Err(error),
                     }
                 }
@@ -109,7 +111,8 @@ async fn whole_flow(faults: Faults, payments: usize) -> Result<(), TestCaseError
     for n in 0..payments {
         let new = milestone(1_000 + n as i64);
         sink.payee.lock().unwrap().insert(new.milestone, payee);
-        let intent = insist(|| w.sandbox.create_payment(new.clone(), &format!("pay-{}", new.milestone))).await;
+        let intent =
+            insist(|| w.sandbox.create_payment(new.clone(), &format!("pay-{}", new.milestone))).await;
         made.push((new, intent.id));
     }
     // Some are charged back while their own news are still on the way.
@@ -203,9 +206,8 @@ fn whatever_the_provider_does_the_books_follow() {
             seed,
         },
     );
-    let outcome = TestRunner::new(config).run(&(faults, 1..10_usize), |(faults, payments)| {
-        block_on(whole_flow(faults, payments))
-    });
+    let outcome = TestRunner::new(config)
+        .run(&(faults, 1..10_usize), |(faults, payments)| block_on(whole_flow(faults, payments)));
     if let Err(failure) = outcome {
         panic!("{failure}");
     }
@@ -220,7 +222,8 @@ async fn a_key_does_nothing_twice_and_no_payment_is_overspent() {
     let mut other = new.clone();
     other.amount = euro(2_000);
     assert!(matches!(w.sandbox.create_payment(other, "k").await, Err(PaymentError::KeyReused)));
-    let refund = |minor| NewRefund { milestone: new.milestone, payment: first.id.clone(), amount: euro(minor) };
+    let refund =
+        |minor| NewRefund { milestone: new.milestone, payment: first.id.clone(), amount: euro(minor) };
     let once = w.sandbox.refund(refund(600), "r1").await.unwrap();
     assert_eq!(w.sandbox.refund(refund(600), "r1").await.unwrap().id, once.id);
     assert!(matches!(w.sandbox.refund(refund(600), "r2").await, Err(PaymentError::Rejected { .. })));
@@ -247,7 +250,10 @@ async fn a_webhook_that_is_not_the_provider_s_changes_nothing() {
     }
     let good = super::support::secret().sign(body.as_bytes(), now);
     // Nobody acts on payments yet: it must come again, and then has its effect.
-    assert!(matches!(w.ledger.take_webhook(body.as_bytes(), Some(&good)).await, Err(LedgerError::NotApplied(_))));
+    assert!(matches!(
+        w.ledger.take_webhook(body.as_bytes(), Some(&good)).await,
+        Err(LedgerError::NotApplied(_))
+    ));
     w.ledger.tell(sink);
     for _ in 0..2 {
         w.ledger.take_webhook(body.as_bytes(), Some(&good)).await.unwrap();

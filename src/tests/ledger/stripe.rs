@@ -20,11 +20,7 @@ use crate::{
         Payments, ProviderPayoutStatus, WebhookError, WebhookEvent, stripe::Stripe,
     },
     principal::UserId,
-    tests::support::{
-        sdk::venv,
-        skip::skip,
-        wait::until,
-    },
+    tests::support::{sdk::venv, skip::skip, wait::eventually},
 };
 
 #[derive(Clone, Debug)]
@@ -53,12 +49,14 @@ struct Desk {
 }
 
 /// Fields of Stripe's that localstripe refuses; left out on the way to it.
-const UNKNOWN_TO_LOCALSTRIPE: [&str; 3] = ["transfer_group", "description", "automatic_payment_methods[enabled]"];
+const UNKNOWN_TO_LOCALSTRIPE: [&str; 3] =
+    ["transfer_group", "description", "automatic_payment_methods[enabled]"];
 
 async fn take(desk: web::Data<Desk>, req: HttpRequest, body: web::Bytes) -> HttpResponse {
-    let header = |(name, value): (&actix_web::http::header::HeaderName, &actix_web::http::header::HeaderValue)| {
-        (name.to_string(), value.to_str().unwrap_or_default().to_owned())
-    };
+    let header =
+        |(name, value): (&actix_web::http::header::HeaderName, &actix_web::http::header::HeaderValue)| {
+            (name.to_string(), value.to_str().unwrap_or_default().to_owned())
+        };
     let seen = Seen {
         line: format!("{} {}", req.method(), req.path()),
         headers: req.headers().iter().map(header).collect(),
@@ -78,13 +76,15 @@ async fn take(desk: web::Data<Desk>, req: HttpRequest, body: web::Bytes) -> Http
 }
 
 async fn pass_on(base: &str, req: &HttpRequest, seen: &Seen) -> HttpResponse {
-    let form: Vec<_> = seen.form.iter().filter(|(name, _)| !UNKNOWN_TO_LOCALSTRIPE.contains(&name.as_str())).collect();
+    let form: Vec<_> =
+        seen.form.iter().filter(|(name, _)| !UNKNOWN_TO_LOCALSTRIPE.contains(&name.as_str())).collect();
     let client = awc::Client::default();
     let mut request = client.request(req.method().clone(), format!("{base}{}", req.path()));
     if let Some(authorization) = seen.header("authorization") {
         request = request.insert_header(("authorization", authorization));
     }
-    let mut response = if form.is_empty() { request.send().await } else { request.send_form(&form).await }.unwrap();
+    let mut response =
+        if form.is_empty() { request.send().await } else { request.send_form(&form).await }.unwrap();
     let body = response.body().await.unwrap();
     HttpResponse::build(response.status()).content_type("application/json").body(body)
 }
@@ -135,10 +135,26 @@ async fn calls_carry_key_version_group_and_account() {
             ("POST /v1/refunds", 200, json!({"id": "re_1", "status": "pending"})),
             ("POST /v1/payouts", 200, json!({"id": "po_1", "status": "in_transit", "metadata": {}})),
             ("POST /v1/accounts", 200, json!({"id": "acct_1", "type": "express"})),
-            ("POST /v1/account_links", 200, json!({"url": "https://connect.stripe.com/setup/x", "expires_at": 1})),
-            ("GET /v1/disputes/dp_1", 200, json!({"id": "dp_1", "status": "needs_response", "payment_intent": "pi_1"})),
-            ("GET /v1/disputes/dp_2", 200, json!({"id": "dp_2", "status": "warning_needs_response", "payment_intent": "pi_1"})),
-            ("GET /v1/payouts/po_1", 200, json!({"id": "po_1", "status": "paid", "metadata": {"payout": ours.to_string()}})),
+            (
+                "POST /v1/account_links",
+                200,
+                json!({"url": "https://connect.stripe.com/setup/x", "expires_at": 1}),
+            ),
+            (
+                "GET /v1/disputes/dp_1",
+                200,
+                json!({"id": "dp_1", "status": "needs_response", "payment_intent": "pi_1"}),
+            ),
+            (
+                "GET /v1/disputes/dp_2",
+                200,
+                json!({"id": "dp_2", "status": "warning_needs_response", "payment_intent": "pi_1"}),
+            ),
+            (
+                "GET /v1/payouts/po_1",
+                200,
+                json!({"id": "po_1", "status": "paid", "metadata": {"payout": ours.to_string()}}),
+            ),
         ]),
         ..Desk::default()
     };
@@ -147,7 +163,10 @@ async fn calls_carry_key_version_group_and_account() {
     let last = || desk.seen.lock().unwrap().last().unwrap().clone();
 
     let payment = provider.create_payment(milestone(), "pay-1").await.unwrap();
-    assert_eq!((payment.status, payment.milestone, payment.amount), (PaymentStatus::Pending, Some(ours), euro(12_500)));
+    assert_eq!(
+        (payment.status, payment.milestone, payment.amount),
+        (PaymentStatus::Pending, Some(ours), euro(12_500))
+    );
     assert!(!format!("{payment:?}").contains("secret"));
     let seen = last();
     assert_eq!(seen.header("authorization"), Some("Bearer sk_test_1"));
@@ -167,14 +186,21 @@ async fn calls_carry_key_version_group_and_account() {
     assert_eq!(provider.transfer(transfer, "tr-1").await.unwrap().amount, euro(11_250));
     let seen = last();
     assert_eq!((seen.field("destination"), seen.field("source_transaction")), (Some("acct_1"), Some("ch_1")));
-    assert_eq!((seen.field("transfer_group"), seen.header("idempotency-key")), (Some("contract_1"), Some("tr-1")));
+    assert_eq!(
+        (seen.field("transfer_group"), seen.header("idempotency-key")),
+        (Some("contract_1"), Some("tr-1"))
+    );
 
     let refund = NewRefund { milestone: ours, payment: "pi_1".into(), amount: euro(500) };
     assert!(!provider.refund(refund, "re-1").await.unwrap().succeeded);
     let payout = NewPayout { payout: ours, account: "acct_1".into(), amount: euro(500) };
     assert_eq!(provider.payout(payout, "po-1").await.unwrap().status, ProviderPayoutStatus::Pending);
     assert_eq!((last().header("stripe-account"), last().field("amount")), (Some("acct_1"), Some("500")));
-    let payee = NewPayee { user: UserId::new(), return_url: "https://g.test/".into(), refresh_url: "https://g.test/".into() };
+    let payee = NewPayee {
+        user: UserId::new(),
+        return_url: "https://g.test/".into(),
+        refresh_url: "https://g.test/".into(),
+    };
     let opened = provider.onboard(payee, "payee-1").await.unwrap();
     assert_eq!((opened.account.as_str(), last().header("idempotency-key")), ("acct_1", None));
 
@@ -188,7 +214,9 @@ async fn calls_carry_key_version_group_and_account() {
     assert!(matches!(told, Notice::ChargedBack { dispute, .. } if dispute == "dp_1"));
     assert_eq!(provider.resolve(&event("charge.dispute.created", "dp_2")).await.unwrap(), Notice::Nothing);
     let told = provider.resolve(&event("payout.paid", "po_1")).await.unwrap();
-    assert!(matches!(told, Notice::Payout { payout, status: ProviderPayoutStatus::Paid, .. } if payout == ours));
+    assert!(
+        matches!(told, Notice::Payout { payout, status: ProviderPayoutStatus::Paid, .. } if payout == ours)
+    );
     assert_eq!(last().header("stripe-account"), Some("acct_1"));
     // An id that would lead elsewhere is not asked for.
     let asked = desk.seen.lock().unwrap().len();
@@ -276,20 +304,30 @@ async fn localstripe_takes_payments_signs_webhooks_and_refunds() {
     let confirm = [("payment_method", method["id"].as_str().unwrap())];
     raw(&format!("/v1/payment_intents/{}/confirm", payment.id), &confirm).await.unwrap();
 
-    let told = || hook.seen.lock().unwrap().iter().find(|seen| {
-        String::from_utf8_lossy(&seen.body).contains("payment_intent.succeeded")
-    }).cloned();
-    until("the webhook comes", Duration::from_secs(10), async || told().is_some()).await;
-    let seen = told().unwrap();
+    let told = || {
+        hook.seen
+            .lock()
+            .unwrap()
+            .iter()
+            .find(|seen| String::from_utf8_lossy(&seen.body).contains("payment_intent.succeeded"))
+            .cloned()
+    };
+    let seen = eventually("the webhook comes", Duration::from_secs(10), async || told()).await;
     let signature = seen.header("stripe-signature");
     let event = provider.verify_webhook(&seen.body, signature, Utc::now()).unwrap();
-    assert_eq!((event.kind.as_str(), event.object_id.as_str()), ("payment_intent.succeeded", payment.id.as_str()));
+    assert_eq!(
+        (event.kind.as_str(), event.object_id.as_str()),
+        ("payment_intent.succeeded", payment.id.as_str())
+    );
     let mut forged = seen.body.clone();
     let at = forged.iter().position(|byte| byte.is_ascii_digit()).unwrap();
     forged[at] ^= 1;
     assert_eq!(provider.verify_webhook(&forged, signature, Utc::now()), Err(WebhookError::BadSignature));
     let Notice::Payment(now) = provider.resolve(&event).await.unwrap() else { panic!("no payment") };
-    assert_eq!((now.status, now.milestone, now.amount), (PaymentStatus::Succeeded, Some(new.milestone), euro(12_500)));
+    assert_eq!(
+        (now.status, now.milestone, now.amount),
+        (PaymentStatus::Succeeded, Some(new.milestone), euro(12_500))
+    );
 
     let refund = NewRefund { milestone: new.milestone, payment: payment.id.clone(), amount: euro(2_500) };
     assert!(provider.refund(refund, "re-1").await.unwrap().succeeded);

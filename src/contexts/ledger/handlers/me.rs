@@ -76,8 +76,7 @@ pub async fn payouts(
     let limit = query.0.limit()?;
     let user = who.0.user_id;
     let before = query.0.cursor.as_deref().map(|cursor| ledger.payouts_cursor(user, cursor)).transpose()?;
-    let mut items =
-        ledger.payouts_of(user, before, i64::try_from(limit + 1).unwrap_or(i64::MAX)).await?;
+    let mut items = ledger.payouts_of(user, before, i64::try_from(limit + 1).unwrap_or(i64::MAX)).await?;
     let more = items.len() > limit;
     items.truncate(limit);
     let last = items.last().filter(|_| more);

@@ -78,11 +78,8 @@ impl Ledger {
             return Err(LedgerError::NotVerified);
         }
         let home = &self.inner.parts.public_url;
-        let payee = NewPayee {
-            user: who.user_id,
-            return_url: format!("{home}/"),
-            refresh_url: format!("{home}/"),
-        };
+        let payee =
+            NewPayee { user: who.user_id, return_url: format!("{home}/"), refresh_url: format!("{home}/") };
         let opened = self.payments().onboard(payee, &format!("payee-{}", who.user_id)).await?;
         let provider = self.payments().name();
         store::provider::keep_payee_account(&mut *self.conn().await?, who.user_id, provider, &opened.account)

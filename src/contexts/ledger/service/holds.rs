@@ -137,7 +137,11 @@ pub async fn lose(conn: &mut AsyncPgConnection, id: Uuid, dispute: &str) -> Resu
     }
     let done = conn
         .transaction(async |conn| {
-            if store::holds::lose(conn, &hold, lost, dispute).await? { Ok(()) } else { Err(LedgerError::HoldExists) }
+            if store::holds::lose(conn, &hold, lost, dispute).await? {
+                Ok(())
+            } else {
+                Err(LedgerError::HoldExists)
+            }
         })
         .await;
     match done {

@@ -43,7 +43,8 @@ pub(in crate::contexts::ledger) async fn insert(
         return Ok(false);
     }
     let out = Money::new(-fund.amount.amount_minor, fund.amount.currency);
-    posting::post(conn, transaction, &[(Owner::Provider, out), (Owner::Hold(fund.hold), fund.amount)]).await?;
+    posting::post(conn, transaction, &[(Owner::Provider, out), (Owner::Hold(fund.hold), fund.amount)])
+        .await?;
     Ok(true)
 }
 

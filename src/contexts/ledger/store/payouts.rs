@@ -1,7 +1,9 @@
 //! Balances and payouts.
 
 use chrono::{DateTime, Utc};
-use diesel::{ExpressionMethods, JoinOnDsl, NullableExpressionMethods, OptionalExtension, QueryDsl, QueryResult};
+use diesel::{
+    ExpressionMethods, JoinOnDsl, NullableExpressionMethods, OptionalExtension, QueryDsl, QueryResult,
+};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 
 use super::{
@@ -96,14 +98,16 @@ type PayoutRow = (PayoutId, UserId, i64, String, DateTime<Utc>, Option<bool>);
 
 macro_rules! rows {
     () => {
-        payouts::table.left_join(payout_outcomes::table.on(payout_outcomes::payout_id.eq(payouts::id))).select((
-            payouts::id,
-            payouts::user_id,
-            payouts::amount_minor,
-            payouts::currency,
-            payouts::created_at,
-            payout_outcomes::paid.nullable(),
-        ))
+        payouts::table
+            .left_join(payout_outcomes::table.on(payout_outcomes::payout_id.eq(payouts::id)))
+            .select((
+                payouts::id,
+                payouts::user_id,
+                payouts::amount_minor,
+                payouts::currency,
+                payouts::created_at,
+                payout_outcomes::paid.nullable(),
+            ))
     };
 }
 
@@ -147,7 +151,8 @@ pub(in crate::contexts::ledger) async fn list(
     before: Option<PayoutId>,
     limit: i64,
 ) -> QueryResult<Vec<Payout>> {
-    let mut query = rows!().filter(payouts::user_id.eq(user)).order(payouts::id.desc()).limit(limit).into_boxed();
+    let mut query =
+        rows!().filter(payouts::user_id.eq(user)).order(payouts::id.desc()).limit(limit).into_boxed();
     if let Some(before) = before {
         query = query.filter(payouts::id.lt(before));
     }

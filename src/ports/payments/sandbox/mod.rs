@@ -24,8 +24,7 @@ use uuid::Uuid;
 use self::objects::{NewObject, Object};
 use super::{
     NewPayee, NewPayment, NewPayout, NewRefund, NewTransfer, Notice, Onboarding, PaymentError, PaymentIntent,
-    PaymentStatus, Payments, ProviderPayout, ProviderPayoutStatus, Refund, Transfer, WebhookError,
-    WebhookEvent, signature::WebhookSecret,
+    Payments, ProviderPayout, Refund, Transfer, WebhookError, WebhookEvent, signature::WebhookSecret,
 };
 use crate::{clock::Clock, money::Money, postgres::Database};
 
@@ -95,7 +94,12 @@ impl Sandbox {
     }
 
     /// One money-moving call: recorded once per key, with its webhooks.
-    async fn call(&self, object: NewObject, key: &str, webhook: Option<[&str; 2]>) -> Result<Object, PaymentError> {
+    async fn call(
+        &self,
+        object: NewObject,
+        key: &str,
+        webhook: Option<[&str; 2]>,
+    ) -> Result<Object, PaymentError> {
         let fate = self.fate();
         if fate == Lost::Before {
             return Err(silence("the request was lost"));
@@ -141,7 +145,9 @@ fn within(spent: i64, amount: Money, whole: Money, what: &str) -> Result<(), Pay
     if amount.currency == whole.currency && amount.is_positive() && amount.amount_minor <= left {
         return Ok(());
     }
-    Err(PaymentError::Rejected { reason: format!("{what} of {amount}, of which {left} minor units are left") })
+    Err(PaymentError::Rejected {
+        reason: format!("{what} of {amount}, of which {left} minor units are left"),
+    })
 }
 
 #[async_trait]

@@ -12,10 +12,7 @@ use super::{
     super::{PaymentError, PaymentIntent, PaymentStatus, ProviderPayoutStatus},
     Sandbox, silence, within,
 };
-use crate::{
-    money::Money,
-    postgres::DbError,
-};
+use crate::{money::Money, postgres::DbError};
 
 /// An object to make.
 pub(super) struct NewObject {
@@ -161,7 +158,12 @@ pub(super) async fn record(
 }
 
 /// A payment's transfers and refunds never come to more than it.
-async fn limit(conn: &mut AsyncPgConnection, payment: &str, new: &NewObject, key: &str) -> Result<(), Failed> {
+async fn limit(
+    conn: &mut AsyncPgConnection,
+    payment: &str,
+    new: &NewObject,
+    key: &str,
+) -> Result<(), Failed> {
     if new.kind == "dispute" {
         return Ok(());
     }

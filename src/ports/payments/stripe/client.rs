@@ -83,11 +83,8 @@ impl Client {
 
     pub async fn send<T: DeserializeOwned>(&self, call: Call<'_>) -> Result<T, PaymentError> {
         let url = self.base.join(&call.path).map_err(|e| rejected(&e))?;
-        let mut request = self
-            .http
-            .request(call.method, url)
-            .bearer_auth(&self.key)
-            .header("stripe-version", VERSION);
+        let mut request =
+            self.http.request(call.method, url).bearer_auth(&self.key).header("stripe-version", VERSION);
         if let Some(key) = call.key {
             request = request.header("idempotency-key", key);
         }
@@ -99,7 +96,10 @@ impl Client {
             request = request.header(header::CONTENT_TYPE, "application/x-www-form-urlencoded").body(form);
         }
         // The URL is left out of what goes into the log: it may name an object of a person.
-        let lost = |e: reqwest::Error| PaymentError::Unavailable { retry_after: None, reason: e.without_url().to_string() };
+        let lost = |e: reqwest::Error| PaymentError::Unavailable {
+            retry_after: None,
+            reason: e.without_url().to_string(),
+        };
         let mut response = request.send().await.map_err(lost)?;
         let status = response.status();
         let retry_after = response
@@ -115,7 +115,8 @@ impl Client {
             body.extend_from_slice(&chunk);
         }
         if status.is_success() {
-            return serde_json::from_slice(&body).map_err(|e| rejected(&format!("an answer of another shape: {e}")));
+            return serde_json::from_slice(&body)
+                .map_err(|e| rejected(&format!("an answer of another shape: {e}")));
         }
         Err(failure(status, retry_after, &body))
     }
@@ -162,11 +163,12 @@ mod tests {
 
     #[test]
     fn errors_are_sorted_by_what_can_be_done_about_them() {
-        let sort = |status: u16, body: &str| {
-            failure(StatusCode::from_u16(status).unwrap(), None, body.as_bytes())
-        };
+        let sort =
+            |status: u16, body: &str| failure(StatusCode::from_u16(status).unwrap(), None, body.as_bytes());
         let declined = r#"{"error":{"type":"card_error","code":"card_declined","decline_code":"insufficient_funds","message":"x"}}"#;
-        assert!(matches!(sort(402, declined), PaymentError::Refused { code } if code == "insufficient_funds"));
+        assert!(
+            matches!(sort(402, declined), PaymentError::Refused { code } if code == "insufficient_funds")
+        );
         let reused = r#"{"error":{"type":"idempotency_error","message":"Keys for idempotent requests…"}}"#;
         assert!(matches!(sort(400, reused), PaymentError::KeyReused));
         for status in [409, 429, 500, 502, 503] {
