@@ -51,7 +51,6 @@ pub use views::{
 use crate::{
     clock::Clock,
     contexts::ledger::{Ledger, LedgerError, PaymentSink},
-    error::{ErrorKind, Fault},
     ports::payments::{Notice, Payments},
     postgres::{Conn, Database},
     signing::Signer,

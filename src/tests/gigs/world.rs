@@ -136,7 +136,7 @@ impl World {
     pub async fn tell(&self, notice: &Notice) -> Result<(), LedgerError> {
         let mut conn = self.database.conn().await.unwrap();
         let sink = &self.gigs;
-        (*conn).transaction(async |conn| sink.apply(conn, notice).await).await
+        (*conn).transaction(async |conn| PaymentSink::apply(sink, conn, notice).await).await
     }
 
     /// The latest payment of a milestone succeeds or fails, and the provider tells.

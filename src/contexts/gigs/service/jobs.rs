@@ -131,7 +131,7 @@ impl Gigs {
             .transaction(async |conn| {
                 let (contract, mut milestone) = locked(conn, id).await?;
                 if !timers::consume(conn, job.id).await? || milestone.state != MilestoneState::Releasing {
-                    return Ok(());
+                    return Ok::<_, GigsError>(());
                 }
                 ledger::release(conn, id.0, Release::Split(split)).await?;
                 let more = json!({

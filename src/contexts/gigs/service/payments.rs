@@ -124,7 +124,7 @@ impl Gigs {
         conn.transaction(async |conn| {
                 let (contract, mut milestone) = match locked(conn, milestone).await {
                     // Somebody else's: the provider serves more than us.
-                    Err(GigsError::No(_)) => return Ok(()),
+                    Err(GigsError::No(_)) => return Ok::<_, GigsError>(()),
                     found => found?,
                 };
                 let mut payment = self.recognise(conn, &milestone, intent, now).await?;

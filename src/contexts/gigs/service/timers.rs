@@ -65,6 +65,12 @@ impl Gigs {
         Ok(due.len())
     }
 
+    /// Takes what is due and does nothing with it, as a worker that dies.
+    #[cfg(test)]
+    pub(crate) async fn lease_for_test(&self, conn: &mut diesel_async::AsyncPgConnection) -> usize {
+        timers::lease(conn, self.now(), BATCH).await.map_or(0, |taken| taken.len())
+    }
+
     /// Does one. Done twice (the lease ran out, a crash) it takes effect once.
     pub(crate) async fn fire(&self, timer: &Timer) -> Result<(), GigsError> {
         match timer.machine.as_str() {
