@@ -53,7 +53,7 @@ impl AfterCommit {
     }
 
     /// What is to be done, for the one who committed.
-    pub(super) fn into_steps(self) -> Vec<Box<dyn FnOnce() + Send>> {
+    pub(crate) fn into_steps(self) -> Vec<Box<dyn FnOnce() + Send>> {
         self.0
     }
 }

@@ -116,7 +116,7 @@ impl Events {
         let mut tasks = vec![
             tokio::spawn(metrics.clone().keep(database.clone(), names, stopped.clone())),
             tokio::spawn(
-                Relay { database: database.clone(), publisher, metrics: metrics.clone() }
+                Relay { database: database.clone(), publisher, settings, metrics: metrics.clone() }
                     .run(stopped.clone()),
             ),
         ];
@@ -168,6 +168,19 @@ impl Events {
         self.inner.stop_bridge.send_replace(true);
         if let Some(bridge) = &self.inner.bridge {
             bridge.stop(deadline).await;
+        }
+    }
+
+    /// Ends at once, wherever it is, as a killed process would.
+    #[cfg(test)]
+    pub(crate) async fn crash(&self) {
+        for task in std::mem::take(&mut *self.inner.tasks.lock().unwrap()) {
+            task.abort();
+            let _ = task.await;
+        }
+        self.inner.stop_bridge.send_replace(true);
+        if let Some(bridge) = &self.inner.bridge {
+            bridge.stop(Duration::ZERO).await;
         }
     }
 }

@@ -9,7 +9,7 @@ use futures_util::future::BoxFuture;
 use tokio::sync::watch;
 use uuid::Uuid;
 
-use super::{Envelope, record::RECORDED, schema::outbox, stopped};
+use super::{Envelope, Settings, record::RECORDED, schema::outbox, stopped};
 use crate::{
     events::metrics::EventMetrics,
     ports::bus::{BusError, Message},
@@ -30,12 +30,6 @@ const SOON: [Duration; 4] = [
 ];
 /// Pause after the bus or the database failed.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(2));
-/// What was published and has not come back for so long is published again: the bus may have lost
-/// it (a stream that was deleted, a power cut before its disk had it).
-const RETURN_WITHIN: &str = "60 seconds";
-/// How often that is looked at.
-const LOOK_FOR_LOST: Duration = Duration::from_secs(15);
-
 /// Turns of the relay, "gigsyrel" in ASCII.
 const TURN: i64 = 0x6769_6773_7972_656c;
 
@@ -49,6 +43,7 @@ pub(super) trait Publisher: Send + Sync + 'static {
 pub(super) struct Relay {
     pub database: Database,
     pub publisher: Arc<dyn Publisher>,
+    pub settings: Settings,
     pub metrics: EventMetrics,
 }
 
@@ -95,7 +90,7 @@ impl Relay {
                     pause
                 }
             };
-            if looked_for_lost.elapsed() > LOOK_FOR_LOST && self.publisher.caught_up() {
+            if looked_for_lost.elapsed() > self.settings.return_within / 4 && self.publisher.caught_up() {
                 looked_for_lost = tokio::time::Instant::now();
                 if let Err(error) = self.publish_lost_again().await {
                     slog::warn!(log(), "could not look for lost events"; "error" => %error);
@@ -198,10 +193,13 @@ impl Relay {
 
     async fn publish_lost_again(&self) -> Result<(), DbError> {
         let mut conn = self.database.conn().await?;
-        let again = diesel::sql_query(format!(
+        let again = diesel::sql_query(
             "update platform.outbox set published_at = null \
-             where received_at is null and published_at < now() - interval '{RETURN_WITHIN}'"
-        ))
+             where received_at is null and published_at < now() - $1 * interval '1 millisecond'",
+        )
+        .bind::<diesel::sql_types::BigInt, _>(
+            i64::try_from(self.settings.return_within.as_millis()).unwrap_or(i64::MAX),
+        )
         .execute(&mut conn)
         .await?;
         if again > 0 {

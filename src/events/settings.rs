@@ -13,6 +13,9 @@ pub struct Settings {
     pub backoff: (Duration, Duration),
     /// How long handling one event may take.
     pub handle_within: Duration,
+    /// What the bus has taken and not brought back for so long, while nothing else is under way, it
+    /// has lost (a stream that was deleted, a power cut before its disk had it): published again.
+    pub return_within: Duration,
 }
 
 impl Default for Settings {
@@ -23,6 +26,7 @@ impl Default for Settings {
             attempts: 10,
             backoff: (Duration::from_millis(250), Duration::from_secs(60)),
             handle_within: Duration::from_secs(30),
+            return_within: Duration::from_secs(60),
         }
     }
 }

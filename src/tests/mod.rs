@@ -4,10 +4,11 @@
 
 mod actors;
 mod chat;
+mod events;
 mod gigs;
 mod house;
-mod identity;
 mod idempotency;
+mod identity;
 mod ledger;
 mod postgres;
 mod realtime;

@@ -58,6 +58,12 @@ impl Live {
         self.ring.sweep();
     }
 
+    /// What was published.
+    #[cfg(test)]
+    pub(crate) fn log(&self) -> &MemoryRing {
+        &self.ring
+    }
+
     fn publish(&self, channel: &Channel, news: &Value) {
         match Json::of(news) {
             Ok(data) => {

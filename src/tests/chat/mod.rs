@@ -9,4 +9,4 @@ mod log;
 mod nodes;
 mod realtime;
 mod rooms;
-mod support;
+pub(super) mod support;

@@ -5,6 +5,7 @@ mod applications;
 mod flow;
 mod http;
 mod milestone;
+mod news;
 mod provider;
 mod timers;
 mod world;

@@ -29,7 +29,7 @@ pub(super) struct World {
     pub clock: ManualClock,
     pub provider: Arc<FakeProvider>,
     pub database: Database,
-    _test: TestDatabase,
+    pub test: TestDatabase,
 }
 
 pub(super) fn person(role: Role) -> Principal {
@@ -63,7 +63,7 @@ impl World {
             signer,
             clock: clock.clock(),
         });
-        Self { gigs, ledger, clock, provider, database, _test: test }
+        Self { gigs, ledger, clock, provider, database, test }
     }
 
     pub fn form(slots: i32) -> GigForm {
