@@ -76,7 +76,7 @@ fn chat_with(
     identity: &Identity,
     signer: Signer,
     outlet: Arc<dyn chat::Outlet>,
-    config: DomainConfig,
+    config: &Config,
     registry: &Registry,
     arbiters: &Arbiters,
 ) -> Chat {
@@ -86,9 +86,10 @@ fn chat_with(
         outlet,
         people: Arc::new(identity.directory()),
         signer,
-        limits: RoomLimits::default(),
+        // A message is a command: the same bound, so that none is refused that the connection let pass.
+        limits: RoomLimits { sends_per_second: config.commands_per_second(), ..RoomLimits::default() },
     };
-    Chat::start(parts, config, registry, arbiters)
+    Chat::start(parts, DomainConfig::from(&config.actors), registry, arbiters)
 }
 
 /// Chat without anybody connected, for commands. Needs an actix system.
@@ -100,8 +101,7 @@ pub(super) async fn chat_at_rest(
     let signer = Signer::new(&database.signing_key().await?);
     let registry = Registry::new();
     let arbiters = Arbiters::current()?;
-    let domain = DomainConfig::from(&config.actors);
-    Ok(chat_with(database, identity, signer, Arc::new(Hub::new()), domain, &registry, &arbiters))
+    Ok(chat_with(database, identity, signer, Arc::new(Hub::new()), config, &registry, &arbiters))
 }
 
 impl Platform {
@@ -118,7 +118,7 @@ impl Platform {
         let hub = Hub::new();
         let personal = Personal::new(hub.clone());
         let outlet = Arc::new(glue::News { hub: hub.clone(), personal: personal.clone() });
-        let chat = chat_with(&database, &identity, signer, outlet, domain, &registry, &arbiters);
+        let chat = chat_with(&database, &identity, signer, outlet, &config, &registry, &arbiters);
 
         let stores: Vec<Arc<dyn Store>> = vec![Arc::new(database), Arc::new(mail(&config))];
         let health = Arc::new(Health::new(stores, demo));
