@@ -9,12 +9,12 @@ export { assert };
 export const fixture = JSON.parse(process.argv[2]);
 export const chat = (room = fixture.room) => `chat:${room}`;
 
-const answers = createInterface({ input: process.stdin })[Symbol.asyncIterator]();
+const stdin = createInterface({ input: process.stdin })[Symbol.asyncIterator]();
 
 /** Has the Rust side do something, and gives its answer. */
 export async function ask(question) {
   process.stdout.write(`@ask ${JSON.stringify(question)}\n`);
-  return JSON.parse((await answers.next()).value);
+  return JSON.parse((await stdin.next()).value);
 }
 
 /** Awaits a promise for at most `ms`. */
