@@ -217,3 +217,17 @@ impl<B: Behavior> Domain<B> {
         report
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_backoff_doubles_up_to_its_bound() {
+        let backoff = (Duration::from_millis(50), Duration::from_millis(1500));
+        let config = DomainConfig { backoff, ..DomainConfig::default() };
+        let pauses: Vec<_> = (0..8).map(|n| config.backoff_after(n).as_millis()).collect();
+        assert_eq!(pauses, [50, 50, 100, 200, 400, 800, 1500, 1500]);
+        assert_eq!(config.backoff_after(u32::MAX).as_millis(), 1500);
+    }
+}

@@ -21,7 +21,8 @@ async fn a_page_comes_with_its_policy_and_is_not_sent_twice() {
             .route("/assets/{file:.*}", web::get().to(asset)),
     )
     .await;
-    let answer = http::call_service(&app, http::TestRequest::get().uri("/verify-email?token=x").to_request()).await;
+    let answer =
+        http::call_service(&app, http::TestRequest::get().uri("/verify-email?token=x").to_request()).await;
     assert_eq!(answer.status(), StatusCode::OK);
     let header = |name: &str| answer.headers().get(name).unwrap().to_str().unwrap().to_owned();
     assert_eq!(header("content-type"), HTML);
@@ -35,7 +36,8 @@ async fn a_page_comes_with_its_policy_and_is_not_sent_twice() {
         ("*".into(), StatusCode::NOT_MODIFIED),
         ("\"other\"".into(), StatusCode::OK),
     ] {
-        let request = http::TestRequest::get().uri("/verify-email").insert_header(("if-none-match", given.clone()));
+        let request =
+            http::TestRequest::get().uri("/verify-email").insert_header(("if-none-match", given.clone()));
         let answer = http::call_service(&app, request.to_request()).await;
         assert_eq!(answer.status(), status, "{given}");
         assert_eq!(answer.headers().get("etag").unwrap().to_str().unwrap(), tag);
@@ -56,7 +58,8 @@ async fn a_page_comes_with_its_policy_and_is_not_sent_twice() {
 /// What the folder holds is compiled in, and nothing is named that it does not hold.
 #[test]
 fn every_file_is_listed() {
-    let mut listed: BTreeSet<String> = FILES.iter().chain(PAGES).map(|(name, _)| (*name).to_owned()).collect();
+    let mut listed: BTreeSet<String> =
+        FILES.iter().chain(PAGES).map(|(name, _)| (*name).to_owned()).collect();
     let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src/http/pages/assets");
     for (folder, prefix) in [(root.clone(), ""), (root.join("vendor"), "vendor/")] {
         for entry in std::fs::read_dir(folder).unwrap() {
@@ -91,7 +94,9 @@ fn references_lead_to_files_that_exist() {
 #[test]
 fn nothing_is_inline_and_text_never_becomes_markup() {
     for (name, source) in sources() {
-        for sink in ["innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eval(", "localStorage"] {
+        for sink in
+            ["innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eval(", "localStorage"]
+        {
             assert!(!source.contains(sink), "{name} uses {sink}");
         }
         if name.ends_with(".html") {
@@ -99,7 +104,11 @@ fn nothing_is_inline_and_text_never_becomes_markup() {
                 assert!(!source.contains(part), "{name} has {part}");
             }
             let scripts = source.matches("<script").count();
-            assert_eq!(scripts, source.matches("<script src=\"/assets/").count(), "{name} has an inline script");
+            assert_eq!(
+                scripts,
+                source.matches("<script src=\"/assets/").count(),
+                "{name} has an inline script"
+            );
         }
     }
 }
