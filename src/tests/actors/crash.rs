@@ -125,6 +125,8 @@ async fn past_the_intensity_limit_it_stops_and_starts_afresh_after_the_backoff()
         "queued askers hear when to come back"
     );
     assert!(actor.is_closed());
+    let ended = actor.cell_report();
+    assert_eq!((ended.enqueued, ended.handled, ended.dead, ended.depth), (5, 4, 1, 0));
 
     let Err(AskError::Unavailable { retry_after }) = bench.domain.get(&id).await else {
         panic!("refused until the backoff has passed");
