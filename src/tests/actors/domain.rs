@@ -41,6 +41,7 @@ async fn a_stuck_rebuild_blocks_nobody_else_and_is_seen() {
     }
     assert_eq!(stuck.await.unwrap().unwrap_err(), AskError::Timeout);
     assert!(bench.report("stuck").is_some(), "operators see what hangs");
+    assert!(bench.domain.live(&"stuck".to_owned()).is_none(), "and nobody takes it for one that serves");
     permit.add_permits(1);
     eventually("it comes up after all", || async { bench.domain.live(&"stuck".to_owned()).is_some() }).await;
 }

@@ -139,7 +139,7 @@ async fn an_actor_that_stops_itself_finishes_first_and_is_started_afresh_by_traf
 #[actix_web::test]
 async fn the_books_balance_when_an_actor_is_cut_off_under_fire() {
     let mut handed_back = 0;
-    for _ in 0..150 {
+    for _ in 0..50 {
         let (world, registry) = (Arc::new(World::default()), Registry::new());
         let config = DomainConfig { capacity: 1_000_000, ..config() };
         let solo: Solo<Ledger> = Solo::start(world, "one".into(), config, &registry);
