@@ -155,6 +155,7 @@ pub trait Namespace: Send + Sync + 'static {
 
     /// A client's `publish`. Called only where [`ChannelOptions::publish`] says so; the namespace
     /// authorises by itself.
+    #[allow(clippy::boxed_local, reason = "this default does nothing with it")]
     fn publish(
         &self,
         _who: Arc<Principal>,

@@ -1,8 +1,11 @@
 //! The one test binary: `support/`, and a folder for each part of the system.
 
+#![allow(clippy::panic, clippy::print_stdout, reason = "that is how a test fails, and what it measured")]
+
 mod actors;
 mod chat;
 mod house;
+mod http;
 mod identity;
 mod postgres;
 mod realtime;

@@ -145,7 +145,7 @@ impl Client {
     }
 
     /// The next thing to do, unless a first stage runs or nothing waits.
-    pub fn next(&mut self) -> Option<Step> {
+    pub fn next_step(&mut self) -> Option<Step> {
         if self.running || self.gone {
             return None;
         }

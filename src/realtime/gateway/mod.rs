@@ -1,6 +1,5 @@
 //! The HTTP side of `/connection/websocket`: who may upgrade, and the upgrade.
 
-mod inbound;
 mod origin;
 mod reader;
 

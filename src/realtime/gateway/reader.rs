@@ -11,7 +11,6 @@ use bytes::Bytes;
 use futures_util::StreamExt;
 use tokio::sync::Semaphore;
 
-use super::inbound::{Inbound, Inlet};
 use crate::{
     realtime::{
         auth::Admission,
@@ -24,6 +23,7 @@ use crate::{
             disconnect::Disconnect,
             errors::RtError,
             frame,
+            inbound::{Inbound, Inlet},
             reply::{self, Reply},
         },
         shard::{ConnSignal, LocalShard, message::ConnId},
@@ -90,7 +90,7 @@ impl Reader {
     /// The server has closed: nothing that comes counts, save the peer's close frame.
     async fn await_close(self, mut payload: web::Payload, mut inlet: Inlet) {
         loop {
-            match inlet.next() {
+            match inlet.take() {
                 Ok(Some(Inbound::Close(_))) => {
                     self.parts.shard.shard().peer_closed(self.parts.conn, &Disconnect::NORMAL);
                     return;
@@ -113,7 +113,7 @@ impl Reader {
     async fn take(&mut self, inlet: &mut Inlet, chunk: Bytes) -> Result<(), Over> {
         inlet.feed(chunk);
         loop {
-            match inlet.next() {
+            match inlet.take() {
                 Ok(None) => return Ok(()),
                 Ok(Some(Inbound::Text(text))) => self.text(&text).await?,
                 Ok(Some(Inbound::Ping(payload))) => {

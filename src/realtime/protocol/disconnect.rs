@@ -64,7 +64,7 @@ impl Disconnect {
             reason = Cow::Borrowed("closed by server");
         }
         if reason.len() > 123 {
-            let cut = reason.floor_char_boundary(123);
+            let cut = (0..=123).rev().find(|end| reason.is_char_boundary(*end)).unwrap_or(0);
             reason = Cow::Owned(reason[..cut].to_owned());
         }
         Self { code, reason }

@@ -8,7 +8,9 @@ pub mod command;
 pub mod disconnect;
 pub mod errors;
 pub mod frame;
+pub mod inbound;
 pub mod json;
 pub mod reply;
 
 pub use command::{Command, Method, decode_frame};
+pub use inbound::read_messages;

@@ -154,7 +154,7 @@ impl Shard {
                 self.burst += fanout.frame.len();
                 self.fan_out(fanout, now);
             }
-            ToShard::Conn(conn, message) => self.to_conn(conn, message, now),
+            ToShard::Conn(conn, message) => self.deliver(conn, message, now),
             ToShard::UnsubscribeUser { user, channel, why } => {
                 self.unsubscribe_where(&channel, &why, now, |owner| owner == Some(user));
             }
@@ -176,7 +176,7 @@ impl Shard {
         yields
     }
 
-    fn to_conn(&mut self, conn: ConnId, message: ToConn, now: Instant) {
+    fn deliver(&mut self, conn: ConnId, message: ToConn, now: Instant) {
         let Some(slot) = self.slot(conn) else { return };
         match message {
             ToConn::Frame(frame) => {

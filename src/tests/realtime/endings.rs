@@ -8,6 +8,7 @@ use tokio::net::{TcpSocket, TcpStream};
 
 use super::fixture::{Node, session};
 use crate::{
+    contexts::identity::SessionNotices as _,
     realtime::Channel,
     tests::support::ws::{Closed, WsClient},
 };
@@ -129,7 +130,6 @@ async fn a_revoked_session_closes_its_sockets_within_a_second_and_only_its_own()
     let (mut a, _) = WsClient::connect(node.address, "ok:1").await;
     let (mut b, _) = WsClient::connect(node.address, "ok:1").await;
     let (mut other, _) = WsClient::connect(node.address, "ok:2").await;
-    use crate::contexts::identity::SessionNotices as _;
     let start = Instant::now();
     node.closer.revoked(&[session(1)]);
     for client in [&mut a, &mut b] {
@@ -155,7 +155,7 @@ async fn a_crash_of_the_session_sends_its_clients_back_and_touches_no_other() {
     let (mut again, _) = WsClient::connect(node.address, "ok:1").await;
     assert_eq!(again.call("rpc", json!({"method": "echo", "data": 2})).await["rpc"]["data"], 2);
     let filter = crate::actors::Filter { kind: Some("user_session".into()), ..Default::default() };
-    let restarts: u64 = node.registry.actors(&filter).iter().map(|a| u64::from(a.restarts)).sum();
+    let restarts: u64 = node.registry.actors(&filter).iter().map(|a| a.restarts).sum();
     assert_eq!(restarts, 1);
     node.stop().await;
 }

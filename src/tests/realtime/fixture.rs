@@ -1,5 +1,7 @@
 //! A node with fake sign-in, a recoverable namespace, a plain one and two procedures.
 
+#![allow(clippy::async_yields_async, reason = "a first stage yields its second")]
+
 use std::{
     net::SocketAddr,
     sync::{Arc, Mutex},

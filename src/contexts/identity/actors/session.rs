@@ -124,7 +124,7 @@ impl UserSession {
     /// Works a connection's lane off as far as it goes without waiting.
     fn pump(&mut self, key: ConnKey, cx: &mut Cx<'_, Self>) {
         let Some(client) = self.clients.get_mut(&key) else { return };
-        while let Some(step) = client.next() {
+        while let Some(step) = client.next_step() {
             if let Step::Run(work) = step {
                 cx.spawn(work, move |session, outcome, cx| {
                     let Some(client) = session.clients.get_mut(&key) else { return };

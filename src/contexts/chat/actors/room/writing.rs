@@ -311,7 +311,6 @@ fn cause(error: &StoreError) -> String {
 
 #[cfg(test)]
 impl Receive<super::messages::Poison> for ChatRoom {
-    #[expect(clippy::panic, reason = "what it is for")]
     fn receive(&mut self, _: super::messages::Poison, _: Reply<()>, _: &mut Cx<'_, Self>) {
         panic!("poison")
     }

@@ -5,14 +5,14 @@ use actix_http::ws::{Codec, Frame, Item, ProtocolError};
 use bytes::{Bytes, BytesMut};
 use tokio_util::codec::Decoder as _;
 
-use crate::realtime::protocol::disconnect::Disconnect;
+use super::disconnect::Disconnect;
 
 /// The longest header of a masked frame.
 const HEADER: usize = 14;
 
 /// One thing that came.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Inbound {
+pub enum Inbound {
     /// A text message.
     Text(String),
     /// A ping that wants this back.
@@ -22,7 +22,7 @@ pub(super) enum Inbound {
 }
 
 /// Reads frames out of chunks.
-pub(super) struct Inlet {
+pub struct Inlet {
     codec: Codec,
     buffer: BytesMut,
     /// A message in pieces.
@@ -31,12 +31,13 @@ pub(super) struct Inlet {
 }
 
 impl Inlet {
-    pub(super) fn new(max: usize) -> Self {
+    /// An inlet for messages of at most `max` bytes.
+    pub fn new(max: usize) -> Self {
         Self { codec: Codec::new().max_size(max), buffer: BytesMut::new(), pieces: None, max }
     }
 
     /// Takes a chunk of the socket's bytes.
-    pub(super) fn feed(&mut self, chunk: Bytes) {
+    pub fn feed(&mut self, chunk: Bytes) {
         if self.buffer.is_empty() {
             // Usually a chunk holds whole frames; then nothing is copied.
             self.buffer = BytesMut::from(chunk);
@@ -45,11 +46,11 @@ impl Inlet {
         }
     }
 
-    /// The next whole message; `None` when more bytes are needed.
+    /// The next whole message or control frame; `None` when more bytes are needed.
     ///
     /// # Errors
     /// With what to close, when the peer breaks the rules. Nothing can be read after that.
-    pub(super) fn next(&mut self) -> Result<Option<Inbound>, Disconnect> {
+    pub fn take(&mut self) -> Result<Option<Inbound>, Disconnect> {
         loop {
             let Some(frame) = self.codec.decode(&mut self.buffer).map_err(|e| broken(&e))? else {
                 // The codec judges a frame's size only when all of it is there.
@@ -61,13 +62,13 @@ impl Inlet {
                 }
                 return Ok(None);
             };
-            if let Some(inbound) = self.take(frame)? {
+            if let Some(inbound) = self.accept(frame)? {
                 return Ok(Some(inbound));
             }
         }
     }
 
-    fn take(&mut self, frame: Frame) -> Result<Option<Inbound>, Disconnect> {
+    fn accept(&mut self, frame: Frame) -> Result<Option<Inbound>, Disconnect> {
         Ok(match frame {
             Frame::Text(bytes) => Some(Inbound::Text(utf8(bytes.to_vec())?)),
             Frame::Continuation(Item::FirstText(bytes)) => {
@@ -100,6 +101,25 @@ impl Inlet {
         pieces.extend_from_slice(bytes);
         Ok(())
     }
+}
+
+/// The text messages in a connection's inbound bytes, and the code with which it would be closed, if
+/// any: the whole inbound path as a pure function, for tests and fuzzing.
+pub fn read_messages<'a>(chunks: impl Iterator<Item = &'a [u8]>, max: usize) -> (Vec<String>, Option<u16>) {
+    let (mut inlet, mut messages) = (Inlet::new(max), Vec::new());
+    for chunk in chunks {
+        inlet.feed(Bytes::copy_from_slice(chunk));
+        loop {
+            match inlet.take() {
+                Ok(Some(Inbound::Text(text))) => messages.push(text),
+                Ok(Some(Inbound::Close(code))) => return (messages, Some(code.unwrap_or(1005))),
+                Ok(Some(Inbound::Ping(_))) => {}
+                Ok(None) => break,
+                Err(why) => return (messages, Some(why.code)),
+            }
+        }
+    }
+    (messages, None)
 }
 
 fn utf8(bytes: Vec<u8>) -> Result<String, Disconnect> {
@@ -136,7 +156,7 @@ mod tests {
 
     fn all(inlet: &mut Inlet) -> Result<Vec<Inbound>, Disconnect> {
         let mut got = Vec::new();
-        while let Some(inbound) = inlet.next()? {
+        while let Some(inbound) = inlet.take()? {
             got.push(inbound);
         }
         Ok(got)
@@ -186,9 +206,9 @@ mod tests {
         // A header that announces a gigabyte, and then bytes without end.
         let mut endless = Inlet::new(100);
         endless.feed(Bytes::from_static(&[0x81, 0xff, 0, 0, 0, 0, 0x40, 0, 0, 0, 1, 2, 3, 4]));
-        assert_eq!(endless.next(), Ok(None));
+        assert_eq!(endless.take(), Ok(None));
         endless.feed(Bytes::from(vec![0; 101]));
-        assert_eq!(endless.next().unwrap_err().code, 1009);
+        assert_eq!(endless.take().unwrap_err().code, 1009);
     }
 
     #[test]
