@@ -9,7 +9,7 @@ import { Timeline } from "./timeline.js";
 
 const PAGE = 40;
 const TYPING_SHOWN_MS = 4000;
-const TYPING_SENT_MS = 2500;
+const TYPING_SENT_MS = 2200; // the server takes one in two seconds and swallows the others
 const NEAR_END_PX = 80;
 const KINDS = { direct: "Direct room", group: "Group", public: "Public room" };
 const DID = { added: "was added", joined: "joined", removed: "was removed", left: "left", role: "has a new role" };
@@ -24,6 +24,7 @@ export class RoomView {
   #members = [];
   #typing = new Map();
   #typedAt = 0;
+  #typingTimer = null;
   #cursor;
   #loaded = false;
   #paging = false;
@@ -99,7 +100,7 @@ export class RoomView {
       this.#drawPeople();
     });
     const typing = this.#client.newSubscription(`typing:${id}`);
-    typing.on("publication", ({ data, info }) => this.#isTyping(data?.user_id ?? info?.user));
+    typing.on("publication", ({ data, info }) => this.#isTyping(data?.user_id ?? info?.user, data?.for_ms));
     this.#subs = [chat, typing];
     for (const sub of this.#subs) sub.subscribe();
   }
@@ -279,10 +280,10 @@ export class RoomView {
 
   // ---- typing ---------------------------------------------------------------------------------
 
-  #isTyping(user) {
+  #isTyping(user, shownMs = TYPING_SHOWN_MS) {
     if (!user || user === this.#me.id) return;
     clearTimeout(this.#typing.get(user));
-    this.#typing.set(user, setTimeout(() => this.#stopTyping(user), TYPING_SHOWN_MS));
+    this.#typing.set(user, setTimeout(() => this.#stopTyping(user), shownMs));
     lookUp(user).then(() => this.#drawTyping());
   }
 
@@ -299,11 +300,16 @@ export class RoomView {
     setText($("typing"), text);
   }
 
+  /** Says that one types: at once, and again as long as it goes on. */
   #tellTyping() {
-    const now = Date.now();
-    if (now - this.#typedAt < TYPING_SENT_MS || this.#client.state !== "connected") return;
-    this.#typedAt = now;
-    this.#client.rpc("typing.start", { room: this.room.id }).catch(() => {});
+    if (this.#typingTimer) return;
+    const wait = Math.max(0, this.#typedAt + TYPING_SENT_MS - Date.now());
+    this.#typingTimer = setTimeout(() => {
+      this.#typingTimer = null;
+      if (this.#closed || !$("draft").value.trim() || this.#client.state !== "connected") return;
+      this.#typedAt = Date.now();
+      this.#client.rpc("typing.start", { room: this.room.id }).catch(() => {});
+    }, wait);
   }
 
   // ---- the page -------------------------------------------------------------------------------
@@ -319,7 +325,6 @@ export class RoomView {
       if (!body) return draft.focus();
       draft.value = "";
       fit(draft);
-      this.#typedAt = 0;
       this.#outbox.write(this.#me.id, body);
       this.#toEnd();
       draft.focus();
