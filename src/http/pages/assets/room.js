@@ -32,14 +32,14 @@ export class RoomView {
   #read = 0;
   #stuck = true; // whether the newest message is in view
   #off = new AbortController();
-  #message;
+  #actions;
 
-  /** `message(userId)` opens a direct room with somebody. */
-  constructor(client, me, room, { message }) {
+  /** `message(userId)` opens a direct room with somebody; `heard(roomId, message)` tells of a new one. */
+  constructor(client, me, room, actions) {
     this.#client = client;
     this.#me = me;
     this.room = room;
-    this.#message = message;
+    this.#actions = actions;
   }
 
   open() {
@@ -51,13 +51,18 @@ export class RoomView {
     this.#timeline.clear();
     this.#outbox = new Outbox(this.#client, room.id, this.#timeline, (entry, answer) => {
       this.#timeline.put({ ...entry, id: answer.message_id, seq: Number(answer.seq) });
+      this.#heard(entry);
     });
     $("no-room").hidden = true;
     $("room-inner").hidden = false;
     setText($("room-title"), room.title);
+    $("composer").hidden = Boolean(room.archived_at);
+    $("room-actions").hidden = room.kind === "direct";
+    $("add-people").hidden = Boolean(room.archived_at) || !["admin", "owner"].includes(room.role);
     setNote($("room-state"), null);
     setText($("typing"), "");
     $("older").hidden = true;
+    if (room.archived_at) this.#warn("This room is archived: it can be read, and takes nothing new.");
     this.#drawPeople();
     this.#listen();
     this.#subscribe();
@@ -139,12 +144,22 @@ export class RoomView {
     if (!fresh) return;
     if (entry.kind === "message") {
       this.#stopTyping(entry.sender);
+      this.#heard(entry);
       if (this.#caught !== null) this.#caught += 1;
       lookUp(entry.sender).then((name) => announce(`${name}: ${entry.body}`));
     }
     if (atEnd) this.#toEnd();
     else $("to-end").hidden = false;
     this.#markRead();
+  }
+
+  #heard({ sender, body, at }) {
+    this.#actions.heard(this.room.id, { sender_id: sender, body, created_at: at.toISOString() });
+  }
+
+  /** Those whom the room has, as far as they are known here. */
+  get memberIds() {
+    return this.#members;
   }
 
   /** What the timeline shows of an event of the log, from history or live. */
@@ -272,7 +287,7 @@ export class RoomView {
       h("span", { class: "name" }, mine ? `${nameOf(id)} (you)` : nameOf(id), h("span", { class: "hidden" }, here ? ", here" : ", away")));
     if (!mine && this.room.kind !== "direct") {
       const button = h("button", { type: "button", class: "link", "aria-label": `Message ${nameOf(id)}` }, "Message");
-      button.addEventListener("click", () => this.#message(id));
+      button.addEventListener("click", () => this.#actions.message(id));
       row.append(button);
     }
     return row;
