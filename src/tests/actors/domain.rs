@@ -117,6 +117,17 @@ async fn one_sender_s_messages_keep_their_order() {
 }
 
 #[actix_web::test]
+async fn a_flooded_actor_lets_others_of_its_thread_run() {
+    let bench = bench(config());
+    let (flooded, other) = (bench.actor("a").await, bench.actor("b").await);
+    let last = (0..1000).map(|_| flooded.ask_now(Note("flood")).unwrap()).next_back().unwrap();
+    other.ask(Note("other"), SOON).await.unwrap();
+    last.await.unwrap();
+    let place = bench.world.events().iter().position(|event| event == "other").unwrap();
+    assert!(place < 500, "{place}");
+}
+
+#[actix_web::test]
 async fn actors_are_dealt_out_over_the_arbiters() {
     let bench = bench_on(config(), Arbiters::start(3).unwrap());
     let mut threads = HashSet::new();

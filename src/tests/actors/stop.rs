@@ -72,6 +72,15 @@ async fn a_batch_that_is_not_yet_due_is_waited_for() {
 }
 
 #[actix_web::test]
+async fn an_answer_given_elsewhere_ends_the_wait() {
+    let bench = bench(config());
+    let actor = bench.actor("a").await;
+    let answer = actor.ask_now(Elsewhere(Duration::from_millis(30))).unwrap();
+    assert_eq!(bench.domain.stop(SOON).await.drained, 1);
+    assert_eq!(answer.await, Ok(()));
+}
+
+#[actix_web::test]
 async fn replies_that_only_stopping_can_send_are_not_waited_for() {
     let bench = bench(config());
     let actor = bench.actor("a").await;

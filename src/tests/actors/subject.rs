@@ -220,6 +220,13 @@ messages! {
         state.kept.push(reply);
         cx.after(due, |state, _| for kept in state.kept.drain(..) { kept.send(7) });
     };
+    /// Notes the text now.
+    Note(&'static str) -> (), |state, Note(text), reply, _| { state.world.note(text); reply.send(()) };
+    /// Has somebody else answer, while a far-off timer is set.
+    Elsewhere(Duration) -> (), |_state, Elsewhere(after), reply, cx| {
+        cx.after(Duration::from_secs(60), |_, _| ());
+        std::thread::spawn(move || { std::thread::sleep(after); reply.send(()) });
+    };
     Quit -> (), |_state, _, reply, cx| { cx.stop(); reply.send(()) };
     /// The correlation ids in scope: in the handler, in a spawned future, in its callback.
     Correlations -> Vec<Option<String>>, |_state, _, reply, cx| {
