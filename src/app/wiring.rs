@@ -72,11 +72,11 @@ pub fn mail(config: &Config) -> FileMail {
 }
 
 fn chat_with(
+    config: &Config,
     database: &Database,
     identity: &Identity,
     signer: Signer,
     outlet: Arc<dyn chat::Outlet>,
-    config: &Config,
     registry: &Registry,
     arbiters: &Arbiters,
 ) -> Chat {
@@ -86,8 +86,7 @@ fn chat_with(
         outlet,
         people: Arc::new(identity.directory()),
         signer,
-        // A message is a command: the same bound, so that none is refused that the connection let pass.
-        limits: RoomLimits { sends_per_second: config.commands_per_second(), ..RoomLimits::default() },
+        limits: RoomLimits::from(config),
     };
     Chat::start(parts, DomainConfig::from(&config.actors), registry, arbiters)
 }
@@ -101,7 +100,7 @@ pub(super) async fn chat_at_rest(
     let signer = Signer::new(&database.signing_key().await?);
     let registry = Registry::new();
     let arbiters = Arbiters::current()?;
-    Ok(chat_with(database, identity, signer, Arc::new(Hub::new()), config, &registry, &arbiters))
+    Ok(chat_with(config, database, identity, signer, Arc::new(Hub::new()), &registry, &arbiters))
 }
 
 impl Platform {
@@ -118,7 +117,7 @@ impl Platform {
         let hub = Hub::new();
         let personal = Personal::new(hub.clone());
         let outlet = Arc::new(glue::News { hub: hub.clone(), personal: personal.clone() });
-        let chat = chat_with(&database, &identity, signer, outlet, &config, &registry, &arbiters);
+        let chat = chat_with(&config, &database, &identity, signer, outlet, &registry, &arbiters);
 
         let stores: Vec<Arc<dyn Store>> = vec![Arc::new(database), Arc::new(mail(&config))];
         let health = Arc::new(Health::new(stores, demo));
