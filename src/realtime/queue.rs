@@ -24,17 +24,17 @@ const CHUNK_BYTES: usize = 64 * 1024;
 
 /// A byte-bounded queue of whole WebSocket frames. Clones share it.
 ///
-/// What is pushed is bounded exactly. Answers are counted apart (see [`Outbound::answer`]), so that a
-/// long one does not use up the room of the live publications behind it.
+/// What is pushed is bounded exactly. Long answers are counted apart (see [`Outbound::push_long`]), so
+/// that one does not use up the room of the live publications behind it.
 #[derive(Clone)]
 pub struct Queue(Rc<RefCell<Inner>>);
 
 struct Inner {
     frames: VecDeque<Frame>,
-    /// Pushed bytes that wait.
+    /// Bytes that wait and count against the limit.
     bytes: usize,
-    /// Bytes of answers that wait.
-    answers: usize,
+    /// Bytes of long answers that wait.
+    long: usize,
     limit: usize,
     drained: u64,
     waker: Option<Waker>,
@@ -43,7 +43,7 @@ struct Inner {
 
 struct Frame {
     bytes: Bytes,
-    answer: bool,
+    long: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -61,7 +61,7 @@ impl Queue {
         Self(Rc::new(RefCell::new(Inner {
             frames: VecDeque::new(),
             bytes: 0,
-            answers: 0,
+            long: 0,
             limit,
             drained: 0,
             waker: None,
@@ -123,15 +123,15 @@ impl Inner {
     }
 
     fn take_frame(&mut self) -> Option<Bytes> {
-        let Frame { bytes, answer } = self.frames.pop_front()?;
-        *(if answer { &mut self.answers } else { &mut self.bytes }) -= bytes.len();
+        let Frame { bytes, long } = self.frames.pop_front()?;
+        *(if long { &mut self.long } else { &mut self.bytes }) -= bytes.len();
         Some(bytes)
     }
 
     fn clear(&mut self) {
         self.frames = VecDeque::new();
         self.bytes = 0;
-        self.answers = 0;
+        self.long = 0;
     }
 
     fn wake(&mut self) {
@@ -140,9 +140,9 @@ impl Inner {
         }
     }
 
-    fn put(&mut self, bytes: Bytes, answer: bool) {
-        *(if answer { &mut self.answers } else { &mut self.bytes }) += bytes.len();
-        self.frames.push_back(Frame { bytes, answer });
+    fn put(&mut self, bytes: Bytes, long: bool) {
+        *(if long { &mut self.long } else { &mut self.bytes }) += bytes.len();
+        self.frames.push_back(Frame { bytes, long });
         self.wake();
     }
 }
@@ -160,12 +160,10 @@ impl Outbound for Queue {
         }
     }
 
-    fn answer(&self, frame: Bytes) -> Pushed {
+    fn push_long(&self, frame: Bytes) -> Pushed {
         let mut inner = self.0.borrow_mut();
         if inner.phase != Phase::Open {
             Pushed::Closed
-        } else if inner.answers >= inner.limit {
-            Pushed::Overflow
         } else {
             inner.put(frame, true);
             Pushed::Queued
@@ -192,7 +190,7 @@ impl Outbound for Queue {
 
     fn queued(&self) -> usize {
         let inner = self.0.borrow();
-        inner.bytes + inner.answers
+        inner.bytes + inner.long
     }
 
     fn drained(&self) -> u64 {
@@ -304,15 +302,16 @@ mod tests {
     fn an_answer_longer_than_the_queue_is_taken_and_leaves_room_for_what_is_live() {
         let queue = Queue::new(100);
         let mut body = body(&queue);
-        assert_eq!(queue.answer(bytes(99)), Pushed::Queued);
-        assert_eq!(queue.answer(bytes(5_000)), Pushed::Queued, "the one that crosses the bound");
-        assert_eq!(queue.answer(bytes(1)), Pushed::Overflow, "and no other: the peer does not read");
-        assert_eq!(queue.push(bytes(100)), Pushed::Queued, "live publications have their own room");
-        assert_eq!(queue.push(bytes(1)), Pushed::Overflow);
-        assert_eq!(queue.queued(), 5_199);
+        assert_eq!(queue.push(bytes(60)), Pushed::Queued);
+        assert_eq!(queue.push_long(bytes(5_000)), Pushed::Queued);
+        assert_eq!(queue.push(bytes(40)), Pushed::Queued);
+        assert_eq!(queue.push(bytes(1)), Pushed::Overflow, "the rest is bounded as ever");
+        assert_eq!(queue.queued(), 5_100);
         let Poll::Ready(Some(out)) = next(&mut body) else { panic!() };
-        assert_eq!((out.len(), queue.queued()), (5_199, 0), "in order, all of it");
-        assert_eq!(queue.answer(bytes(1)), Pushed::Queued);
+        assert_eq!((out.len(), queue.queued()), (5_100, 0), "in order, all of it");
+        assert_eq!(queue.push(bytes(100)), Pushed::Queued);
+        queue.close(bytes(1), false);
+        assert_eq!(queue.push_long(bytes(1)), Pushed::Closed);
     }
 
     #[test]

@@ -25,12 +25,13 @@ impl Client {
         let cx = self.cx.clone();
         let subscribed = Channel::parse(&request.channel).is_some_and(|c| self.is_subscribed(&c));
         let beside = async move {
-            let Some(long) = cx.long_answer().await else { return };
+            let Some(turn) = cx.long_answer().await else { return };
             let read = tokio::time::timeout(STAGE_DEADLINE, read(&cx, &request, subscribed)).await;
             match read.unwrap_or(Err(RtError::INTERNAL)) {
                 Ok(LogSlice { publications, top, .. }) => {
                     let frame = reply::reply(id, &Reply::History { publications: &publications, top: &top });
-                    cx.handle.tell(ToConn::Frame(held(frame, Some(long))));
+                    let (frame, long) = held(frame, Some(turn));
+                    cx.handle.tell(if long { ToConn::Long(frame) } else { ToConn::Frame(frame) });
                 }
                 Err(error) => cx.handle.refuse(id, &error),
             }

@@ -254,8 +254,9 @@ impl Context {
     }
 }
 
-/// Ties the permit of a long answer to its bytes: it comes back when they have left the queue.
-fn held(frame: Bytes, permit: Option<OwnedSemaphorePermit>) -> Bytes {
+/// Ties the permit of a long answer to its bytes: it comes back when they have left the queue. What
+/// is not long gives the permit back at once; the second says which.
+fn held(frame: Bytes, permit: Option<OwnedSemaphorePermit>) -> (Bytes, bool) {
     struct Held(Bytes, #[allow(dead_code, reason = "its drop counts")] OwnedSemaphorePermit);
     impl AsRef<[u8]> for Held {
         fn as_ref(&self) -> &[u8] {
@@ -263,8 +264,8 @@ fn held(frame: Bytes, permit: Option<OwnedSemaphorePermit>) -> Bytes {
         }
     }
     match permit {
-        Some(permit) if frame.len() >= LONG => Bytes::from_owner(Held(frame, permit)),
-        _ => frame,
+        Some(permit) if frame.len() >= LONG => (Bytes::from_owner(Held(frame, permit)), true),
+        _ => (frame, false),
     }
 }
 

@@ -16,7 +16,7 @@ use crate::realtime::{
         errors::RtError,
         reply::{self, Reply, SubscribeResult},
     },
-    shard::message::{Completed, ToConn},
+    shard::message::{Complete, Completed, ToConn},
 };
 
 impl Client {
@@ -67,8 +67,10 @@ impl Client {
             match loaded.unwrap_or(Err(RtError::INTERNAL)) {
                 Ok(result) => {
                     let announce = cx.core.namespace(&channel).is_some_and(|n| n.options().join_leave);
-                    cx.handle.tell(ToConn::Complete {
-                        reply: held(reply::reply(id, &Reply::Subscribe(&result)), permit),
+                    let (reply, long) = held(reply::reply(id, &Reply::Subscribe(&result)), permit);
+                    cx.handle.tell(ToConn::Complete(Complete {
+                        reply,
+                        long,
                         refusal: reply::reply(id, &Reply::Error(&RtError::PERMISSION_DENIED)),
                         channels: vec![Completed {
                             top: result.top.offset,
@@ -76,7 +78,7 @@ impl Client {
                             announce,
                             channel,
                         }],
-                    });
+                    }));
                     Outcome::NOTHING
                 }
                 Err(error) => {

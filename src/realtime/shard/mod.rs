@@ -181,7 +181,11 @@ impl Shard {
         match message {
             ToConn::Frame(frame) => {
                 self.burst += frame.len();
-                self.answer(slot, frame, now);
+                self.push(slot, frame, now);
+            }
+            ToConn::Long(frame) => {
+                self.burst += frame.len();
+                self.push_long(slot, frame, now);
             }
             ToConn::Activate { user, session, expires } => {
                 if let Some(conn) = self.conn_mut(slot) {
@@ -195,9 +199,7 @@ impl Shard {
             ToConn::Attach { membership, positioned, join_leave } => {
                 self.attach(slot, membership, positioned, join_leave);
             }
-            ToConn::Complete { reply, refusal, channels } => {
-                self.complete(slot, reply, refusal, channels, now)
-            }
+            ToConn::Complete(complete) => self.complete(slot, complete, now),
             ToConn::Detach { channel } => {
                 self.detach(slot, &channel);
             }
@@ -277,9 +279,9 @@ impl Shard {
         }
     }
 
-    fn answer(&mut self, slot: u32, frame: bytes::Bytes, now: Instant) {
+    fn push_long(&mut self, slot: u32, frame: bytes::Bytes, now: Instant) {
         if let Some(conn) = self.conn(slot) {
-            let pushed = conn.out.answer(frame);
+            let pushed = conn.out.push_long(frame);
             self.pushed(slot, pushed, now);
         }
     }

@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use uuid::Uuid;
 
 use super::{
-    message::{Completed, Fanout, FanoutKind},
+    message::{Complete, Completed, Fanout, FanoutKind},
     *,
 };
 use crate::{
@@ -67,7 +67,7 @@ impl Outbound for Sink {
         }
     }
 
-    fn answer(&self, frame: Bytes) -> Pushed {
+    fn push_long(&self, frame: Bytes) -> Pushed {
         let mut state = self.0.borrow_mut();
         if state.closed {
             return Pushed::Closed;
@@ -163,11 +163,12 @@ impl Bench {
         let channel = self.channel.clone();
         self.tell(
             conn,
-            ToConn::Complete {
+            ToConn::Complete(Complete {
                 reply: frame::text(b"reply"),
+                long: false,
                 refusal: frame::text(b"refusal"),
                 channels: vec![Completed { channel, top, presence: None, announce: false }],
-            },
+            }),
         );
     }
 
