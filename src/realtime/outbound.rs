@@ -18,8 +18,13 @@ pub enum Pushed {
 
 /// A connection's way out, used from one thread.
 pub trait Outbound {
-    /// Sends a frame.
+    /// Sends a frame that the peer did not ask for; it counts against the queue's bound.
     fn push(&self, frame: Bytes) -> Pushed;
+
+    /// Sends the answer to a command of the peer's. Answers have a bound of their own, as large, and
+    /// the one that crosses it is still taken: what a client missed while it was slow may be more
+    /// than a queue holds, and the answer that makes up for it must not make it slow again.
+    fn answer(&self, frame: Bytes) -> Pushed;
 
     /// Sends a last frame and takes no more. With `discard`, what still waits is thrown away.
     fn close(&self, last: Bytes, discard: bool);

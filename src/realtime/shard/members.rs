@@ -148,7 +148,7 @@ impl Shard {
                 member.membership.enter(info.clone(), completed.announce);
             }
         }
-        self.push(slot, if whole { reply } else { refusal }, now);
+        self.answer(slot, if whole { reply } else { refusal }, now);
         for completed in channels {
             self.go_live(slot, &completed, now);
         }

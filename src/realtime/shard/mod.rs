@@ -181,7 +181,7 @@ impl Shard {
         match message {
             ToConn::Frame(frame) => {
                 self.burst += frame.len();
-                self.push(slot, frame, now);
+                self.answer(slot, frame, now);
             }
             ToConn::Activate { user, session, expires } => {
                 if let Some(conn) = self.conn_mut(slot) {
@@ -271,8 +271,21 @@ impl Shard {
     }
 
     fn push(&mut self, slot: u32, frame: bytes::Bytes, now: Instant) {
-        let Some(conn) = self.conn(slot) else { return };
-        match conn.out.push(frame) {
+        if let Some(conn) = self.conn(slot) {
+            let pushed = conn.out.push(frame);
+            self.pushed(slot, pushed, now);
+        }
+    }
+
+    fn answer(&mut self, slot: u32, frame: bytes::Bytes, now: Instant) {
+        if let Some(conn) = self.conn(slot) {
+            let pushed = conn.out.answer(frame);
+            self.pushed(slot, pushed, now);
+        }
+    }
+
+    fn pushed(&mut self, slot: u32, pushed: Pushed, now: Instant) {
+        match pushed {
             Pushed::Queued => self.observed.frames_out += 1,
             Pushed::Overflow => self.close_slot(slot, &Disconnect::SLOW, now),
             Pushed::Closed => {}

@@ -67,6 +67,15 @@ impl Outbound for Sink {
         }
     }
 
+    fn answer(&self, frame: Bytes) -> Pushed {
+        let mut state = self.0.borrow_mut();
+        if state.closed {
+            return Pushed::Closed;
+        }
+        state.frames.push(frame);
+        Pushed::Queued
+    }
+
     fn close(&self, last: Bytes, discard: bool) {
         let mut state = self.0.borrow_mut();
         if discard {
