@@ -203,7 +203,10 @@ async function run(browser) {
     await operator.locator("#heads [data-column=handled] button").click();
     await operator.locator("#heads [data-column=handled][aria-sort=descending]").waitFor();
     // A few samples later its line is a line.
-    await row.locator(".spark[aria-label*='last 5 samples']").waitFor();
+    await operator.waitForFunction((id) => {
+      const line = document.querySelector(`#actors tr[data-kind=chat_room][data-id="${id}"] .spark`);
+      return Number(/last (\d+) samples/.exec(line?.getAttribute("aria-label"))?.[1]) >= 5;
+    }, room);
     await operator.screenshot({ path: join(out, "ops.png") });
   });
 

@@ -51,12 +51,13 @@ function run(me) {
   const list = new RoomList(me, (room) => open(room));
 
   function open(room, { focus = true } = {}) {
+    // Shown first: what is not shown has no height to fit to.
+    $("chat").dataset.view = "room";
     if (view?.room.id !== room.id) {
       view?.close();
       view = new RoomView(client, me, room, { message: direct, heard: (id, message) => list.heard(id, message) });
       view.open();
     }
-    $("chat").dataset.view = "room";
     document.title = `${room.title} · Gigsy`;
     history.replaceState(null, "", `#room/${room.id}`);
     list.mark(room.id);
