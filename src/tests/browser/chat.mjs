@@ -145,8 +145,9 @@ async function run(browser) {
 
   await step("a message shows once, also to its sender", async () => {
     for (const page of [client, student]) {
+      await page.waitForFunction(() => !document.querySelector("#timeline .entry:not([data-state=logged])"));
       for (const text of [asked, answered, marked]) {
-        const times = await said(page, text).count();
+        const times = await page.locator("#timeline .body", { hasText: text }).count();
         if (times !== 1) throw new Error(`"${text}" is there ${times} times`);
       }
     }
