@@ -112,3 +112,63 @@ impl TotalDelays {
         self.sum_us.fetch_add(u64::try_from(delay.as_micros()).unwrap_or(u64::MAX), Relaxed);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const fn us(us: u64) -> Duration {
+        Duration::from_micros(us)
+    }
+
+    proptest! {
+        #[test]
+        fn a_bucket_holds_what_its_bounds_say(value in 0_u64..1 << 25) {
+            let index = bucket(us(value));
+            prop_assert!(value < upper_us(index));
+            prop_assert!(index == 0 || value >= upper_us(index - 1));
+        }
+
+        /// Never below the exact quantile, and at most twice as much.
+        #[test]
+        fn quantiles_are_right_within_a_factor_of_two(
+            mut values in proptest::collection::vec(1_u64..10_000_000, 1..200),
+        ) {
+            let recent = RecentDelays::default();
+            values.iter().for_each(|value| recent.record_in(7, us(*value)));
+            values.sort_unstable();
+            let exact = |share: usize| values[(values.len() * share).div_ceil(100).max(1) - 1];
+            let (p50, p99) = recent.quantiles_in(7).unwrap();
+            for (got, exact) in [(p50, exact(50)), (p99, exact(99))] {
+                prop_assert!(exact <= got && got <= 2 * exact, "{got} for {exact}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_window_forgets() {
+        let recent = RecentDelays::default();
+        assert_eq!(recent.quantiles_in(0), None);
+        recent.record_in(0, us(1000));
+        assert_eq!(recent.quantiles_in(0), Some((1024, 1024)));
+        assert_eq!(recent.quantiles_in(1), Some((1024, 1024)), "the half before counts");
+        assert_eq!(recent.quantiles_in(2), None, "the one before that does not");
+        recent.record_in(1, us(5));
+        assert_eq!(recent.quantiles_in(1), Some((8, 1024)));
+        recent.record_in(2, us(5));
+        assert_eq!(recent.quantiles_in(2), Some((8, 8)));
+        recent.record_in(3, us(5));
+        recent.record_in(9, us(100));
+        assert_eq!(recent.quantiles_in(9), Some((128, 128)), "a long pause clears both halves");
+    }
+
+    #[test]
+    fn the_longest_delays_share_the_last_bucket() {
+        for delay in [Duration::from_secs(34), Duration::from_secs(86_400), Duration::MAX] {
+            assert_eq!(bucket(delay), BUCKETS - 1);
+        }
+        assert_eq!(bucket(Duration::ZERO), 0);
+    }
+}

@@ -91,8 +91,9 @@ impl<B: Behavior> Clone for Domain<B> {
     }
 }
 
-/// How often a message that met a stopping actor is routed anew before its sender hears of it.
-const ROUTES: usize = 4;
+/// How often a message that met an actor just put away is routed anew before its sender hears of it.
+/// Each time takes bad luck, so this is a guard against a loop and not a limit that is met.
+const ROUTES: usize = 16;
 
 impl<B: Behavior> Domain<B> {
     /// Starts the domain's supervisor (kind `<kind>_supervisor`) on one of the placement's threads.
@@ -215,5 +216,19 @@ impl<B: Behavior> Domain<B> {
         };
         self.supervisor.stop(Duration::from_millis(200)).await;
         report
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_backoff_doubles_up_to_its_bound() {
+        let backoff = (Duration::from_millis(50), Duration::from_millis(1500));
+        let config = DomainConfig { backoff, ..DomainConfig::default() };
+        let pauses: Vec<_> = (0..8).map(|n| config.backoff_after(n).as_millis()).collect();
+        assert_eq!(pauses, [50, 50, 100, 200, 400, 800, 1500, 1500]);
+        assert_eq!(config.backoff_after(u32::MAX).as_millis(), 1500);
     }
 }

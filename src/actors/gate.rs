@@ -60,3 +60,107 @@ impl Gate {
         self.0.load(Ordering::Acquire) & CLOSED != 0
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        sync::{Barrier, atomic::AtomicU64},
+        thread,
+    };
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[derive(Clone, Copy, Debug)]
+    enum Op {
+        Enter,
+        Leave,
+        Close,
+        CloseIfEmpty,
+    }
+
+    proptest! {
+        /// Against the obvious model: a number and a flag.
+        #[test]
+        fn it_behaves_as_a_bounded_counter_with_a_door(
+            capacity in 1_u64..5,
+            ops in proptest::collection::vec(
+                prop_oneof![
+                    6 => Just(Op::Enter),
+                    4 => Just(Op::Leave),
+                    1 => Just(Op::Close),
+                    2 => Just(Op::CloseIfEmpty),
+                ],
+                0..60,
+            ),
+        ) {
+            let gate = Gate::default();
+            let (mut depth, mut closed) = (0, false);
+            for op in ops {
+                match op {
+                    Op::Enter => {
+                        let expected = match (closed, depth == capacity) {
+                            (true, _) => Err(Refusal::Closed),
+                            (false, true) => Err(Refusal::Full),
+                            (false, false) => Ok(()),
+                        };
+                        prop_assert_eq!(gate.enter(capacity), expected);
+                        depth += u64::from(expected.is_ok());
+                    }
+                    Op::Leave if depth > 0 => {
+                        gate.leave();
+                        depth -= 1;
+                    }
+                    Op::Leave => {}
+                    Op::Close => {
+                        gate.close();
+                        closed = true;
+                    }
+                    Op::CloseIfEmpty => {
+                        let expected = depth == 0 && !closed;
+                        prop_assert_eq!(gate.close_if_empty(), expected);
+                        closed |= expected;
+                    }
+                }
+                prop_assert_eq!((gate.depth(), gate.is_closed()), (depth, closed));
+            }
+        }
+    }
+
+    /// Whoever entered is inside when the door closes: it never closes on somebody.
+    #[test]
+    fn nobody_is_caught_in_the_door() {
+        for _ in 0..50 {
+            let (gate, inside) = (Gate::default(), AtomicU64::new(0));
+            let start = Barrier::new(5);
+            thread::scope(|scope| {
+                for _ in 0..4 {
+                    scope.spawn(|| {
+                        start.wait();
+                        for _ in 0..200 {
+                            match gate.enter(3) {
+                                Ok(()) => {
+                                    inside.fetch_add(1, Ordering::SeqCst);
+                                    assert!(!gate.close_if_empty(), "closed with somebody inside");
+                                    inside.fetch_sub(1, Ordering::SeqCst);
+                                    gate.leave();
+                                }
+                                Err(Refusal::Full) => thread::yield_now(),
+                                Err(Refusal::Closed) => break,
+                            }
+                        }
+                    });
+                }
+                scope.spawn(|| {
+                    start.wait();
+                    while !gate.close_if_empty() {
+                        thread::yield_now();
+                    }
+                    assert_eq!(inside.load(Ordering::SeqCst), 0);
+                });
+            });
+            assert_eq!((gate.depth(), gate.is_closed()), (0, true));
+        }
+    }
+}

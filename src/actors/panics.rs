@@ -53,3 +53,34 @@ pub fn install_panic_hook() {
         }));
     });
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_becomes_its_text() {
+        struct Bomb;
+        impl Drop for Bomb {
+            fn drop(&mut self) {
+                panic!("not this one");
+            }
+        }
+        assert_eq!(guarded(None, || 5), Ok(5));
+        assert_eq!(guarded(None, || panic!("plain")), Err::<(), _>("plain".to_owned()));
+        assert_eq!(guarded(None, || panic!("with {}", 1)), Err::<(), _>("with 1".to_owned()));
+        let odd = guarded(None, || std::panic::panic_any(Bomb));
+        assert_eq!(odd, Err::<(), _>("a panic without a message".to_owned()));
+        let long = guarded(None, || panic!("{}", "ä".repeat(10_000)));
+        assert_eq!(long.map_err(|text| text.chars().count()), Err::<(), _>(500));
+    }
+
+    #[test]
+    fn the_correlation_id_is_in_scope_and_left_by_a_panic() {
+        let id = CorrelationId::fresh();
+        let seen = guarded(Some(&id), correlation::current).unwrap();
+        assert_eq!(seen, Some(id.clone()));
+        guarded(Some(&id), || panic!("boom")).unwrap_err();
+        assert_eq!(correlation::current(), None);
+    }
+}

@@ -12,6 +12,7 @@ use std::{path::PathBuf, process::ExitCode};
 use clap::{Parser, Subcommand};
 
 use crate::{
+    actors,
     config::{self, Config},
     postgres::Database,
     telemetry,
@@ -90,6 +91,7 @@ pub fn main() -> ExitCode {
         Err(error) => return fail(&error),
     };
     let _flush = telemetry::init(&loaded.config.log);
+    actors::install_panic_hook();
     let runtime = match background_runtime() {
         Ok(runtime) => runtime,
         Err(error) => return fail(&error),

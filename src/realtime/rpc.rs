@@ -33,7 +33,8 @@ pub trait Rpc: Send + Sync + 'static {
 /// A staged command whose answer is known already.
 #[allow(clippy::async_yields_async, reason = "a first stage yields its second")]
 pub fn ready<T: Send + 'static>(answer: T) -> Staged<T> {
-    Box::pin(async move { second(async move { answer }) })
+    let waiting = second(std::future::ready(answer));
+    Box::pin(std::future::ready(waiting))
 }
 
 /// A staged command that is refused at once.

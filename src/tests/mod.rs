@@ -5,6 +5,7 @@
 mod actors;
 mod chat;
 mod house;
+mod http;
 mod identity;
 mod postgres;
 mod realtime;

@@ -1,5 +1,7 @@
 //! Chat over the real-time connection: its namespaces, and its remote procedures.
 
+#![expect(clippy::async_yields_async, reason = "a command in two stages is a future of a future")]
+
 use std::{str::FromStr, sync::Arc};
 
 use futures_util::future::BoxFuture;

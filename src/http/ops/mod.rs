@@ -104,6 +104,7 @@ pub struct ActorsQuery {
     pub q: Option<String>,
     /// The order: `kind` (the default), `depth`, `delay`, `handled`, `rejected`, `dead`, `restarts`,
     /// `panic` or `age`.
+    #[param(inline)]
     pub sort: Option<Sort>,
     /// At most so many, 1 to 5000; 1000 by default.
     #[param(minimum = 1, maximum = 5000)]

@@ -1,6 +1,6 @@
 use std::collections::BTreeSet;
 
-use actix_web::{App, http::StatusCode, test, web};
+use actix_web::{App, http::StatusCode, test as http, web};
 
 use super::*;
 
@@ -15,14 +15,14 @@ fn sources() -> impl Iterator<Item = (&'static str, &'static str)> {
 
 #[actix_web::test]
 async fn a_page_comes_with_its_policy_and_is_not_sent_twice() {
-    let app = test::init_service(
+    let app = http::init_service(
         App::new()
             .route("/verify-email", web::get().to(verify_email))
             .route("/assets/{file:.*}", web::get().to(asset)),
     )
     .await;
     let answer =
-        test::call_service(&app, test::TestRequest::get().uri("/verify-email?token=x").to_request()).await;
+        http::call_service(&app, http::TestRequest::get().uri("/verify-email?token=x").to_request()).await;
     assert_eq!(answer.status(), StatusCode::OK);
     let header = |name: &str| answer.headers().get(name).unwrap().to_str().unwrap().to_owned();
     assert_eq!(header("content-type"), HTML);
@@ -37,8 +37,8 @@ async fn a_page_comes_with_its_policy_and_is_not_sent_twice() {
         ("\"other\"".into(), StatusCode::OK),
     ] {
         let request =
-            test::TestRequest::get().uri("/verify-email").insert_header(("if-none-match", given.clone()));
-        let answer = test::call_service(&app, request.to_request()).await;
+            http::TestRequest::get().uri("/verify-email").insert_header(("if-none-match", given.clone()));
+        let answer = http::call_service(&app, request.to_request()).await;
         assert_eq!(answer.status(), status, "{given}");
         assert_eq!(answer.headers().get("etag").unwrap().to_str().unwrap(), tag);
     }
@@ -50,7 +50,7 @@ async fn a_page_comes_with_its_policy_and_is_not_sent_twice() {
         ("/assets/../mod.rs", StatusCode::NOT_FOUND),
         ("/assets/", StatusCode::NOT_FOUND),
     ] {
-        let answer = test::call_service(&app, test::TestRequest::get().uri(uri).to_request()).await;
+        let answer = http::call_service(&app, http::TestRequest::get().uri(uri).to_request()).await;
         assert_eq!(answer.status(), status, "{uri}");
     }
 }

@@ -41,6 +41,7 @@ async fn a_stuck_rebuild_blocks_nobody_else_and_is_seen() {
     }
     assert_eq!(stuck.await.unwrap().unwrap_err(), AskError::Timeout);
     assert!(bench.report("stuck").is_some(), "operators see what hangs");
+    assert!(bench.domain.live(&"stuck".to_owned()).is_none(), "and nobody takes it for one that serves");
     permit.add_permits(1);
     eventually("it comes up after all", || async { bench.domain.live(&"stuck".to_owned()).is_some() }).await;
 }
@@ -114,6 +115,17 @@ async fn one_sender_s_messages_keep_their_order() {
     let sums: Vec<_> = join_all(pending).await.into_iter().map(Result::unwrap).collect();
     assert!(sums.is_sorted() && sums.last() == Some(&500));
     bench.arbiters.stop(SOON).await;
+}
+
+#[actix_web::test]
+async fn a_flooded_actor_lets_others_of_its_thread_run() {
+    let bench = bench(config());
+    let (flooded, other) = (bench.actor("a").await, bench.actor("b").await);
+    let flood: Vec<_> = (0..1000).map(|_| flooded.ask_now(Note("flood")).unwrap()).collect();
+    other.ask(Note("other"), SOON).await.unwrap();
+    join_all(flood).await;
+    let place = bench.world.events().iter().position(|event| event == "other").unwrap();
+    assert!(place < 500, "{place}");
 }
 
 #[actix_web::test]

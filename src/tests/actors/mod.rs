@@ -4,6 +4,7 @@ mod crash;
 mod domain;
 mod observation;
 mod passivation;
+mod premises;
 mod profile;
 mod property;
 mod solo;

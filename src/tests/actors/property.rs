@@ -39,7 +39,7 @@ fn step() -> impl Strategy<Value = Step> {
 
 /// Runs the steps against one id; returns the reports of every actor that served it.
 async fn run(steps: Vec<Step>, capacity: usize) -> Result<(), TestCaseError> {
-    let intensity = (3, Duration::from_millis(5));
+    let intensity = (2, Duration::from_secs(60));
     let bench = bench(DomainConfig { capacity, intensity, ..config() });
     let id = "a".to_owned();
     let mut pending = Vec::new();
@@ -59,16 +59,16 @@ async fn run(steps: Vec<Step>, capacity: usize) -> Result<(), TestCaseError> {
             actors.push(actor.clone());
         }
         let sent = match step {
-            Step::Add => actor.ask_now(Add(1)).map(|p| pending.push(p)).map_err(SendError::from_any),
+            Step::Add => actor.ask_now(Add(1)).map(|p| pending.push(p)).map_err(SendError::emptied),
             Step::AddLater => {
                 let message = AddLater(1, Duration::from_millis(1));
-                actor.ask_now(message).map(|p| pending.push(p)).map_err(SendError::from_any)
+                actor.ask_now(message).map(|p| pending.push(p)).map_err(SendError::emptied)
             }
-            Step::Keep => actor.ask_now(Keep).map(|p| pending.push(p)).map_err(SendError::from_any),
-            Step::Release => actor.tell(Release(0)).map_err(SendError::from_any),
-            Step::Poison => actor.tell(Poison).map_err(SendError::from_any),
-            Step::PoisonLater => actor.tell(PoisonIn(Place::SpawnedFuture)).map_err(SendError::from_any),
-            Step::Quit => actor.tell(Quit).map_err(SendError::from_any),
+            Step::Keep => actor.ask_now(Keep).map(|p| pending.push(p)).map_err(SendError::emptied),
+            Step::Release => actor.tell(Release(0)).map_err(SendError::emptied),
+            Step::Poison => actor.tell(Poison).map_err(SendError::emptied),
+            Step::PoisonLater => actor.tell(PoisonIn(Place::SpawnedFuture)).map_err(SendError::emptied),
+            Step::Quit => actor.tell(Quit).map_err(SendError::emptied),
             Step::Restart | Step::Passivate | Step::Pause => {
                 match step {
                     Step::Restart => bench.domain.restart(&id).unwrap_or(()),
@@ -115,7 +115,7 @@ async fn run(steps: Vec<Step>, capacity: usize) -> Result<(), TestCaseError> {
 }
 
 impl<M> SendError<M> {
-    fn from_any(self) -> SendError<()> {
+    fn emptied(self) -> SendError<()> {
         match self {
             Self::Full(_) => SendError::Full(()),
             Self::Closed(_) => SendError::Closed(()),

@@ -33,6 +33,7 @@ pub struct World {
     /// Rebuilds of these ids wait for a permit.
     pub slow: Mutex<HashMap<String, Arc<Semaphore>>>,
     pub events: Mutex<Vec<String>>,
+    pub panic_in_rebuild: AtomicU64,
     pub panic_in_started: AtomicU64,
     pub panic_in_drop: AtomicBool,
     pub panic_in_observe: AtomicBool,
@@ -75,6 +76,10 @@ impl Behavior for Ledger {
             slow.acquire().await.unwrap().forget();
         }
         let incarnation = world.builds.fetch_add(1, SeqCst) + 1;
+        if world.panic_in_rebuild.load(SeqCst) > 0 {
+            world.panic_in_rebuild.fetch_sub(1, SeqCst);
+            panic!("boom in rebuild");
+        }
         let error = world.build_errors.lock().unwrap().pop();
         match error {
             Some(error) => Err(error),
@@ -219,6 +224,13 @@ messages! {
     Batch(Duration) -> u64, |state, Batch(due), reply, cx| {
         state.kept.push(reply);
         cx.after(due, |state, _| for kept in state.kept.drain(..) { kept.send(7) });
+    };
+    /// Notes the text now.
+    Note(&'static str) -> (), |state, Note(text), reply, _| { state.world.note(text); reply.send(()) };
+    /// Has somebody else answer, while a far-off timer is set.
+    Elsewhere(Duration) -> (), |_state, Elsewhere(after), reply, cx| {
+        cx.after(Duration::from_secs(60), |_, _| ());
+        std::thread::spawn(move || { std::thread::sleep(after); reply.send(()) });
     };
     Quit -> (), |_state, _, reply, cx| { cx.stop(); reply.send(()) };
     /// The correlation ids in scope: in the handler, in a spawned future, in its callback.

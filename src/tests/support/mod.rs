@@ -2,6 +2,7 @@
 //! honest skips.
 
 pub(crate) mod api;
+pub(crate) mod app;
 pub(crate) mod database;
 pub(crate) mod postgres_server;
 pub(crate) mod proxy;

@@ -30,6 +30,7 @@ pub enum Scope {
 pub struct RoomsQuery {
     /// The caller's own rooms (by default), or all public ones.
     #[serde(default)]
+    #[param(inline)]
     pub scope: Scope,
     /// How many items at most, 1 to 100; 50 by default.
     #[param(minimum = 1, maximum = 100)]

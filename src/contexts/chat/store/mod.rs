@@ -159,7 +159,7 @@ pub trait EventLog: Send + Sync + 'static {
     /// Up to `limit` events after a place, oldest first.
     fn since(&self, room: RoomId, after: Seq, limit: usize) -> Stored<'_, Slice>;
 
-    /// Up to `limit` messages, oldest first for [`Page::After`], else newest first. Answers
+    /// Up to `limit` messages, oldest first for `Page::After`, else newest first. Answers
     /// whether there are more in that direction.
     fn messages(&self, room: RoomId, page: Page, limit: usize) -> Stored<'_, (Vec<Event>, bool)>;
 

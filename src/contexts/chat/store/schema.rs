@@ -1,5 +1,7 @@
 //! The tables of schema `chat`, as diesel sees them.
 
+#![allow(clippy::too_many_arguments, reason = "a function of the database takes what it takes")]
+
 diesel::table! {
     chat.rooms (id) {
         id -> Uuid,

@@ -58,6 +58,8 @@ export function explain(error) {
     console.error(error);
     return "Something went wrong on this page.";
   }
+  // Nobody typed the token: what is wrong with it is wrong with the link.
+  if (error.fields.token) return "This link does not work. It was used before, has expired, or was not copied whole.";
   return error.message.replace(/^./, (c) => c.toUpperCase());
 }
 
@@ -147,7 +149,7 @@ async function offerDemo(place, done) {
   const buttons = (demo.accounts ?? []).map((account) => {
     const what = account.email.split("@")[0];
     const button = h("button", { type: "button", dataset: { demo: what } },
-      h("b", {}, `Sign in as demo ${what}`), h("span", {}, account.name ?? ""));
+      h("b", {}, `Sign in as demo ${what}`), h("span", {}, account.display_name ?? account.name ?? ""));
     button.addEventListener("click", async () => {
       button.disabled = true;
       setNote(error, null);

@@ -201,15 +201,6 @@ impl Request for CatchUp {
     type Answer = ();
 }
 
-/// Answered when everything that waited when it came has been settled.
-#[cfg(test)]
-pub struct Settle;
-
-#[cfg(test)]
-impl Request for Settle {
-    type Answer = crate::contexts::chat::model::RoomState;
-}
-
 /// Panics.
 #[cfg(test)]
 pub struct Poison;
