@@ -12,6 +12,7 @@ pub mod clock; // the time of day, injectable
 pub mod config; // defaults < gigsy.toml < environment
 pub mod contexts; // identity, chat: one folder a bounded context, all alike inside
 pub mod error; // the closed list of error kinds
+pub mod events; // between contexts: outbox, relay, consumers with an inbox
 pub mod http; // the router (every path), extractors, middleware, problem+json, health
 pub mod ids; // UUIDv7 newtypes
 pub mod ports; // capabilities shared by contexts: mail

@@ -2,6 +2,7 @@
 //! listener and a database, and stopped in order; tests start one just like `gigsy serve` does.
 
 mod demo;
+mod events;
 mod glue;
 mod wiring;
 mod workers;
@@ -11,6 +12,7 @@ use std::{io, net::TcpListener, sync::Arc, time::Duration};
 use actix_web::{App, HttpServer, dev::ServerHandle, middleware::from_fn};
 
 pub use demo::{DemoError, permit_demo, seed_demo};
+pub use events::{bus_status, provision_bus};
 use wiring::Platform;
 pub use wiring::{identity, mail};
 
@@ -35,6 +37,9 @@ pub enum StartError {
     /// The database does not answer.
     #[error("the database does not answer")]
     Database(#[from] crate::postgres::DbError),
+    /// The event bus cannot be set up.
+    #[error("the event bus cannot be set up")]
+    Bus(#[from] crate::ports::bus::BusError),
     /// Threads or the listener cannot be had.
     #[error("cannot start serving")]
     System(#[from] io::Error),
@@ -103,7 +108,7 @@ impl Server {
     }
 
     /// Stops in order: no new connections, `/readyz` says draining; sockets are closed with 3001,
-    /// paced over the drain window; HTTP ends; actors finish what they have. The database is the
+    /// paced over the drain window; HTTP ends; events that are being handled are finished; actors finish what they have. The database is the
     /// caller's to stop, last.
     pub async fn stop(self) {
         self.platform.health.draining();
@@ -113,6 +118,7 @@ impl Server {
             task.abort();
         }
         self.http.stop(true).await;
+        self.platform.events.stop(self.drain).await;
         self.platform.stop_actors(self.drain).await;
     }
 }

@@ -4,7 +4,7 @@ use std::{path::Path, sync::Arc, time::Duration, time::Instant};
 
 use actix_web::web::{self, ServiceConfig};
 
-use super::{StartError, glue};
+use super::{StartError, events, glue};
 use crate::{
     actors::{Arbiters, Domain, DomainConfig, Registry},
     clock::Clock,
@@ -17,6 +17,7 @@ use crate::{
             store::PostgresStore,
         },
     },
+    events::{Events, Parts},
     http::{
         extract::SessionLookup,
         health::Health,
@@ -44,6 +45,8 @@ pub(super) struct Platform {
     pub sessions: Domain<UserSession>,
     pub identity: Identity,
     pub chat: Chat,
+    pub events: Events,
+    pub database: Database,
     pub health: Arc<Health>,
     pub limits: Arc<Limits>,
     pub ops: Ops,
@@ -119,7 +122,16 @@ impl Platform {
         let outlet = Arc::new(glue::News { hub: hub.clone(), personal: personal.clone() });
         let chat = chat_with(&config, &database, &identity, signer, outlet, &registry, &arbiters);
 
-        let stores: Vec<Arc<dyn Store>> = vec![Arc::new(database), Arc::new(mail(&config))];
+        let parts = Parts {
+            database: database.clone(),
+            nats: events::nats(&config).await?,
+            consumers: events::consumers(),
+            settings: crate::events::Settings::default(),
+        };
+        let events = Events::start(parts, &metrics, &registry).await?;
+
+        let stores: Vec<Arc<dyn Store>> =
+            vec![Arc::new(database.clone()), events.bus(), Arc::new(mail(&config))];
         let health = Arc::new(Health::new(stores, demo));
         let ops = Ops { registry: registry.clone(), health: health.clone(), started: Instant::now() };
 
@@ -163,6 +175,8 @@ impl Platform {
             sessions,
             identity,
             chat,
+            events,
+            database,
             health,
             limits,
             ops,
@@ -183,6 +197,8 @@ impl Platform {
             .app_data(web::Data::new(lookup))
             .app_data(web::Data::new(self.identity.clone()))
             .app_data(web::Data::new(self.chat.clone()))
+            .app_data(web::Data::new(self.events.clone()))
+            .app_data(web::Data::new(self.database.clone()))
             .app_data(web::Data::new(self.realtime.clone()));
     }
 

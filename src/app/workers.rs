@@ -6,6 +6,7 @@ use tokio::task::{JoinHandle, spawn_local};
 
 use super::{Options, demo, wiring::Platform};
 use crate::{
+    events::forget_old,
     http::{limits::Limits, ops},
     telemetry::log,
 };
@@ -43,6 +44,9 @@ async fn tidy(platform: Platform) {
         tokio::time::sleep(TIDY).await;
         if let Err(error) = platform.identity.tidy().await {
             slog::warn!(log(), "could not tidy up; the next round will"; "error" => %error);
+        }
+        if let Err(error) = forget_old(&platform.database).await {
+            slog::warn!(log(), "old events stay for now"; "error" => %error);
         }
     }
 }

@@ -29,6 +29,7 @@ pub(super) async fn check(config: &Config, file: Option<&Path>) -> Result<(), Fa
             say(&format!("postgres       FAILED  {error}"));
         }
     }
+    well &= print(&app::bus_status(config).await);
     well &= print(&app::mail(config).status().await);
     if well { Ok(()) } else { Err("a store needs mending: see above".into()) }
 }

@@ -2,6 +2,7 @@
 
 mod backup;
 mod check;
+mod events;
 mod output;
 mod seed;
 mod serve;
@@ -13,6 +14,7 @@ use clap::{Parser, Subcommand};
 
 use crate::{
     actors,
+    app,
     config::{self, Config},
     postgres::Database,
     telemetry,
@@ -39,7 +41,7 @@ enum Command {
         #[arg(long)]
         demo: bool,
     },
-    /// Bring the database to this version's schema
+    /// Bring the database to this version's schema, and the bus its streams
     Migrate,
     /// Fill the database with people, rooms and history to try things with
     Seed {
@@ -59,6 +61,11 @@ enum Command {
     User {
         #[command(subcommand)]
         command: user::UserCommand,
+    },
+    /// Events between contexts: dead letters, and giving them to their consumers again
+    Events {
+        #[command(subcommand)]
+        command: events::EventsCommand,
     },
     /// Write everything the embedded stores hold into one file, also while serving
     Backup {
@@ -104,6 +111,7 @@ pub fn main() -> ExitCode {
         Command::Check { print_config: true } => check::print_config(&config),
         Command::Check { .. } => runtime.block_on(check::check(&config, loaded.file.as_deref())),
         Command::User { command } => runtime.block_on(user::run(&config, command)),
+        Command::Events { command } => runtime.block_on(events::run(&config, command)),
         Command::Backup { file } => backup::backup(&config, &file),
         Command::Restore { file } => backup::restore(&config, &file),
         Command::Version | Command::Openapi => Ok(()),
@@ -144,6 +152,12 @@ async fn migrate(config: &Config) -> Result<(), Failure> {
     match applied?.as_slice() {
         [] => say("the schema is current"),
         names => names.iter().for_each(|name| say(&format!("applied {name}"))),
+    }
+    if let Some(done) = app::provision_bus(config).await? {
+        match done.streams.as_slice() {
+            [] => say("the bus's streams are in place"),
+            names => names.iter().for_each(|name| say(&format!("made or changed stream {name}"))),
+        }
     }
     Ok(())
 }

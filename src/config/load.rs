@@ -68,6 +68,8 @@ const VARIABLES: &[(&str, &str, &str, Kind)] = &[
     ("GIGSY_POSTGRES_BIN", "database", "postgres_bin", Kind::Text),
     ("GIGSY_DATABASE_POOL", "database", "pool_size", Kind::Number),
     ("GIGSY_DATABASE_ACQUIRE_SECONDS", "database", "acquire_seconds", Kind::Number),
+    ("NATS_URL", "bus", "url", Kind::Text),
+    ("GIGSY_BUS_PREFIX", "bus", "prefix", Kind::Text),
     ("GIGSY_LOG", "log", "level", Kind::Text),
     ("GIGSY_LOG_FORMAT", "log", "format", Kind::Text),
     ("GIGSY_SESSION_DAYS", "auth", "session_days", Kind::Number),
@@ -197,6 +199,14 @@ fn check(config: &Config) -> Result<(), ConfigError> {
     {
         return bad("DATABASE_URL", "must start with postgres:// or postgresql://");
     }
+    if let Some(url) = &config.bus.url
+        && (!matches!(url.scheme(), "nats" | "tls") || url.host().is_none())
+    {
+        return bad("NATS_URL", "must be like nats://host:4222 or tls://host:4222");
+    }
+    if !config.bus.prefix.split('.').all(is_subject_word) && !config.bus.prefix.is_empty() {
+        return bad("GIGSY_BUS_PREFIX", "takes words of a-z, 0-9, - and _, joined by dots");
+    }
     for url in config.server.allowed_origins.iter().chain(&config.server.public_url) {
         if !matches!(url.scheme(), "http" | "https") || url.host().is_none() {
             return bad("GIGSY_PUBLIC_URL or GIGSY_ALLOWED_ORIGINS", "takes http:// or https:// URLs");
@@ -243,6 +253,10 @@ fn check(config: &Config) -> Result<(), ConfigError> {
     Ok(())
 }
 
+fn is_subject_word(word: &str) -> bool {
+    !word.is_empty() && word.bytes().all(|b| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_'))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -274,6 +288,8 @@ mod tests {
             (vec![("GIGSY_DATABASE_POOL", "many")], "", "GIGSY_DATABASE_POOL"),
             (vec![("GIGSY_DATABASE_POOL", "-1")], "", "GIGSY_DATABASE_POOL"),
             (vec![("DATABASE_URL", "mysql://x")], "", "DATABASE_URL"),
+            (vec![("NATS_URL", "http://127.0.0.1:4222")], "", "NATS_URL"),
+            (vec![("GIGSY_BUS_PREFIX", "a..b")], "", "GIGSY_BUS_PREFIX"),
             (vec![("GIGSY_LISTENN", "127.0.0.1:1")], "", "GIGSY_LISTENN"),
             (vec![("GIGSY_ALLOWED_ORIGINS", "not a url")], "", "GIGSY_ALLOWED_ORIGINS"),
             (vec![("GIGSY_LOG", "loud")], "", "GIGSY_LOG"),
@@ -294,7 +310,11 @@ mod tests {
 
     #[test]
     fn no_secret_is_printed() {
-        let config = with(&[("DATABASE_URL", "postgres://u:s3cret@h/db?password=s3cret")], "").unwrap();
+        let secrets = [
+            ("DATABASE_URL", "postgres://u:s3cret@h/db?password=s3cret"),
+            ("NATS_URL", "nats://u:s3cret@h:4222"),
+        ];
+        let config = with(&secrets, "").unwrap();
         let shown = toml::to_string(&config).unwrap();
         assert!(!shown.contains("s3cret"), "{shown}");
     }

@@ -19,6 +19,8 @@ pub struct Config {
     pub data: DataConfig,
     /// The relational store.
     pub database: DatabaseConfig,
+    /// The event bus.
+    pub bus: BusConfig,
     /// Log lines.
     pub log: LogConfig,
     /// Sessions and passwords.
@@ -74,6 +76,17 @@ pub struct DatabaseConfig {
     pub pool_size: usize,
     /// `GIGSY_DATABASE_ACQUIRE_SECONDS`: how long a request waits for one.
     pub acquire_seconds: u64,
+}
+
+/// The event bus.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct BusConfig {
+    /// `NATS_URL`: a NATS server with JetStream, ≥ 2.10; unset means in process. May hold a secret.
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "mask_url")]
+    pub url: Option<Url>,
+    /// `GIGSY_BUS_PREFIX`: before subjects and stream names, for a NATS that others use too.
+    pub prefix: String,
 }
 
 /// Log lines.

@@ -21,10 +21,13 @@ use super::{
     extract::{ClientAddr, session_credential},
     limits::{Allowance, Limits},
 };
-use crate::telemetry::{
-    correlation::{self, CorrelationId},
-    log,
-    metrics::Metrics,
+use crate::{
+    events,
+    telemetry::{
+        correlation::{self, CorrelationId},
+        log,
+        metrics::Metrics,
+    },
 };
 
 /// The header that carries the correlation id, both ways.
@@ -68,29 +71,45 @@ pub async fn observe<B: MessageBody + 'static>(
         .and_then(|v| v.to_str().ok())
         .and_then(CorrelationId::parse)
         .unwrap_or_else(CorrelationId::fresh);
-    correlation::scope(id.clone(), async move {
-        let started = Instant::now();
-        let method = req.method().clone();
-        let metrics = req.app_data::<web::Data<HttpMetrics>>().cloned();
-        let mut response = guard(req, next).await?;
-        // The matched pattern, never the raw path: ids would make a series each.
-        let route = response.request().match_pattern().unwrap_or_else(|| "unmatched".into());
-        let status = response.status();
-        if let Ok(value) = HeaderValue::from_str(id.as_str()) {
-            response.headers_mut().insert(CORRELATION, value);
-        }
-        secure(&mut response);
-        let elapsed = started.elapsed();
-        if let Some(metrics) = metrics {
-            metrics.requests.with_label_values(&[method.as_str(), &route, status.as_str()]).inc();
-            metrics.seconds.with_label_values(&[method.as_str(), &route]).observe(elapsed.as_secs_f64());
-        }
-        slog::debug!(log(), "request";
+    let traceparent = trace_context(&req);
+    correlation::scope(
+        id.clone(),
+        events::traced(traceparent, async move {
+            let started = Instant::now();
+            let method = req.method().clone();
+            let metrics = req.app_data::<web::Data<HttpMetrics>>().cloned();
+            let mut response = guard(req, next).await?;
+            // The matched pattern, never the raw path: ids would make a series each.
+            let route = response.request().match_pattern().unwrap_or_else(|| "unmatched".into());
+            let status = response.status();
+            if let Ok(value) = HeaderValue::from_str(id.as_str()) {
+                response.headers_mut().insert(CORRELATION, value);
+            }
+            secure(&mut response);
+            let elapsed = started.elapsed();
+            if let Some(metrics) = metrics {
+                metrics.requests.with_label_values(&[method.as_str(), &route, status.as_str()]).inc();
+                metrics.seconds.with_label_values(&[method.as_str(), &route]).observe(elapsed.as_secs_f64());
+            }
+            slog::debug!(log(), "request";
             "method" => method.as_str(), "route" => route, "status" => status.as_u16(),
             "ms" => elapsed.as_secs_f64() * 1000.0);
-        Ok(response)
-    })
+            Ok(response)
+        }),
+    )
     .await
+}
+
+/// W3C trace context, if the request brings one of the form `00-<32 hex>-<16 hex>-<2 hex>`: events
+/// that the request causes carry it on.
+fn trace_context(req: &ServiceRequest) -> Option<String> {
+    let text = req.headers().get("traceparent")?.to_str().ok()?;
+    let widths = [2, 32, 16, 2];
+    let parts: Vec<&str> = text.split('-').collect();
+    let hex = |part: &str| part.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
+    let fits = parts.len() == widths.len()
+        && parts.iter().zip(widths).all(|(part, width)| part.len() == width && hex(part));
+    fits.then(|| text.to_owned())
 }
 
 /// The rate limit of the API and the origin check of everything unsafe.

@@ -25,7 +25,7 @@ use crate::{contexts, error::FieldError};
     components(schemas(ProblemBody, FieldError)),
     paths(
         super::health::healthz, super::health::readyz, super::health::metrics, super::health::demo,
-        super::ops::actors, super::ops::restart, super::ops::system,
+        super::ops::actors, super::ops::restart, super::ops::system, super::ops::trace,
     ),
     tags(
         (name = "auth", description = "Accounts, sign-in, sessions"),

@@ -93,5 +93,6 @@ routes! {
 
     "/api/v1/ops/actors" => { GET ops::actors }
     "/api/v1/ops/actors/{kind}/{id}/restart" => { POST ops::restart }
+    "/api/v1/ops/trace/{correlation_id}" => { GET ops::trace }
     "/api/v1/ops/system" => { GET ops::system }
 }

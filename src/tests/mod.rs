@@ -4,6 +4,7 @@
 
 mod actors;
 mod chat;
+mod events;
 mod house;
 mod http;
 mod identity;

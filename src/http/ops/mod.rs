@@ -14,8 +14,10 @@ use crate::{
 };
 
 mod channel;
+mod trace;
 
 pub use channel::{OpsChannel, publish_every_second};
+pub use trace::{__path_trace, trace};
 
 /// What the operators' handlers read.
 #[derive(Clone)]

@@ -11,6 +11,7 @@ use super::{
 };
 use crate::{
     contexts::identity::{
+        events,
         model::{Account, Email, OneTimePurpose, Person, ProfileChange},
         store::{
             Changed, Credentials, InsertAccount, StoreError, Stored,
@@ -21,8 +22,12 @@ use crate::{
 };
 
 pub(super) async fn insert(conn: &mut AsyncPgConnection, new: &InsertAccount) -> Stored<()> {
-    diesel::insert_into(users::table).values(NewUserRow::from(new)).execute(conn).await?;
-    Ok(())
+    conn.transaction(async |conn| {
+        diesel::insert_into(users::table).values(NewUserRow::from(new)).execute(conn).await?;
+        events::registered(conn, &new.account).await?;
+        Ok(())
+    })
+    .await
 }
 
 pub(super) async fn of_id(conn: &mut AsyncPgConnection, id: UserId) -> Stored<Option<Credentials>> {

@@ -11,6 +11,7 @@ use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl};
 use super::{lockout, rows::UserRow, sessions};
 use crate::{
     contexts::identity::{
+        events,
         lockout::key,
         model::{Account, Email},
         store::{
@@ -69,18 +70,18 @@ pub(super) async fn erase_due(
     now: DateTime<Utc>,
 ) -> Stored<Vec<(UserId, Vec<SessionId>)>> {
     conn.transaction(async |conn| {
-        let due: Vec<(UserId, Option<String>)> = users::table
+        let due: Vec<(UserId, Option<String>, Option<DateTime<Utc>>)> = users::table
             .filter(users::deletion_due_at.le(now))
             .filter(users::erased_at.is_null())
             .order(users::deletion_due_at)
             .limit(BATCH)
-            .select((users::id, users::email))
+            .select((users::id, users::email, users::deletion_due_at))
             .for_update()
             .skip_locked()
             .load(conn)
             .await?;
         let mut erased = Vec::with_capacity(due.len());
-        for (id, email) in due {
+        for (id, email, due_at) in due {
             if let Some(email) = email {
                 let key = key(&Email::stored(email));
                 lockout::forget(conn, &key).await?;
@@ -88,7 +89,7 @@ pub(super) async fn erase_due(
             }
             diesel::delete(links::table).filter(links::user_id.eq(id)).execute(conn).await?;
             let ended = sessions::end_all(conn, id, None).await?;
-            diesel::update(users::table)
+            let version = diesel::update(users::table)
                 .filter(users::id.eq(id))
                 .set((
                     users::email.eq(None::<String>),
@@ -102,8 +103,10 @@ pub(super) async fn erase_due(
                     users::version.eq(users::version + 1),
                     users::erased_at.eq(now),
                 ))
-                .execute(conn)
+                .returning(users::version)
+                .get_result(conn)
                 .await?;
+            events::erasure_requested(conn, id, version, due_at).await?;
             erased.push((id, ended));
         }
         Ok::<_, StoreError>(erased)

@@ -1,0 +1,1 @@
+DROP TABLE platform.dead_letters, platform.inbox, platform.bus_positions, platform.consumers, platform.outbox;

@@ -1,0 +1,351 @@
+//! From the inboxes to the consumers: one transaction an event, one event of an aggregate at a time.
+
+use std::{any::Any, panic::AssertUnwindSafe, sync::Arc, time::Duration};
+
+use diesel::{
+    ExpressionMethods, OptionalExtension, QueryDsl, QueryableByName,
+    sql_types::{BigInt, Bool, Text},
+};
+use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl};
+use futures_util::{FutureExt, StreamExt, stream};
+use tokio::sync::watch;
+use uuid::Uuid;
+
+use super::{
+    AfterCommit, ConsumeError, Consumer, Envelope, Settings, inlet::Inboxes, letters, metrics::EventMetrics,
+    record::caused_by, schema::inbox, stopped,
+};
+use crate::{
+    postgres::{Database, DbError},
+    telemetry::{
+        correlation::{self, CorrelationId},
+        log,
+    },
+};
+
+/// Aggregates looked up at once.
+const HEADS: i64 = 64;
+/// Events of one aggregate in a row before the others get their turn.
+const IN_A_ROW: usize = 64;
+/// How long to the next look when nothing arrives: for retries that fall due, and other nodes' work.
+const LOOK: Duration = Duration::from_millis(250);
+/// Pause while the database is away.
+const PAUSE: Duration = Duration::from_millis(500);
+
+/// One consumer's worker.
+pub(super) struct Dispatcher {
+    pub database: Database,
+    pub consumer: Arc<dyn Consumer>,
+    pub inboxes: Arc<Inboxes>,
+    pub settings: Settings,
+    pub metrics: EventMetrics,
+}
+
+/// Which events keep their order.
+#[derive(Clone, diesel::Queryable, QueryableByName)]
+struct Line {
+    #[diesel(sql_type = Text)]
+    context: String,
+    #[diesel(sql_type = Text)]
+    aggregate: String,
+}
+
+#[derive(diesel::Queryable)]
+struct Waiting {
+    event_id: Uuid,
+    envelope: Option<serde_json::Value>,
+    attempts: i32,
+    due: bool,
+}
+
+/// What became of the next event of a line.
+enum Step {
+    /// It took effect.
+    Handled,
+    /// There is none, it is not due, or another node has it in hand.
+    Nothing,
+    /// It failed, and what is to be done about it is done.
+    Failed,
+}
+
+/// Why a transaction was undone.
+enum Undone {
+    Db(DbError),
+    Consumer {
+        event: Box<Envelope>,
+        attempts: i32,
+        error: ConsumeError,
+    },
+    /// The row holds no event: it can only be put aside.
+    Unreadable {
+        event_id: Uuid,
+        attempts: i32,
+        error: String,
+    },
+}
+
+impl From<diesel::result::Error> for Undone {
+    fn from(error: diesel::result::Error) -> Self {
+        Self::Db(error.into())
+    }
+}
+
+impl Dispatcher {
+    pub async fn run(self, mut stop: watch::Receiver<bool>) {
+        let this = Arc::new(self);
+        loop {
+            let arrived = this.inboxes.arrived.notified();
+            tokio::pin!(arrived);
+            // From here on nothing that arrives is missed.
+            arrived.as_mut().enable();
+            let worked = this.round(&stop).await;
+            if *stop.borrow() {
+                return;
+            }
+            let wait = match worked {
+                Ok(true) => continue,
+                Ok(false) => LOOK,
+                Err(error) => {
+                    slog::warn!(log(), "an inbox cannot be read; its events wait";
+                        "consumer" => this.consumer.name(), "error" => %error);
+                    PAUSE
+                }
+            };
+            tokio::select! {
+                biased;
+                () = stopped(&mut stop) => return,
+                () = arrived => {}
+                () = tokio::time::sleep(wait) => {}
+            }
+        }
+    }
+
+    /// Works off the lines whose next event is due; whether any was handled.
+    async fn round(self: &Arc<Self>, stop: &watch::Receiver<bool>) -> Result<bool, DbError> {
+        let lines = self.lines().await?;
+        let work = stream::iter(lines).map(|line| {
+            let this = self.clone();
+            let stop = stop.clone();
+            async move { this.line(&line, &stop).await }
+        });
+        let mut any = false;
+        let mut done = work.buffer_unordered(self.settings.concurrency.max(1));
+        while let Some(handled) = done.next().await {
+            any |= handled?;
+        }
+        Ok(any)
+    }
+
+    async fn lines(&self) -> Result<Vec<Line>, DbError> {
+        let mut conn = self.database.conn().await?;
+        let lines = diesel::sql_query(
+            "select i.context, i.aggregate from platform.inbox i \
+             where i.consumer = $1 and i.handled_at is null and i.died_at is null and i.next_at <= now() \
+             and not exists (select from platform.inbox e where e.consumer = i.consumer \
+                 and e.context = i.context and e.aggregate = i.aggregate and e.seq < i.seq \
+                 and e.handled_at is null and e.died_at is null) \
+             order by i.seq limit $2",
+        )
+        .bind::<Text, _>(self.consumer.name())
+        .bind::<BigInt, _>(HEADS)
+        .load(&mut conn)
+        .await?;
+        Ok(lines)
+    }
+
+    async fn line(&self, line: &Line, stop: &watch::Receiver<bool>) -> Result<bool, DbError> {
+        let mut any = false;
+        for _ in 0..IN_A_ROW {
+            if *stop.borrow() {
+                break;
+            }
+            match self.step(line).await? {
+                Step::Handled => any = true,
+                Step::Failed | Step::Nothing => break,
+            }
+        }
+        Ok(any)
+    }
+
+    async fn step(&self, line: &Line) -> Result<Step, DbError> {
+        let name = self.consumer.name();
+        let mut conn = self.database.conn().await?;
+        let done = conn
+            .transaction(async |conn| {
+                if !take_turn(conn, name, line).await? {
+                    return Ok(None);
+                }
+                let Some(waiting) = next(conn, name, line).await?.filter(|waiting| waiting.due) else {
+                    return Ok(None);
+                };
+                let Waiting { event_id, envelope, attempts, .. } = waiting;
+                let event = match Envelope::from_json(envelope.unwrap_or_default()) {
+                    Ok(event) => Box::new(event),
+                    Err(error) => {
+                        return Err(Undone::Unreadable { event_id, attempts, error: error.to_string() });
+                    }
+                };
+                match self.handle(conn, &event).await {
+                    Ok(after) => {
+                        diesel::update(inbox::table.find((name, event_id)))
+                            .set((
+                                inbox::handled_at.eq(diesel::dsl::now),
+                                inbox::attempts.eq(attempts + 1),
+                                inbox::envelope.eq(None::<serde_json::Value>),
+                                inbox::error.eq(None::<String>),
+                            ))
+                            .execute(conn)
+                            .await?;
+                        Ok(Some((event, after)))
+                    }
+                    Err(error) => Err(Undone::Consumer { event, attempts, error }),
+                }
+            })
+            .await;
+        match done {
+            Ok(None) => Ok(Step::Nothing),
+            Ok(Some((event, after))) => {
+                self.metrics.handled.with_label_values(&[name]).inc();
+                self.run_after(&event, after);
+                Ok(Step::Handled)
+            }
+            Err(Undone::Db(error)) => Err(error),
+            Err(Undone::Consumer { error: ConsumeError::Db(error), .. }) if error.is_unavailable() => {
+                Err(error)
+            }
+            Err(Undone::Consumer { event, attempts, error }) => {
+                let last = matches!(error, ConsumeError::Reject(_));
+                self.failed(&mut conn, event.id, attempts + 1, &explain(&error), last).await?;
+                Ok(Step::Failed)
+            }
+            Err(Undone::Unreadable { event_id, attempts, error }) => {
+                self.failed(&mut conn, event_id, attempts + 1, &error, true).await?;
+                Ok(Step::Failed)
+            }
+        }
+    }
+
+    /// The consumer's part, under the event's correlation id, bounded in time, its panics caught.
+    async fn handle(
+        &self,
+        conn: &mut AsyncPgConnection,
+        event: &Envelope,
+    ) -> Result<AfterCommit, ConsumeError> {
+        let id = CorrelationId::parse(&event.correlation_id).unwrap_or_else(CorrelationId::fresh);
+        let work = AssertUnwindSafe(self.consumer.handle(conn, event)).catch_unwind();
+        let bounded = tokio::time::timeout(self.settings.handle_within, work);
+        match correlation::scope(id, caused_by(event, bounded)).await {
+            Ok(Ok(done)) => done,
+            Ok(Err(panic)) => Err(ConsumeError::Retry(format!("panicked: {}", panic_message(&*panic)))),
+            Err(_) => Err(ConsumeError::Retry("it took too long".to_owned())),
+        }
+    }
+
+    fn run_after(&self, event: &Envelope, after: AfterCommit) {
+        let id = CorrelationId::parse(&event.correlation_id).unwrap_or_else(CorrelationId::fresh);
+        correlation::sync_scope(id, || {
+            slog::debug!(log(), "event handled"; "consumer" => self.consumer.name(), "event_id" => %event.id,
+                "subject" => &event.subject, "aggregate" => &event.aggregate);
+            for step in after.into_steps() {
+                if std::panic::catch_unwind(AssertUnwindSafe(step)).is_err() {
+                    slog::error!(log(), "what follows an event panicked"; "consumer" => self.consumer.name(),
+                        "event_id" => %event.id);
+                }
+            }
+        });
+    }
+
+    /// Notes a failure: later again, or a dead letter. Whoever else handled it meanwhile was right.
+    async fn failed(
+        &self,
+        conn: &mut AsyncPgConnection,
+        event_id: Uuid,
+        attempts: i32,
+        error: &str,
+        last: bool,
+    ) -> Result<(), DbError> {
+        let name = self.consumer.name();
+        if last || attempts >= self.settings.attempts {
+            slog::error!(log(), "an event became a dead letter"; "consumer" => name, "event_id" => %event_id,
+                "attempts" => attempts, "error" => error);
+            if letters::bury(conn, name, event_id, attempts, error).await? {
+                self.metrics.dead.with_label_values(&[name]).inc();
+            }
+            return Ok(());
+        }
+        let wait = self.settings.backoff_after(attempts);
+        slog::warn!(log(), "an event is tried again"; "consumer" => name, "event_id" => %event_id,
+            "attempts" => attempts, "in_ms" => wait.as_millis() as u64, "error" => error);
+        self.metrics.retried.with_label_values(&[name]).inc();
+        diesel::sql_query(
+            "update platform.inbox set attempts = $3, error = $4, next_at = now() + $5 * interval '1 millisecond' \
+             where consumer = $1 and event_id = $2 and handled_at is null and died_at is null",
+        )
+        .bind::<Text, _>(name)
+        .bind::<diesel::sql_types::Uuid, _>(event_id)
+        .bind::<diesel::sql_types::Integer, _>(attempts)
+        .bind::<Text, _>(error)
+        .bind::<BigInt, _>(i64::try_from(wait.as_millis()).unwrap_or(i64::MAX))
+        .execute(conn)
+        .await?;
+        Ok(())
+    }
+}
+
+/// One node at a time works on a line.
+async fn take_turn(conn: &mut AsyncPgConnection, consumer: &str, line: &Line) -> Result<bool, Undone> {
+    #[derive(QueryableByName)]
+    struct Turn {
+        #[diesel(sql_type = Bool)]
+        mine: bool,
+    }
+    let key = format!("{consumer}/{}/{}", line.context, line.aggregate);
+    let turn: Turn = diesel::sql_query("select pg_try_advisory_xact_lock(hashtextextended($1, 3)) as mine")
+        .bind::<Text, _>(key)
+        .get_result(conn)
+        .await?;
+    Ok(turn.mine)
+}
+
+/// The first event of the line that is not done, due or not.
+async fn next(conn: &mut AsyncPgConnection, consumer: &str, line: &Line) -> Result<Option<Waiting>, Undone> {
+    let next = inbox::table
+        .filter(inbox::consumer.eq(consumer))
+        .filter(inbox::context.eq(&line.context))
+        .filter(inbox::aggregate.eq(&line.aggregate))
+        .filter(inbox::handled_at.is_null())
+        .filter(inbox::died_at.is_null())
+        .order(inbox::seq)
+        .select((
+            inbox::event_id,
+            inbox::envelope,
+            inbox::attempts,
+            diesel::dsl::sql::<Bool>("next_at <= now()"),
+        ))
+        .first(conn)
+        .await
+        .optional()?;
+    Ok(next)
+}
+
+/// The error with what lies behind it; kept for operators.
+fn explain(error: &ConsumeError) -> String {
+    let mut text = error.to_string();
+    let mut cause = std::error::Error::source(error);
+    while let Some(error) = cause {
+        let said = error.to_string();
+        if !text.contains(&said) {
+            text = format!("{text}: {said}");
+        }
+        cause = error.source();
+    }
+    text.chars().take(2_000).collect()
+}
+
+fn panic_message(panic: &(dyn Any + Send)) -> String {
+    panic
+        .downcast_ref::<&str>()
+        .map(|text| (*text).to_owned())
+        .or_else(|| panic.downcast_ref::<String>().cloned())
+        .unwrap_or_else(|| "(no message)".to_owned())
+}

@@ -1,0 +1,3 @@
+//! Events between contexts, over every bus.
+
+mod outbox;

@@ -1,0 +1,6 @@
+//! From the outbox over the bus into the inboxes.
+
+mod contract;
+mod nats;
+mod property;
+mod world;
