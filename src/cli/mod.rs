@@ -13,8 +13,7 @@ use std::{path::PathBuf, process::ExitCode};
 use clap::{Parser, Subcommand};
 
 use crate::{
-    actors,
-    app,
+    actors, app,
     config::{self, Config},
     postgres::Database,
     telemetry,
