@@ -83,11 +83,11 @@ pub fn mail(config: &Config) -> FileMail {
 }
 
 fn chat_with(
+    config: &Config,
     database: &Database,
     identity: &Identity,
     signer: Signer,
     outlet: Arc<dyn chat::Outlet>,
-    config: DomainConfig,
     registry: &Registry,
     arbiters: &Arbiters,
 ) -> Chat {
@@ -97,9 +97,9 @@ fn chat_with(
         outlet,
         people: Arc::new(identity.directory()),
         signer,
-        limits: RoomLimits::default(),
+        limits: RoomLimits::from(config),
     };
-    Chat::start(parts, config, registry, arbiters)
+    Chat::start(parts, DomainConfig::from(&config.actors), registry, arbiters)
 }
 
 /// Chat without anybody connected, for commands. Needs an actix system.
@@ -111,8 +111,7 @@ pub(super) async fn chat_at_rest(
     let signer = Signer::new(&database.signing_key().await?);
     let registry = Registry::new();
     let arbiters = Arbiters::current()?;
-    let domain = DomainConfig::from(&config.actors);
-    Ok(chat_with(database, identity, signer, Arc::new(Hub::new()), domain, &registry, &arbiters))
+    Ok(chat_with(config, database, identity, signer, Arc::new(Hub::new()), &registry, &arbiters))
 }
 
 fn gigs_with(database: &Database, ledger: &Ledger, signer: Signer) -> Gigs {
@@ -157,7 +156,7 @@ impl Platform {
         let hub = Hub::new();
         let personal = Personal::new(hub.clone());
         let outlet = Arc::new(glue::News { hub: hub.clone(), personal: personal.clone() });
-        let chat = chat_with(&database, &identity, signer, outlet, domain, &registry, &arbiters);
+        let chat = chat_with(&config, &database, &identity, signer, outlet, &registry, &arbiters);
 
         let (ledger, sandbox) = ledger_with(&config, &database).await?;
         let idempotency = Idempotency::new(database.clone(), Clock::system());
