@@ -7,6 +7,7 @@ mod chat;
 mod events;
 mod gigs;
 mod house;
+mod http;
 mod idempotency;
 mod identity;
 mod ledger;
