@@ -336,7 +336,8 @@ mod tests {
         assert!(machine(&[Door::Open, Door::Shut, Door::Walled], &[Door::Walled]).flaws().is_empty());
         let trapped = machine(&[Door::Open, Door::Shut, Door::Walled], &[Door::Shut]).flaws();
         assert!(trapped.iter().any(|flaw| flaw.contains("Walled has no exit")), "{trapped:?}");
-        let orphan = machine(&[Door::Open, Door::Shut, Door::Walled, Door::Gone], &[Door::Walled, Door::Gone]);
+        let orphan =
+            machine(&[Door::Open, Door::Shut, Door::Walled, Door::Gone], &[Door::Walled, Door::Gone]);
         assert_eq!(orphan.flaws(), ["door: nothing leads to Gone"]);
     }
 }

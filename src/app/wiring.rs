@@ -126,10 +126,7 @@ pub(super) async fn gigs_at_rest(config: &Config, database: &Database) -> Result
     Ok(gigs_with(database, &ledger, Signer::new(&database.signing_key().await?)))
 }
 
-async fn ledger_with(
-    config: &Config,
-    database: &Database,
-) -> Result<(Ledger, Option<Sandbox>), StartError> {
+async fn ledger_with(config: &Config, database: &Database) -> Result<(Ledger, Option<Sandbox>), StartError> {
     let (payments, sandbox) = super::money::payments(config, database).await?;
     let ledger = Ledger::new(ledger::Parts {
         database: database.clone(),

@@ -36,7 +36,9 @@ async fn prepare(platform: Platform, options: Options) {
         slog::warn!(log(), "the first sign-in will be slow"; "error" => %error);
     }
     if options.demo {
-        while let Err(error) = demo::fill(&platform.identity, &platform.chat, &platform.gigs, &|_, _, _| {}).await {
+        while let Err(error) =
+            demo::fill(&platform.identity, &platform.chat, &platform.gigs, &|_, _, _| {}).await
+        {
             slog::error!(log(), "the demo data is not in place"; "error" => %error);
             tokio::time::sleep(RETRY).await;
         }

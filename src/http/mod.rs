@@ -1,8 +1,8 @@
 //! HTTP: every path is in [`router`]; a path's handler names its context.
 
 pub mod extract; // what a handler's parameters are: Json, Query, SignedIn, OperatorOnly, IfMatch, Page
-pub mod idempotency; // Idempotency-Key on POST
 pub mod health; // liveness, readiness, metrics
+pub mod idempotency; // Idempotency-Key on POST
 pub mod limits; // rate limits and their headers
 pub mod middleware; // correlation, access log, security headers, origin check
 pub mod openapi; // the API document
@@ -12,7 +12,9 @@ pub mod pages; // what the binary serves to people
 pub mod problem; // RFC 9457
 pub mod router; // every path
 
-pub use extract::{ClientAddr, IfMatch, Json, OptionalJson, OperatorOnly, Page, PageQuery, Query, SignedIn, etag};
+pub use extract::{
+    ClientAddr, IfMatch, Json, OperatorOnly, OptionalJson, Page, PageQuery, Query, SignedIn, etag,
+};
 pub use idempotency::{IdempotencyKey, Idempotent};
 pub use problem::Problem;
 

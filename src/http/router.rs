@@ -10,7 +10,10 @@ use actix_web::{
 
 use super::{Problem, health, openapi, ops, pages};
 use crate::{
-    contexts::{chat::handlers as chat, gigs::handlers as gigs, identity::handlers as identity, ledger::handlers as ledger},
+    contexts::{
+        chat::handlers as chat, gigs::handlers as gigs, identity::handlers as identity,
+        ledger::handlers as ledger,
+    },
     error::ErrorKind,
     realtime,
 };

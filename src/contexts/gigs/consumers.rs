@@ -50,11 +50,16 @@ impl Consumer for News {
             let live = self.live.clone();
             match aggregate {
                 "gig" | "application" => {
-                    let Some(id) = id(&event.data, "gig_id").map(GigId) else { return Ok(AfterCommit::nothing()) };
+                    let Some(id) = id(&event.data, "gig_id").map(GigId) else {
+                        return Ok(AfterCommit::nothing());
+                    };
                     // Read now, not when it happened: counters never show an older state than one
                     // that was shown before.
-                    let Some(gig) = store::gigs::load(conn, id).await? else { return Ok(AfterCommit::nothing()) };
-                    let view = GigView::of(gig, &[]).map_err(|error| ConsumeError::Reject(error.to_string()))?;
+                    let Some(gig) = store::gigs::load(conn, id).await? else {
+                        return Ok(AfterCommit::nothing());
+                    };
+                    let view =
+                        GigView::of(gig, &[]).map_err(|error| ConsumeError::Reject(error.to_string()))?;
                     Ok(AfterCommit::run(move || tell_of_gig(&live, sort, &view)))
                 }
                 _ => {
@@ -159,7 +164,9 @@ fn words(event: &Envelope) -> Option<String> {
     let milestone = || format!("“{}”", text("title"));
     let amount = || {
         let money = event.data.get("amount").cloned().unwrap_or_default();
-        serde_json::from_value::<crate::money::Money>(money).map(|money| money.to_string()).unwrap_or_default()
+        serde_json::from_value::<crate::money::Money>(money)
+            .map(|money| money.to_string())
+            .unwrap_or_default()
     };
     let note = || match text("note").as_str() {
         "" => String::new(),
@@ -181,7 +188,11 @@ fn words(event: &Envelope) -> Option<String> {
         "milestone.approved" => format!("{} was approved.", milestone()),
         "milestone.released" => format!("{} for {} was released.", amount(), milestone()),
         "milestone.refund_requested" => {
-            format!("The client wants {} for {} back. Agree, or open a dispute within 7 days.", amount(), milestone())
+            format!(
+                "The client wants {} for {} back. Agree, or open a dispute within 7 days.",
+                amount(),
+                milestone()
+            )
         }
         "milestone.refunded" => format!("{} for {} went back to the client.", amount(), milestone()),
         "dispute.opened" => format!("A dispute about {} was opened; an operator looks into it.", milestone()),

@@ -5,9 +5,7 @@ use diesel_async::RunQueryDsl;
 use super::world::{World, person};
 use crate::{
     contexts::{
-        gigs::{
-            ContractState, GigState, GigsError, MilestoneState, PaymentState, ReviewForm, RulingForm,
-        },
+        gigs::{ContractState, GigState, GigsError, MilestoneState, PaymentState, ReviewForm, RulingForm},
         ledger,
     },
     error::Fault,

@@ -82,7 +82,10 @@ async fn the_documented_calls_answer_as_documented() {
     assert!(status == 200 && skills["items"].as_array().unwrap().len() > 40);
     assert_eq!(call!(app, student, post "/gigs", gig()).0, 403);
     let (status, made, etag) = call!(app, client, post "/gigs", gig());
-    assert_eq!((status, &made["state"], &made["skills"]), (201, &json!("draft"), &json!(["design", "illustration"])));
+    assert_eq!(
+        (status, &made["state"], &made["skills"]),
+        (201, &json!("draft"), &json!(["design", "illustration"]))
+    );
     let id = made["id"].as_str().unwrap().to_owned();
     for (field, value, pointer) in [
         ("title", json!(" "), "/title"),
@@ -103,7 +106,8 @@ async fn the_documented_calls_answer_as_documented() {
     let patch = json!({ "slots": 2 });
     assert_eq!(call!(app, client, patch format!("/gigs/{id}"), &patch).0, 428);
     let tag = etag.unwrap();
-    let (status, patched, _) = call!(app, client, patch format!("/gigs/{id}"), ["if-match" => tag.clone()], &patch);
+    let (status, patched, _) =
+        call!(app, client, patch format!("/gigs/{id}"), ["if-match" => tag.clone()], &patch);
     assert_eq!((status, &patched["slots"]), (200, &json!(2)));
     assert_eq!(call!(app, client, patch format!("/gigs/{id}"), ["if-match" => tag], &patch).0, 412);
 
@@ -117,9 +121,19 @@ async fn the_documented_calls_answer_as_documented() {
     assert_eq!(call!(app, student, post format!("/gigs/{id}/fly")).0, 404);
 
     for (query, hits) in [
-        ("", 1), ("?q=poster", 1), ("?q=concert", 1), ("?q=opera", 0), ("?skill=design", 1),
-        ("?skill=design,rust", 0), ("?budget_min=12500", 1), ("?budget_min=12501", 0), ("?budget_max=12499", 0),
-        ("?kind=hourly", 0), ("?state=paused", 0), ("?currency=EUR&kind=fixed&state=open", 1), ("?q=%25", 0),
+        ("", 1),
+        ("?q=poster", 1),
+        ("?q=concert", 1),
+        ("?q=opera", 0),
+        ("?skill=design", 1),
+        ("?skill=design,rust", 0),
+        ("?budget_min=12500", 1),
+        ("?budget_min=12501", 0),
+        ("?budget_max=12499", 0),
+        ("?kind=hourly", 0),
+        ("?state=paused", 0),
+        ("?currency=EUR&kind=fixed&state=open", 1),
+        ("?q=%25", 0),
     ] {
         let (status, page, _) = call!(app, student, get format!("/gigs{query}"));
         assert_eq!((status, page["items"].as_array().unwrap().len()), (200, hits), "{query}");
@@ -149,11 +163,18 @@ async fn the_documented_calls_answer_as_documented() {
     let milestone = shown["milestones"][0]["id"].as_str().unwrap().to_owned();
     let (status, funding, _) = call!(app, client, post format!("/milestones/{milestone}/fund"));
     assert_eq!((status, &funding["state"]), (200, &json!("funding")));
-    assert_eq!(call!(app, student, post format!("/milestones/{milestone}/submit"), json!({ "note": 5 })).0, 422);
+    assert_eq!(
+        call!(app, student, post format!("/milestones/{milestone}/submit"), json!({ "note": 5 })).0,
+        422
+    );
     let (status, money, _) = call!(app, student, get format!("/contracts/{contract}/ledger"));
     assert_eq!((status, &money["totals"]["funded"]["amount_minor"]), (200, &json!(0)));
     let stranger = format!("student:{}", UserId::new());
-    for path in [format!("/contracts/{contract}"), format!("/milestones/{milestone}"), format!("/applications/{application}")] {
+    for path in [
+        format!("/contracts/{contract}"),
+        format!("/milestones/{milestone}"),
+        format!("/applications/{application}"),
+    ] {
         assert_eq!(call!(app, stranger, get path).0, 404);
     }
     assert_eq!(call!(app, student, get "/disputes").0, 403);

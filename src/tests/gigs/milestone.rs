@@ -20,20 +20,43 @@ use crate::{
 /// One thing that happens. Its `Debug` is a sentence, so that a failing case reads as a story.
 #[derive(Clone)]
 enum Event {
-    Person { client: bool, step: &'static str, milestone: usize },
+    Person {
+        client: bool,
+        step: &'static str,
+        milestone: usize,
+    },
     /// A payment changes at the provider, which says nothing yet.
-    Settles { milestone: usize, status: PaymentStatus },
+    Settles {
+        milestone: usize,
+        status: PaymentStatus,
+    },
     /// The provider tells how a payment stands now.
-    Tells { milestone: usize },
+    Tells {
+        milestone: usize,
+    },
     /// It tells again what it told before, however old.
-    Repeats { old: prop::sample::Index },
-    ChargesBack { milestone: usize },
-    Rules { milestone: usize, share: u8 },
-    Passes { days: i64 },
+    Repeats {
+        old: prop::sample::Index,
+    },
+    ChargesBack {
+        milestone: usize,
+    },
+    Rules {
+        milestone: usize,
+        share: u8,
+    },
+    Passes {
+        days: i64,
+    },
     Works,
     Dies,
-    Away { calls: usize },
-    Calls { client: bool, step: &'static str },
+    Away {
+        calls: usize,
+    },
+    Calls {
+        client: bool,
+        step: &'static str,
+    },
     AtOnce(Box<Event>, Box<Event>),
 }
 
@@ -166,14 +189,18 @@ impl Play<'_> {
                 Self::fine(world.tell(&Notice::ChargedBack { payment, dispute }).await)
             }
             Event::Rules { milestone, share } => {
-                let view = world.gigs.contract(&self.operator, self.contract).await.map_err(|e| e.to_string())?;
+                let view =
+                    world.gigs.contract(&self.operator, self.contract).await.map_err(|e| e.to_string())?;
                 let about = self.milestones[*milestone];
                 let Some(dispute) = view.disputes.iter().rev().find(|one| one.milestone_id == about) else {
                     return Ok(());
                 };
                 let amount = view.milestones[*milestone].amount.amount_minor;
-                let form =
-                    RulingForm { release_minor: amount * i64::from(*share) / 100, refund_minor: None, note: None };
+                let form = RulingForm {
+                    release_minor: amount * i64::from(*share) / 100,
+                    refund_minor: None,
+                    note: None,
+                };
                 Self::fine(world.gigs.rule(&self.operator, dispute.id, &form).await)
             }
             Event::Passes { days } => {
@@ -194,7 +221,8 @@ impl Play<'_> {
                 Self::fine(world.gigs.move_contract(side(*client), self.contract, step).await)
             }
             Event::AtOnce(a, b) => {
-                let (a, b) = futures_util::future::join(Box::pin(self.happen(a)), Box::pin(self.happen(b))).await;
+                let (a, b) =
+                    futures_util::future::join(Box::pin(self.happen(a)), Box::pin(self.happen(b))).await;
                 a.and(b)
             }
         }
@@ -248,7 +276,10 @@ impl Play<'_> {
                 MilestoneState::Planned | MilestoneState::Funding | MilestoneState::Cancelled
             ));
             if paid != kept + returned {
-                return Err(format!("{}: {paid} payments, {kept} kept, {returned} returned", milestone.state));
+                return Err(format!(
+                    "{}: {paid} payments, {kept} kept, {returned} returned",
+                    milestone.state
+                ));
             }
         }
         Ok(())

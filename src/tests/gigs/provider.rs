@@ -97,12 +97,13 @@ impl Payments for FakeProvider {
     }
 
     async fn transfer(&self, transfer: NewTransfer, key: &str) -> Result<Transfer, PaymentError> {
-        let (milestone, amount) = *self
-            .books()
-            .transfers
-            .entry(key.to_owned())
-            .or_insert((transfer.milestone, transfer.amount));
-        assert_eq!((milestone, amount), (transfer.milestone, transfer.amount), "a key with other particulars");
+        let (milestone, amount) =
+            *self.books().transfers.entry(key.to_owned()).or_insert((transfer.milestone, transfer.amount));
+        assert_eq!(
+            (milestone, amount),
+            (transfer.milestone, transfer.amount),
+            "a key with other particulars"
+        );
         self.answer(Transfer { id: format!("tr_{key}"), amount })
     }
 

@@ -131,7 +131,8 @@ async fn a_gig_expires_at_its_deadline_wherever_that_moved() {
     let gig = world.gigs.draft(&client, &form).await.unwrap().id;
     let posted = world.gigs.move_gig(&client, gig, "post").await.unwrap();
     world.apply(&student, gig).await;
-    let later = GigPatch { deadline: form.deadline.map(|at| at + chrono::Duration::days(2)), ..GigPatch::default() };
+    let later =
+        GigPatch { deadline: form.deadline.map(|at| at + chrono::Duration::days(2)), ..GigPatch::default() };
     world.gigs.patch_gig(&client, gig, &later, Some(posted.version)).await.unwrap();
     world.clock.advance(chrono::Duration::days(4));
     world.drain().await;

@@ -9,7 +9,8 @@ use crate::{
         actors::room::messages::CatchUp,
         channels::{personal_channel, room_added},
         model::{
-            Body, ClientMsgId, Member, MemberRole, MessageId, NewEvent, Payload, Room, RoomId, RoomKind, RoomName, now,
+            Body, ClientMsgId, Member, MemberRole, MessageId, NewEvent, Payload, Room, RoomId, RoomKind,
+            RoomName, now,
         },
         store::NewRoom,
     },

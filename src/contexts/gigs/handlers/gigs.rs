@@ -6,7 +6,9 @@ use utoipa::IntoParams;
 
 use super::id;
 use crate::{
-    contexts::gigs::{BudgetKind, GigForm, GigId, GigPatch, GigQuery, GigState, GigView, Gigs, GigsError, Skill},
+    contexts::gigs::{
+        BudgetKind, GigForm, GigId, GigPatch, GigQuery, GigState, GigView, Gigs, GigsError, Skill,
+    },
     http::{IfMatch, Json, Page, PageQuery, Problem, Query, SignedIn, etag},
     money::Currency,
     principal::UserId,

@@ -66,7 +66,6 @@ pub async fn about(
     query: Query<PageQuery>,
 ) -> Result<HttpResponse, Problem> {
     let (person, limit) = (id(&path, "person")?, query.0.limit()?);
-    let (items, next_cursor, rating) =
-        gigs.reviews_about(person, limit, query.0.cursor.as_deref()).await?;
+    let (items, next_cursor, rating) = gigs.reviews_about(person, limit, query.0.cursor.as_deref()).await?;
     Ok(HttpResponse::Ok().json(ReviewsAnswer { items, next_cursor, rating }))
 }

@@ -9,9 +9,7 @@ pub use machines::{
     MilestoneState,
 };
 pub use offer::{MAX_MILESTONES, Offer, OfferedMilestone};
-pub use records::{
-    Application, Contract, Dispute, Gig, Milestone, Payment, Review, Skill, Timer,
-};
+pub use records::{Application, Contract, Dispute, Gig, Milestone, Payment, Review, Skill, Timer};
 
 crate::id_type!(
     /// A gig.

@@ -107,8 +107,7 @@ impl Gigs {
         let list = format!("applications.{gig}");
         let before = self.after(&list, cursor)?.map(ApplicationId);
         let student = (!own).then_some(who.user_id);
-        let found =
-            store::applications::list(&mut conn, Some(gig), student, before, one_more(limit)).await?;
+        let found = store::applications::list(&mut conn, Some(gig), student, before, one_more(limit)).await?;
         self.shown(&mut conn, &list, found, limit, if own { Actor::Client } else { Actor::Student }).await
     }
 
@@ -274,11 +273,7 @@ fn side(who: &Principal, gig: &Gig, application: &Application) -> Option<Actor> 
 }
 
 /// Why a gig takes no application from this person now.
-async fn why_not(
-    conn: &mut AsyncPgConnection,
-    who: &Principal,
-    id: GigId,
-) -> Result<GigsError, GigsError> {
+async fn why_not(conn: &mut AsyncPgConnection, who: &Principal, id: GigId) -> Result<GigsError, GigsError> {
     let gig = store::gigs::load(conn, id).await?.filter(|gig| visible(who, gig));
     Ok(match gig {
         None => GigsError::No("gig"),
@@ -306,8 +301,7 @@ fn offer(gig: &Gig, form: &OfferForm) -> Result<Offer, GigsError> {
     if gig.kind == BudgetKind::Hourly {
         return Err(GigsError::field("/milestones", "an hourly gig is offered in milestones"));
     }
-    let whole =
-        OfferedMilestone { title: gig.title.clone(), amount_minor: gig.budget_min, due_at: None };
+    let whole = OfferedMilestone { title: gig.title.clone(), amount_minor: gig.budget_min, due_at: None };
     Ok(Offer { milestones: vec![whole] })
 }
 

@@ -8,9 +8,7 @@ use crate::{
     contexts::{
         gigs::{
             Gigs, GigsError,
-            model::{
-                CONTRACT, Contract, ContractId, MILESTONE, MilestoneId, MilestoneState, PaymentState,
-            },
+            model::{CONTRACT, Contract, ContractId, MILESTONE, MilestoneId, MilestoneState, PaymentState},
             store::{
                 self,
                 moves::{self, At, By},
@@ -160,7 +158,8 @@ async fn money(conn: &mut AsyncPgConnection, contract: Contract) -> Result<Money
     let entries = ledger::statement(conn, &holds).await?;
     let mut told_of = holds;
     told_of.push(contract.id.0);
-    told_of.extend(store::contracts::disputes_of(conn, contract.id).await?.iter().map(|dispute| dispute.id.0));
+    told_of
+        .extend(store::contracts::disputes_of(conn, contract.id).await?.iter().map(|dispute| dispute.id.0));
     let timeline = store::contracts::history(conn, &told_of).await?;
     Ok(MoneyView { contract_id: contract.id, totals, entries, timeline })
 }

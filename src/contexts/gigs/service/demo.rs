@@ -203,11 +203,8 @@ impl Gigs {
                 0 => cast.client,
                 by => cast.others.get(by - 1).copied().unwrap_or(cast.client),
             };
-            let filter = GigFilter {
-                owner: Some(owner),
-                states: GigState::ALL.to_vec(),
-                ..GigFilter::default()
-            };
+            let filter =
+                GigFilter { owner: Some(owner), states: GigState::ALL.to_vec(), ..GigFilter::default() };
             let there = store::gigs::list(&mut *self.conn().await?, &filter, 200).await?;
             if there.iter().all(|gig| gig.title != scene.title) {
                 self.seed_scene(cast, scene, owner).await?;
@@ -237,7 +234,9 @@ impl Gigs {
         match scene.end {
             GigState::Paused => drop(self.move_gig(&client, gig, "pause").await?),
             GigState::Cancelled => drop(self.move_gig(&client, gig, "cancel").await?),
-            GigState::Filled => self.seed_contract(&client, &player(cast.student, Role::Student), gig).await?,
+            GigState::Filled => {
+                self.seed_contract(&client, &player(cast.student, Role::Student), gig).await?
+            }
             _ => {}
         }
         Ok(())

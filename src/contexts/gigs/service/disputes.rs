@@ -62,9 +62,9 @@ impl Gigs {
                 let (contract, mut milestone) = locked(conn, about).await?;
                 let dispute = store::contracts::dispute(conn, id).await?.ok_or_else(none)?;
                 let by = By { actors: &[Actor::Operator], user: Some(operator.user_id) };
-                DISPUTE.step(dispute.state, "resolve", by.actors).map_err(|refusal| {
-                    GigsError::refused("dispute", dispute.state.as_str(), refusal)
-                })?;
+                DISPUTE
+                    .step(dispute.state, "resolve", by.actors)
+                    .map_err(|refusal| GigsError::refused("dispute", dispute.state.as_str(), refusal))?;
                 let mut check = Check::default();
                 let amount = milestone.amount_minor;
                 let refund = form.refund_minor.unwrap_or(amount.saturating_sub(form.release_minor));
@@ -96,7 +96,13 @@ impl Gigs {
                 }
                 moves::advance(conn, &DISPUTE, At::from(&dispute), "resolve", by, now, data).await?;
                 let moved = super::milestones::step_milestone(
-                    conn, &contract, &mut milestone, "resolve", by, now, more,
+                    conn,
+                    &contract,
+                    &mut milestone,
+                    "resolve",
+                    by,
+                    now,
+                    more,
                 )
                 .await?;
                 timers::set_job(conn, "split", milestone.id.0, moved.version, now).await?;

@@ -269,8 +269,6 @@ async fn held(
     milestone: &Milestone,
 ) -> Result<Payment, GigsError> {
     let all = store::contracts::payments_of(conn, &[milestone.id]).await?;
-    let held = |payment: &Payment| {
-        matches!(payment.state, PaymentState::Held | PaymentState::ChargedBack)
-    };
+    let held = |payment: &Payment| matches!(payment.state, PaymentState::Held | PaymentState::ChargedBack);
     all.into_iter().find(held).ok_or(GigsError::No("payment"))
 }

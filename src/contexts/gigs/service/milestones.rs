@@ -54,9 +54,9 @@ impl Gigs {
                 if actors.is_empty() {
                     return Err(GigsError::No("milestone"));
                 }
-                MILESTONE.step(milestone.state, step, &actors).map_err(|refusal| {
-                    GigsError::refused("milestone", milestone.state.as_str(), refusal)
-                })?;
+                MILESTONE
+                    .step(milestone.state, step, &actors)
+                    .map_err(|refusal| GigsError::refused("milestone", milestone.state.as_str(), refusal))?;
                 let by = By { actors: &actors, user: Some(who.user_id) };
                 let mut payment = None;
                 let mut data = json!({});
@@ -186,7 +186,8 @@ pub(super) async fn step_milestone(
             ledger::reverse(conn, hold).await?;
             if disputed && let Some(dispute) = store::contracts::open_dispute(conn, milestone.id).await? {
                 let data = json!({ "contract_id": contract.id, "milestone_id": milestone.id });
-                moves::advance(conn, &DISPUTE, At::from(&dispute), "supersede", By::SYSTEM, now, data).await?;
+                moves::advance(conn, &DISPUTE, At::from(&dispute), "supersede", By::SYSTEM, now, data)
+                    .await?;
             }
         }
         _ => {}

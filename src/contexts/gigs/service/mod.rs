@@ -30,7 +30,8 @@ impl Gigs {
     fn after(&self, list: &str, cursor: Option<&str>) -> Result<Option<Uuid>, GigsError> {
         let Some(cursor) = cursor else { return Ok(None) };
         let bad = || GigsError::field("?cursor", "is not a cursor of this list");
-        let bytes = self.inner.signer.verify(&format!("gigs.{list}"), cursor, self.now()).map_err(|_| bad())?;
+        let bytes =
+            self.inner.signer.verify(&format!("gigs.{list}"), cursor, self.now()).map_err(|_| bad())?;
         Uuid::from_slice(&bytes).map(Some).map_err(|_| bad())
     }
 

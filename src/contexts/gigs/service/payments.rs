@@ -12,7 +12,9 @@ use crate::{
     contexts::{
         gigs::{
             Gigs, GigsError,
-            model::{Contract, MILESTONE, Milestone, MilestoneId, MilestoneState, Payment, PaymentId, PaymentState},
+            model::{
+                Contract, MILESTONE, Milestone, MilestoneId, MilestoneState, Payment, PaymentId, PaymentState,
+            },
             store::{
                 self,
                 moves::{self, By},
@@ -122,26 +124,26 @@ impl Gigs {
         let Some(milestone) = intent.milestone.map(MilestoneId) else { return Ok(()) };
         let now = self.now();
         conn.transaction(async |conn| {
-                let (contract, mut milestone) = match locked(conn, milestone).await {
-                    // Somebody else's: the provider serves more than us.
-                    Err(GigsError::No(_)) => return Ok::<_, GigsError>(()),
-                    found => found?,
-                };
-                let mut payment = self.recognise(conn, &milestone, intent, now).await?;
-                let paid = intent.status == PaymentStatus::Succeeded || charged_back.is_some();
-                let waits =
-                    matches!(payment.state, PaymentState::Created | PaymentState::Pending | PaymentState::Failed);
-                if paid && waits {
-                    payment.state = arrive(conn, &contract, &mut milestone, &payment, intent, now).await?;
-                } else if matches!(intent.status, PaymentStatus::Failed | PaymentStatus::Cancelled) && waits {
-                    fail(conn, &contract, &mut milestone, &payment, now).await?;
-                }
-                if let Some(dispute) = charged_back {
-                    charge_back(conn, contract.id, &mut milestone, &payment, dispute, now).await?;
-                }
-                Ok(())
-            })
-            .await?;
+            let (contract, mut milestone) = match locked(conn, milestone).await {
+                // Somebody else's: the provider serves more than us.
+                Err(GigsError::No(_)) => return Ok::<_, GigsError>(()),
+                found => found?,
+            };
+            let mut payment = self.recognise(conn, &milestone, intent, now).await?;
+            let paid = intent.status == PaymentStatus::Succeeded || charged_back.is_some();
+            let waits =
+                matches!(payment.state, PaymentState::Created | PaymentState::Pending | PaymentState::Failed);
+            if paid && waits {
+                payment.state = arrive(conn, &contract, &mut milestone, &payment, intent, now).await?;
+            } else if matches!(intent.status, PaymentStatus::Failed | PaymentStatus::Cancelled) && waits {
+                fail(conn, &contract, &mut milestone, &payment, now).await?;
+            }
+            if let Some(dispute) = charged_back {
+                charge_back(conn, contract.id, &mut milestone, &payment, dispute, now).await?;
+            }
+            Ok(())
+        })
+        .await?;
         self.inner.jobs.notify_one();
         Ok(())
     }
@@ -212,7 +214,8 @@ async fn arrive(
             Ok(_) => {
                 store::contracts::set_payment(conn, payment.id, PaymentState::Held, now).await?;
                 let more = json!({ "payment_id": payment.id });
-                step_milestone(conn, contract, milestone, "payment_succeeded", By::WEBHOOK, now, more).await?;
+                step_milestone(conn, contract, milestone, "payment_succeeded", By::WEBHOOK, now, more)
+                    .await?;
                 return Ok(PaymentState::Held);
             }
             Err(LedgerError::HoldExists) => {}

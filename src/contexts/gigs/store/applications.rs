@@ -82,11 +82,6 @@ pub async fn undecided(
 
 impl From<&Application> for At<ApplicationState> {
     fn from(application: &Application) -> Self {
-        Self {
-            id: application.id.0,
-            state: application.state,
-            version: application.version,
-            deadline: None,
-        }
+        Self { id: application.id.0, state: application.state, version: application.version, deadline: None }
     }
 }

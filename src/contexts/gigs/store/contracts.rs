@@ -11,10 +11,13 @@ use super::{
     schema::{contracts, disputes, history, milestones, payments},
 };
 use crate::{
-    contexts::gigs::{views::StepView, model::{
-        ApplicationId, Contract, ContractId, ContractState, Dispute, DisputeId, DisputeState, GigId, Milestone, MilestoneId,
-        MilestoneState, Payment, PaymentId, PaymentState,
-    }},
+    contexts::gigs::{
+        model::{
+            ApplicationId, Contract, ContractId, ContractState, Dispute, DisputeId, DisputeState, GigId,
+            Milestone, MilestoneId, MilestoneState, Payment, PaymentId, PaymentState,
+        },
+        views::StepView,
+    },
     postgres::DbError,
     principal::UserId,
 };
@@ -123,10 +126,7 @@ pub async fn payment_by_ref(
 }
 
 /// All payments of these milestones, oldest first.
-pub async fn payments_of(
-    conn: &mut AsyncPgConnection,
-    ids: &[MilestoneId],
-) -> Result<Vec<Payment>, DbError> {
+pub async fn payments_of(conn: &mut AsyncPgConnection, ids: &[MilestoneId]) -> Result<Vec<Payment>, DbError> {
     Ok(payments::table
         .filter(payments::milestone_id.eq_any(ids))
         .order(payments::id)
@@ -147,10 +147,7 @@ pub async fn name_payment(
         .set((payments::provider_ref.eq(Some(reference)), payments::updated_at.eq(at)))
         .execute(conn)
         .await?;
-    diesel::update(payments::table.find(id))
-        .set(payments::client_secret.eq(secret))
-        .execute(conn)
-        .await?;
+    diesel::update(payments::table.find(id)).set(payments::client_secret.eq(secret)).execute(conn).await?;
     Ok(())
 }
 
@@ -287,10 +284,7 @@ struct StepRow {
 }
 
 /// What happened to these things, oldest first.
-pub async fn history(
-    conn: &mut AsyncPgConnection,
-    ids: &[uuid::Uuid],
-) -> Result<Vec<StepView>, DbError> {
+pub async fn history(conn: &mut AsyncPgConnection, ids: &[uuid::Uuid]) -> Result<Vec<StepView>, DbError> {
     let rows: Vec<StepRow> = history::table
         .filter(history::entity_id.eq_any(ids))
         .order((history::at, history::entity_id, history::version))

@@ -155,11 +155,7 @@ pub struct GigFilter {
     pub before: Option<GigId>,
 }
 
-pub async fn list(
-    conn: &mut AsyncPgConnection,
-    filter: &GigFilter,
-    limit: i64,
-) -> Result<Vec<Gig>, DbError> {
+pub async fn list(conn: &mut AsyncPgConnection, filter: &GigFilter, limit: i64) -> Result<Vec<Gig>, DbError> {
     let states: Vec<&'static str> = filter.states.iter().map(|state| state.as_str()).collect();
     let mut query = diesel::sql_query("SELECT * FROM gigs.gigs WHERE state = ANY($1)").into_boxed::<Pg>();
     query = query.bind::<Array<Text>, _>(states);
@@ -185,7 +181,8 @@ pub async fn list(
             .bind::<Text, _>(format!("%{}%", escaped(words)));
     }
     if !filter.skills.is_empty() {
-        query = query.sql(format!(" AND skills @> ${}", next())).bind::<Array<Text>, _>(filter.skills.clone());
+        query =
+            query.sql(format!(" AND skills @> ${}", next())).bind::<Array<Text>, _>(filter.skills.clone());
     }
     if let Some(least) = filter.budget_min {
         query = query.sql(format!(" AND budget_max >= ${}", next())).bind::<BigInt, _>(least);

@@ -102,8 +102,7 @@ pub async fn edited<S: State>(
     at: DateTime<Utc>,
     data: Value,
 ) -> Result<i64, GigsError> {
-    let written =
-        Written { name: "edit", from: thing.state, to: thing.state, actor, user: Some(user), at };
+    let written = Written { name: "edit", from: thing.state, to: thing.state, actor, user: Some(user), at };
     let version = write(conn, machine, thing, &written, &data).await?;
     tell(conn, machine, thing.id, version, event, &written, data).await?;
     Ok(version)
@@ -138,8 +137,14 @@ pub async fn born<S: State>(
     .execute(conn)
     .await?;
     if let Some(event) = event {
-        let written =
-            Written { name: "create", from: machine.initial, to: machine.initial, actor, user: Some(user), at };
+        let written = Written {
+            name: "create",
+            from: machine.initial,
+            to: machine.initial,
+            actor,
+            user: Some(user),
+            at,
+        };
         tell(conn, machine, id, 1, event, &written, data).await?;
     }
     Ok(())
