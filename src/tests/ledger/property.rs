@@ -21,7 +21,7 @@ use crate::{
 const HOLDS: usize = 4;
 const PAYEES: usize = 2;
 
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 enum Act {
     Fund { hold: usize, payment: u8 },
     Release { hold: usize },

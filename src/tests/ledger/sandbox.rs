@@ -111,8 +111,8 @@ async fn whole_flow(faults: Faults, payments: usize) -> Result<(), TestCaseError
     for n in 0..payments {
         let new = milestone(1_000 + n as i64);
         sink.payee.lock().unwrap().insert(new.milestone, payee);
-        let intent =
-            insist(|| w.sandbox.create_payment(new.clone(), &format!("pay-{}", new.milestone))).await;
+        let key = format!("pay-{}", new.milestone);
+        let intent = insist(|| w.sandbox.create_payment(new.clone(), &key)).await;
         made.push((new, intent.id));
     }
     // Some are charged back while their own news are still on the way.
@@ -150,7 +150,8 @@ async fn whole_flow(faults: Faults, payments: usize) -> Result<(), TestCaseError
                 amount: split.to_payee,
                 transfer_group: "contract".into(),
             };
-            insist(|| w.sandbox.transfer(transfer.clone(), &format!("transfer-{}", new.milestone))).await;
+            let key = format!("transfer-{}", new.milestone);
+            insist(|| w.sandbox.transfer(transfer.clone(), &key)).await;
             released += split.to_payee.amount_minor;
         }
     }
