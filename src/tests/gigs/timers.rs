@@ -81,6 +81,7 @@ async fn a_worker_that_died_with_a_timer_in_hand_is_replaced() {
     let contract = world.contract(&client, &student, &[900]).await;
     let id = contract.milestones[0].id;
     world.fund(&client, id).await;
+    world.drain().await;
     world.step(&student, id, "submit").await.unwrap();
     world.clock.advance(chrono::Duration::days(14));
     {
