@@ -25,7 +25,8 @@ pub struct Problem {
     fields: Vec<FieldError>,
     retry_after: Option<Duration>,
     allow: Option<String>,
-    extensions: serde_json::Map<String, serde_json::Value>,
+    // Boxed: few problems have any, and every `Result` carries the room for it.
+    extensions: Option<Box<serde_json::Map<String, serde_json::Value>>>,
 }
 
 /// The body's shape, for the API document.
@@ -63,7 +64,7 @@ impl Problem {
             fields: Vec::new(),
             retry_after: None,
             allow: None,
-            extensions: serde_json::Map::new(),
+            extensions: None,
         }
     }
 
@@ -126,7 +127,7 @@ impl<E: Fault> From<E> for Problem {
             fields: fault.fields(),
             retry_after: fault.retry_after(),
             allow: None,
-            extensions: fault.extensions(),
+            extensions: Some(fault.extensions()).filter(|more| !more.is_empty()).map(Box::new),
         }
     }
 }
@@ -163,7 +164,7 @@ impl ResponseError for Problem {
             detail: self.detail.clone(),
             errors: self.fields.clone(),
             correlation_id: correlation::current().map_or_else(String::new, |id| id.to_string()),
-            extensions: self.extensions.clone(),
+            extensions: self.extensions.as_deref().cloned().unwrap_or_default(),
         };
         match serde_json::to_vec(&body) {
             Ok(bytes) => response.body(bytes),

@@ -58,7 +58,7 @@ async fn from_the_gig_to_the_reviews() {
     let (items, _, rating) = world.gigs.reviews_about(student.user_id, 10, None).await.unwrap();
     assert_eq!((items.len(), rating.average, rating.count), (1, Some(5.0), 1));
 
-    let report = ledger::reconcile(&mut *world.database.conn().await.unwrap()).await.unwrap();
+    let report = ledger::reconcile(&mut world.database.conn().await.unwrap()).await.unwrap();
     assert!(report.ok, "{report:?}");
 
     #[derive(diesel::QueryableByName)]
@@ -72,7 +72,7 @@ async fn from_the_gig_to_the_reviews() {
         "SELECT subject, version FROM platform.outbox WHERE aggregate = $1 ORDER BY version",
     )
     .bind::<diesel::sql_types::Text, _>(contract.milestones[0].id.to_string())
-    .load(&mut *world.database.conn().await.unwrap())
+    .load(&mut world.database.conn().await.unwrap())
     .await
     .unwrap();
     let subjects: Vec<_> = told.iter().map(|event| event.subject.as_str()).collect();
@@ -170,10 +170,11 @@ async fn an_operator_divides_what_is_disputed() {
         (totals.released.amount_minor, totals.fee.amount_minor, totals.refunded.amount_minor),
         (545, 60, 395)
     );
-    let books = world.provider.books();
-    assert_eq!(books.transfers.values().next().unwrap().1.amount_minor, 545);
-    assert_eq!(books.refunds.values().next().unwrap().1.amount_minor, 395);
-    drop(books);
+    {
+        let books = world.provider.books();
+        assert_eq!(books.transfers.values().next().unwrap().1.amount_minor, 545);
+        assert_eq!(books.refunds.values().next().unwrap().1.amount_minor, 395);
+    }
     assert_eq!(world.gigs.contract(&client, contract.id).await.unwrap().state, ContractState::Ended);
 }
 
@@ -198,6 +199,6 @@ async fn a_charge_back_freezes_what_is_held_and_costs_the_platform_what_is_not()
     assert_eq!(world.state(&client, held).await, MilestoneState::ChargedBack);
     assert_eq!(world.state(&client, gone).await, MilestoneState::Released);
     world.check_money(&client, contract.id).await.unwrap();
-    let report = ledger::reconcile(&mut *world.database.conn().await.unwrap()).await.unwrap();
+    let report = ledger::reconcile(&mut world.database.conn().await.unwrap()).await.unwrap();
     assert!(report.ok && report.currencies[0].losses == 2_000, "{report:?}");
 }

@@ -316,7 +316,7 @@ proptest! {
                 world.check_money(&play.client, play.contract).await.map_err(after)?;
             }
             play.settle().await.map_err(|wrong| TestCaseError::fail(format!("in the end: {wrong}")))?;
-            let report = ledger::reconcile(&mut *world.database.conn().await.unwrap()).await.unwrap();
+            let report = ledger::reconcile(&mut world.database.conn().await.unwrap()).await.unwrap();
             prop_assert!(report.ok, "{:?}", report);
             Ok(())
         })?;

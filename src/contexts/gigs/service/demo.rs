@@ -222,7 +222,7 @@ impl Gigs {
         self.move_gig(&client, gig, "post").await?;
         // The demo's student applies to the first and to every third gig.
         let people = std::iter::once(cast.student).chain(cast.others.iter().rev().copied());
-        let skipped = usize::from(scene.end != GigState::Filled && scene.title.len() % 3 != 0);
+        let skipped = usize::from(scene.end != GigState::Filled && !scene.title.len().is_multiple_of(3));
         for (n, who) in people.skip(skipped).filter(|who| *who != owner).take(scene.applicants).enumerate() {
             let answers = scene.question.map(|_| "Gladly: have a look at my portfolio.".to_owned());
             let form = ApplyForm {
