@@ -79,7 +79,7 @@ struct Notes {
 pub(super) struct Cell {
     pub kind: Arc<Kind>,
     pub id: String,
-    /// Unique in the registry: tells a fresh actor from the one before it under the same id.
+    /// The registry's key: an id may be used again while the one before it is still counted.
     pub serial: u64,
     capacity: u64,
     gate: Gate,

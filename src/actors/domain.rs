@@ -91,8 +91,9 @@ impl<B: Behavior> Clone for Domain<B> {
     }
 }
 
-/// How often a message that met a stopping actor is routed anew before its sender hears of it.
-const ROUTES: usize = 4;
+/// How often a message that met an actor just put away is routed anew before its sender hears of it.
+/// Each time takes bad luck, so this is a guard against a loop and not a limit that is met.
+const ROUTES: usize = 16;
 
 impl<B: Behavior> Domain<B> {
     /// Starts the domain's supervisor (kind `<kind>_supervisor`) on one of the placement's threads.

@@ -67,16 +67,15 @@ pub(super) struct StopAll {
     pub deadline: Duration,
 }
 
+// An actor tells of these itself, in this order, and the next one for its id is started only after
+// `Gone`: so neither can be mistaken for another's.
+
 /// An actor is up for the first time.
-struct Ready<I> {
-    id: I,
-    serial: u64,
-}
+struct Ready<I>(I);
 
 /// An actor is gone.
 struct Gone<I> {
     id: I,
-    serial: u64,
     exit: Exit,
     last_panic: Option<PanicReport>,
 }
@@ -139,9 +138,8 @@ impl<B: Behavior> Supervisor<B> {
         let last_panic = self.refused.remove(id).and_then(|refusal| refusal.last_panic);
         let Shared { config, registry, .. } = &*self.shared;
         let mut launch = Launch::prepare(B::KIND, id.clone(), *config, registry, last_panic);
-        let serial = launch.mailbox.cell().serial;
         // The supervisor may be closed only at the very end, when nobody needs these.
-        let (own, ready) = (cx.mailbox().clone(), Ready { id: id.clone(), serial });
+        let (own, ready) = (cx.mailbox().clone(), Ready(id.clone()));
         launch.hooks.ready = Some(Box::new(move || {
             let _ = own.tell_unbounded(ready);
         }));
@@ -149,7 +147,7 @@ impl<B: Behavior> Supervisor<B> {
         let entry = Entry { mailbox: launch.mailbox.clone(), ready: false };
         self.shared.table.insert(id.clone(), entry);
         launch.hooks.gone = Some(Box::new(move |exit| {
-            let _ = own.tell_unbounded(Gone { id, serial, exit, last_panic: cell.last_panic() });
+            let _ = own.tell_unbounded(Gone { id, exit, last_panic: cell.last_panic() });
         }));
         (self.shared.place)(launch);
     }
@@ -246,14 +244,13 @@ impl<I: Send + 'static> Request for Ready<I> {
 }
 
 impl<B: Behavior> Receive<Ready<B::Id>> for Supervisor<B> {
-    fn receive(&mut self, ready: Ready<B::Id>, _: Reply<()>, _: &mut Cx<'_, Self>) {
-        let mailbox = self.shared.table.get_mut(&ready.id).and_then(|mut entry| {
-            let is_it = entry.mailbox.cell().serial == ready.serial;
-            entry.ready |= is_it;
-            is_it.then(|| entry.mailbox.clone())
+    fn receive(&mut self, Ready(id): Ready<B::Id>, _: Reply<()>, _: &mut Cx<'_, Self>) {
+        let mailbox = self.shared.table.get_mut(&id).map(|mut entry| {
+            entry.ready = true;
+            entry.mailbox.clone()
         });
         if let Some(mailbox) = mailbox {
-            self.answer(&ready.id, &Ok(mailbox));
+            self.answer(&id, &Ok(mailbox));
         }
     }
 }
@@ -264,8 +261,8 @@ impl<I: Send + 'static> Request for Gone<I> {
 
 impl<B: Behavior> Receive<Gone<B::Id>> for Supervisor<B> {
     fn receive(&mut self, gone: Gone<B::Id>, _: Reply<()>, cx: &mut Cx<'_, Self>) {
-        let Gone { id, serial, exit, last_panic } = gone;
-        self.shared.table.remove_if(&id, |_, entry| entry.mailbox.cell().serial == serial);
+        let Gone { id, exit, last_panic } = gone;
+        self.shared.table.remove(&id);
         let is_stopping = self.shared.is_stopping();
         match exit {
             Exit::Passivated => {

@@ -108,8 +108,8 @@ impl Server {
     }
 
     /// Stops in order: no new connections, `/readyz` says draining; sockets are closed with 3001,
-    /// paced over the drain window; HTTP ends; events that are being handled are finished; actors finish what they have. The database is the
-    /// caller's to stop, last.
+    /// paced over the drain window; HTTP ends; events that are being handled are finished; actors
+    /// finish what they have. The database is the caller's to stop, last.
     pub async fn stop(self) {
         self.platform.health.draining();
         self.http.pause().await;

@@ -75,11 +75,11 @@ pub fn mail(config: &Config) -> FileMail {
 }
 
 fn chat_with(
+    config: &Config,
     database: &Database,
     identity: &Identity,
     signer: Signer,
     outlet: Arc<dyn chat::Outlet>,
-    config: DomainConfig,
     registry: &Registry,
     arbiters: &Arbiters,
 ) -> Chat {
@@ -89,9 +89,9 @@ fn chat_with(
         outlet,
         people: Arc::new(identity.directory()),
         signer,
-        limits: RoomLimits::default(),
+        limits: RoomLimits::from(config),
     };
-    Chat::start(parts, config, registry, arbiters)
+    Chat::start(parts, DomainConfig::from(&config.actors), registry, arbiters)
 }
 
 /// Chat without anybody connected, for commands. Needs an actix system.
@@ -103,8 +103,7 @@ pub(super) async fn chat_at_rest(
     let signer = Signer::new(&database.signing_key().await?);
     let registry = Registry::new();
     let arbiters = Arbiters::current()?;
-    let domain = DomainConfig::from(&config.actors);
-    Ok(chat_with(database, identity, signer, Arc::new(Hub::new()), domain, &registry, &arbiters))
+    Ok(chat_with(config, database, identity, signer, Arc::new(Hub::new()), &registry, &arbiters))
 }
 
 impl Platform {
@@ -121,7 +120,7 @@ impl Platform {
         let hub = Hub::new();
         let personal = Personal::new(hub.clone());
         let outlet = Arc::new(glue::News { hub: hub.clone(), personal: personal.clone() });
-        let chat = chat_with(&database, &identity, signer, outlet, domain, &registry, &arbiters);
+        let chat = chat_with(&config, &database, &identity, signer, outlet, &registry, &arbiters);
 
         let parts = Parts {
             database: database.clone(),

@@ -13,7 +13,7 @@ use std::{path::PathBuf, process::ExitCode};
 use clap::{Parser, Subcommand};
 
 use crate::{
-    app,
+    actors, app,
     config::{self, Config},
     postgres::Database,
     telemetry,
@@ -97,6 +97,7 @@ pub fn main() -> ExitCode {
         Err(error) => return fail(&error),
     };
     let _flush = telemetry::init(&loaded.config.log);
+    actors::install_panic_hook();
     let runtime = match background_runtime() {
         Ok(runtime) => runtime,
         Err(error) => return fail(&error),

@@ -174,7 +174,8 @@ impl Events {
     /// Ends at once, wherever it is, as a killed process would.
     #[cfg(test)]
     pub(crate) async fn crash(&self) {
-        for task in std::mem::take(&mut *self.inner.tasks.lock().unwrap()) {
+        let tasks = std::mem::take(&mut *self.inner.tasks.lock().unwrap());
+        for task in tasks {
             task.abort();
             let _ = task.await;
         }

@@ -11,6 +11,9 @@ use uuid::Uuid;
 use super::schema::{dead_letters, inbox, outbox};
 use crate::postgres::{Database, DbError};
 
+/// A dead letter's error, and when it was replayed.
+type Letter = (String, Option<DateTime<Utc>>);
+
 /// Everything that one request (or timer) set off.
 #[derive(Debug, Serialize, utoipa::ToSchema)]
 pub struct Trace {
@@ -156,7 +159,7 @@ pub async fn trace(database: &Database, correlation_id: &str) -> Result<Trace, D
         ))
         .load(&mut conn)
         .await?;
-    let mut letters: HashMap<(String, Uuid), (String, Option<DateTime<Utc>>)> =
+    let mut letters: HashMap<(String, Uuid), Letter> =
         letters.into_iter().map(|(consumer, id, error, at)| ((consumer, id), (error, at))).collect();
 
     let mut items: Vec<TracedEvent> = recorded.into_iter().map(TracedEvent::from).collect();

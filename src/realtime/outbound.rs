@@ -18,8 +18,13 @@ pub enum Pushed {
 
 /// A connection's way out, used from one thread.
 pub trait Outbound {
-    /// Sends a frame.
+    /// Sends a frame; it counts against the queue's bound.
     fn push(&self, frame: Bytes) -> Pushed;
+
+    /// Sends a long answer, which counts against no bound here: what a client missed while it was
+    /// slow may be more than a queue holds, and the answer that makes up for it must not make it slow
+    /// again. Whoever asks bounds how many are on their way.
+    fn push_long(&self, frame: Bytes) -> Pushed;
 
     /// Sends a last frame and takes no more. With `discard`, what still waits is thrown away.
     fn close(&self, last: Bytes, discard: bool);

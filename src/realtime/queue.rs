@@ -23,16 +23,27 @@ use super::{
 const CHUNK_BYTES: usize = 64 * 1024;
 
 /// A byte-bounded queue of whole WebSocket frames. Clones share it.
+///
+/// What is pushed is bounded exactly. Long answers are counted apart (see [`Outbound::push_long`]), so
+/// that one does not use up the room of the live publications behind it.
 #[derive(Clone)]
 pub struct Queue(Rc<RefCell<Inner>>);
 
 struct Inner {
-    frames: VecDeque<Bytes>,
+    frames: VecDeque<Frame>,
+    /// Bytes that wait and count against the limit.
     bytes: usize,
+    /// Bytes of long answers that wait.
+    long: usize,
     limit: usize,
     drained: u64,
     waker: Option<Waker>,
     phase: Phase,
+}
+
+struct Frame {
+    bytes: Bytes,
+    long: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -50,6 +61,7 @@ impl Queue {
         Self(Rc::new(RefCell::new(Inner {
             frames: VecDeque::new(),
             bytes: 0,
+            long: 0,
             limit,
             drained: 0,
             waker: None,
@@ -80,14 +92,14 @@ impl Inner {
     /// Takes frames up to [`CHUNK_BYTES`], at least one. A single one is handed on as it is, shared
     /// with every other receiver.
     fn take_chunk(&mut self) -> Option<(Bytes, usize)> {
-        let first = self.frames.pop_front()?;
+        let first = self.take_frame()?;
         let mut total = first.len();
         let mut count = 1;
         while let Some(next) = self.frames.get(count - 1) {
-            if total + next.len() > CHUNK_BYTES {
+            if total + next.bytes.len() > CHUNK_BYTES {
                 break;
             }
-            total += next.len();
+            total += next.bytes.len();
             count += 1;
         }
         let chunk = if count == 1 {
@@ -95,8 +107,10 @@ impl Inner {
         } else {
             let mut merged = BytesMut::with_capacity(total);
             merged.extend_from_slice(&first);
-            for frame in self.frames.drain(..count - 1) {
-                merged.extend_from_slice(&frame);
+            for _ in 1..count {
+                if let Some(frame) = self.take_frame() {
+                    merged.extend_from_slice(&frame);
+                }
             }
             merged.freeze()
         };
@@ -104,9 +118,20 @@ impl Inner {
             // A burst's table is not kept by an idle connection.
             self.frames = VecDeque::new();
         }
-        self.bytes -= total;
         self.drained += total as u64;
         Some((chunk, count))
+    }
+
+    fn take_frame(&mut self) -> Option<Bytes> {
+        let Frame { bytes, long } = self.frames.pop_front()?;
+        *(if long { &mut self.long } else { &mut self.bytes }) -= bytes.len();
+        Some(bytes)
+    }
+
+    fn clear(&mut self) {
+        self.frames = VecDeque::new();
+        self.bytes = 0;
+        self.long = 0;
     }
 
     fn wake(&mut self) {
@@ -115,9 +140,9 @@ impl Inner {
         }
     }
 
-    fn put(&mut self, frame: Bytes) {
-        self.bytes += frame.len();
-        self.frames.push_back(frame);
+    fn put(&mut self, bytes: Bytes, long: bool) {
+        *(if long { &mut self.long } else { &mut self.bytes }) += bytes.len();
+        self.frames.push_back(Frame { bytes, long });
         self.wake();
     }
 }
@@ -130,7 +155,17 @@ impl Outbound for Queue {
         } else if inner.bytes + frame.len() > inner.limit {
             Pushed::Overflow
         } else {
-            inner.put(frame);
+            inner.put(frame, false);
+            Pushed::Queued
+        }
+    }
+
+    fn push_long(&self, frame: Bytes) -> Pushed {
+        let mut inner = self.0.borrow_mut();
+        if inner.phase != Phase::Open {
+            Pushed::Closed
+        } else {
+            inner.put(frame, true);
             Pushed::Queued
         }
     }
@@ -142,10 +177,9 @@ impl Outbound for Queue {
         }
         inner.phase = Phase::Closing;
         if discard {
-            inner.frames.clear();
-            inner.bytes = 0;
+            inner.clear();
         }
-        inner.put(last);
+        inner.put(last, false);
     }
 
     fn end(&self) {
@@ -155,7 +189,8 @@ impl Outbound for Queue {
     }
 
     fn queued(&self) -> usize {
-        self.0.borrow().bytes
+        let inner = self.0.borrow();
+        inner.bytes + inner.long
     }
 
     fn drained(&self) -> u64 {
@@ -192,8 +227,7 @@ impl Drop for QueueBody {
     fn drop(&mut self) {
         let mut inner = self.queue.0.borrow_mut();
         inner.phase = Phase::Ended;
-        inner.frames = VecDeque::new();
-        inner.bytes = 0;
+        inner.clear();
         drop(inner);
         if let Some(gone) = self.gone.take() {
             gone();
@@ -262,6 +296,22 @@ mod tests {
         assert_eq!(queue.push(bytes(40)), Pushed::Queued);
         assert_eq!(queue.push(bytes(1)), Pushed::Overflow);
         assert_eq!(queue.queued(), 100);
+    }
+
+    #[test]
+    fn an_answer_longer_than_the_queue_is_taken_and_leaves_room_for_what_is_live() {
+        let queue = Queue::new(100);
+        let mut body = body(&queue);
+        assert_eq!(queue.push(bytes(60)), Pushed::Queued);
+        assert_eq!(queue.push_long(bytes(5_000)), Pushed::Queued);
+        assert_eq!(queue.push(bytes(40)), Pushed::Queued);
+        assert_eq!(queue.push(bytes(1)), Pushed::Overflow, "the rest is bounded as ever");
+        assert_eq!(queue.queued(), 5_100);
+        let Poll::Ready(Some(out)) = next(&mut body) else { panic!() };
+        assert_eq!((out.len(), queue.queued()), (5_100, 0), "in order, all of it");
+        assert_eq!(queue.push(bytes(100)), Pushed::Queued);
+        queue.close(bytes(1), false);
+        assert_eq!(queue.push_long(bytes(1)), Pushed::Closed);
     }
 
     #[test]

@@ -46,7 +46,7 @@ impl Settings {
             pong: Duration::from_secs(realtime.pong_seconds.max(1)),
             handshake: Duration::from_secs(realtime.handshake_seconds.max(1)),
             expiry_grace: Duration::from_secs(5),
-            close_hold: Duration::from_secs(5),
+            close_hold: Duration::from_secs(15),
             stall: Duration::from_secs(20),
             tick: Duration::from_millis(250),
             max_frame_bytes: realtime.max_frame_bytes,

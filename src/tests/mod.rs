@@ -6,6 +6,7 @@ mod actors;
 mod chat;
 mod events;
 mod house;
+mod http;
 mod identity;
 mod postgres;
 mod realtime;

@@ -53,6 +53,7 @@ const FILES: &[(&str, Asset)] = assets! {
     "icon.svg" as SVG,
     "ops.js" as SCRIPT,
     "outbox.js" as SCRIPT,
+    "people-picker.js" as SCRIPT,
     "people.js" as SCRIPT,
     "realtime.js" as SCRIPT,
     "room.js" as SCRIPT,

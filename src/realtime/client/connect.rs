@@ -12,7 +12,7 @@ use crate::realtime::{
         errors::RtError,
         reply::{self, ConnectResult, Reply},
     },
-    shard::message::{Completed, ToConn},
+    shard::message::{Complete, Completed, ToConn},
 };
 
 impl Client {
@@ -117,6 +117,8 @@ async fn connect(
         }
     }
     let frame = reply::reply(id, &Reply::Connect(&result));
-    cx.handle.tell(ToConn::Complete { refusal: frame.clone(), reply: frame, channels: completed });
+    // However long: it is the first thing in the queue, and there is one.
+    let complete = Complete { refusal: frame.clone(), reply: frame, long: true, channels: completed };
+    cx.handle.tell(ToConn::Complete(complete));
     Outcome::NOTHING
 }

@@ -2,11 +2,16 @@
 
 use tokio::sync::OwnedSemaphorePermit;
 
-use super::{Client, Context, Outcome, STAGE_DEADLINE, Work, parse_channel};
+use super::{Client, Context, Outcome, STAGE_DEADLINE, Work, held, parse_channel};
 use crate::realtime::{
     channels::Channel,
     log::{HistoryQuery, LogSlice},
-    protocol::{command::HistoryRequest, errors::RtError, reply::Reply},
+    protocol::{
+        command::HistoryRequest,
+        errors::RtError,
+        reply::{self, Reply},
+    },
+    shard::message::ToConn,
 };
 
 impl Client {
@@ -20,10 +25,13 @@ impl Client {
         let cx = self.cx.clone();
         let subscribed = Channel::parse(&request.channel).is_some_and(|c| self.is_subscribed(&c));
         let beside = async move {
+            let Some(turn) = cx.long_answer().await else { return };
             let read = tokio::time::timeout(STAGE_DEADLINE, read(&cx, &request, subscribed)).await;
             match read.unwrap_or(Err(RtError::INTERNAL)) {
                 Ok(LogSlice { publications, top, .. }) => {
-                    cx.handle.reply(id, &Reply::History { publications: &publications, top: &top });
+                    let frame = reply::reply(id, &Reply::History { publications: &publications, top: &top });
+                    let (frame, long) = held(frame, Some(turn));
+                    cx.handle.tell(if long { ToConn::Long(frame) } else { ToConn::Frame(frame) });
                 }
                 Err(error) => cx.handle.refuse(id, &error),
             }

@@ -17,8 +17,10 @@ use std::{
     time::{Duration, Instant},
 };
 
+use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use serde_json::json;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::{
     channels::{Channel, ClientInfo},
@@ -38,6 +40,14 @@ use crate::principal::Principal;
 /// A stage of a command may take so long; then the command is answered with an internal error and
 /// the lane goes on.
 const STAGE_DEADLINE: Duration = Duration::from_secs(30);
+
+/// Long answers (a recovery, a page of history) that one connection may have under way, from before
+/// the log is read until the last byte has left the queue. A client that asks for more than it reads
+/// is served at its own pace, and not closed for being slow.
+const LONG_ANSWERS: usize = 2;
+
+/// An answer of so many bytes is a long one.
+const LONG: usize = 16 * 1024;
 
 /// Work of a lane. It needs no thread of its own, only somebody who polls it.
 pub type Work<T> = Pin<Box<dyn Future<Output = T> + Send>>;
@@ -71,6 +81,7 @@ struct Context {
     handle: ConnHandle,
     who: Arc<Principal>,
     info: ClientInfo,
+    long_answers: Arc<Semaphore>,
 }
 
 /// One connection.
@@ -93,7 +104,13 @@ impl Client {
         let conn_info = Json::of(&json!({ "display_name": admission.principal.display_name })).ok();
         let info = ClientInfo { user: admission.principal.user_id, client, conn_info, chan_info: None };
         Self {
-            cx: Context { core, handle, who: Arc::new(admission.principal), info },
+            cx: Context {
+                core,
+                handle,
+                who: Arc::new(admission.principal),
+                info,
+                long_answers: Arc::new(Semaphore::new(LONG_ANSWERS)),
+            },
             by_token,
             expires_at: admission.expires_at,
             opening: Some((id, request)),
@@ -135,13 +152,15 @@ impl Client {
     /// Ends the connection.
     pub fn close(&mut self, why: &Disconnect) {
         self.lane.clear();
-        self.gone = true;
+        self.forget();
         self.cx.handle.close(why);
     }
 
     /// The connection ended by itself.
     pub fn forget(&mut self) {
         self.gone = true;
+        // Nobody waits for long answers any more.
+        self.cx.long_answers.close();
     }
 
     /// The next thing to do, unless a first stage runs or nothing waits.
@@ -156,7 +175,7 @@ impl Client {
         let Queued { command: Command { id, method }, permit } = self.lane.pop_front()?;
         let work: Work<Outcome> = match method {
             Method::Subscribe(request) => match self.begin_subscribe(&request) {
-                Ok(channel) => self.subscribe(id, channel, request),
+                Ok((channel, attach)) => self.subscribe(id, channel, attach, request),
                 Err(error) => return Some(self.refuse(id, &error)),
             },
             Method::Unsubscribe(request) => return Some(self.unsubscribe(id, &request.channel)),
@@ -223,10 +242,30 @@ impl Drop for Client {
 }
 
 impl Context {
+    /// Waits until another long answer may be made. `None` when the connection is over.
+    async fn long_answer(&self) -> Option<OwnedSemaphorePermit> {
+        self.long_answers.clone().acquire_owned().await.ok()
+    }
+
     /// Whether the caller may read a channel's presence and history.
     async fn may_read(&self, channel: &Channel, subscribed: bool) -> Result<(), RtError> {
         let namespace = self.core.namespace(channel).ok_or(RtError::UNKNOWN_CHANNEL)?;
         if subscribed { Ok(()) } else { namespace.authorise(&self.who, channel).await }
+    }
+}
+
+/// Ties the permit of a long answer to its bytes: it comes back when they have left the queue. What
+/// is not long gives the permit back at once; the second says which.
+fn held(frame: Bytes, permit: Option<OwnedSemaphorePermit>) -> (Bytes, bool) {
+    struct Held(Bytes, #[allow(dead_code, reason = "its drop counts")] OwnedSemaphorePermit);
+    impl AsRef<[u8]> for Held {
+        fn as_ref(&self) -> &[u8] {
+            &self.0
+        }
+    }
+    match permit {
+        Some(permit) if frame.len() >= LONG => (Bytes::from_owner(Held(frame, permit)), true),
+        _ => (frame, false),
     }
 }
 

@@ -7,7 +7,7 @@
 
 use std::sync::Arc;
 
-use super::{Client, Context, Outcome, STAGE_DEADLINE, Step, Work, parse_channel};
+use super::{Client, Context, Outcome, STAGE_DEADLINE, Step, Work, held, parse_channel};
 use crate::realtime::{
     channels::{Channel, ClientInfo},
     log::{LogSlice, Publication, StreamPos},
@@ -16,12 +16,15 @@ use crate::realtime::{
         errors::RtError,
         reply::{self, Reply, SubscribeResult},
     },
-    shard::message::{Completed, ToConn},
+    shard::message::{Complete, Completed, ToConn},
 };
 
 impl Client {
-    /// Checks a subscription and attaches it.
-    pub(super) fn begin_subscribe(&mut self, request: &SubscribeRequest) -> Result<Channel, RtError> {
+    /// Checks a subscription and makes what attaches it.
+    pub(super) fn begin_subscribe(
+        &mut self,
+        request: &SubscribeRequest,
+    ) -> Result<(Channel, ToConn), RtError> {
         let channel = parse_channel(&request.channel)?;
         let options = self.cx.core.namespace(&channel).ok_or(RtError::UNKNOWN_CHANNEL)?.options();
         if self.is_subscribed(&channel) {
@@ -36,23 +39,38 @@ impl Client {
         }
         let membership = Arc::new(self.cx.core.hub().join(&channel, self.cx.handle.shard()));
         self.subs.insert(channel.clone(), Arc::downgrade(&membership));
-        self.cx.handle.tell(ToConn::Attach {
+        let attach = ToConn::Attach {
             membership,
             positioned: options.recoverable,
             join_leave: options.join_leave && request.join_leave,
-        });
-        Ok(channel)
+        };
+        Ok((channel, attach))
     }
 
-    pub(super) fn subscribe(&self, id: u32, channel: Channel, request: SubscribeRequest) -> Work<Outcome> {
+    pub(super) fn subscribe(
+        &self,
+        id: u32,
+        channel: Channel,
+        attach: ToConn,
+        request: SubscribeRequest,
+    ) -> Work<Outcome> {
         let cx = self.cx.clone();
         Box::pin(async move {
+            // Before it is attached: what is published while a client reads its other recoveries is
+            // in the log, and need not wait at the shard.
+            let permit = if request.recover { cx.long_answer().await } else { None };
+            if request.recover && permit.is_none() {
+                return Outcome::NOTHING;
+            }
+            cx.handle.tell(attach);
             let loaded = tokio::time::timeout(STAGE_DEADLINE, authorised(&cx, &channel, &request)).await;
             match loaded.unwrap_or(Err(RtError::INTERNAL)) {
                 Ok(result) => {
                     let announce = cx.core.namespace(&channel).is_some_and(|n| n.options().join_leave);
-                    cx.handle.tell(ToConn::Complete {
-                        reply: reply::reply(id, &Reply::Subscribe(&result)),
+                    let (reply, long) = held(reply::reply(id, &Reply::Subscribe(&result)), permit);
+                    cx.handle.tell(ToConn::Complete(Complete {
+                        reply,
+                        long,
                         refusal: reply::reply(id, &Reply::Error(&RtError::PERMISSION_DENIED)),
                         channels: vec![Completed {
                             top: result.top.offset,
@@ -60,7 +78,7 @@ impl Client {
                             announce,
                             channel,
                         }],
-                    });
+                    }));
                     Outcome::NOTHING
                 }
                 Err(error) => {

@@ -320,7 +320,9 @@ mod tests {
         }
 
         #[test]
-        fn every_accepted_command_but_send_and_pong_has_an_id(id in any::<u32>(), method in 0usize..12) {
+        fn every_accepted_command_but_send_and_pong_has_an_id(
+            id in prop_oneof![Just(0), any::<u32>()], method in 0usize..12,
+        ) {
             let names = ["connect", "subscribe", "unsubscribe", "publish", "presence", "presence_stats",
                 "history", "ping", "send", "rpc", "refresh", "sub_refresh"];
             let text = format!(r#"{{"id":{id},"{}":{{}}}}"#, names[method]);

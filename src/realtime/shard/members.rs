@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 use super::{
     Shard,
-    message::{Completed, Fanout, FanoutKind},
+    message::{Complete, Completed, Fanout, FanoutKind},
 };
 use crate::{
     principal::UserId,
@@ -134,21 +134,19 @@ impl Shard {
 
     /// Sends the reply, then what waited behind it. If one of the subscriptions was taken away in
     /// the meantime, the refusal goes out instead.
-    pub(super) fn complete(
-        &mut self,
-        slot: u32,
-        reply: Bytes,
-        refusal: Bytes,
-        channels: Vec<Completed>,
-        now: Instant,
-    ) {
+    pub(super) fn complete(&mut self, slot: u32, complete: Complete, now: Instant) {
+        let Complete { reply, long, refusal, channels } = complete;
         let whole = channels.iter().all(|completed| self.member(slot, &completed.channel).is_some());
         for completed in &channels {
             if let (Some(info), Some(member)) = (&completed.presence, self.member(slot, &completed.channel)) {
                 member.membership.enter(info.clone(), completed.announce);
             }
         }
-        self.push(slot, if whole { reply } else { refusal }, now);
+        match whole {
+            true if long => self.push_long(slot, reply, now),
+            true => self.push(slot, reply, now),
+            false => self.push(slot, refusal, now),
+        }
         for completed in channels {
             self.go_live(slot, &completed, now);
         }

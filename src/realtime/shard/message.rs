@@ -89,15 +89,30 @@ pub enum ToConn {
     /// Join a channel; what is published meanwhile waits.
     Attach { membership: Arc<Membership>, positioned: bool, join_leave: bool },
     /// Send the reply that tells of new subscriptions, then what waited in them.
-    Complete { reply: Bytes, refusal: Bytes, channels: Vec<Completed> },
+    Complete(Complete),
     /// Leave a channel.
     Detach { channel: Channel },
     /// A reply.
     Frame(Bytes),
+    /// A long reply, of which the connection has few under way.
+    Long(Bytes),
     /// The credentials now end then.
     Expires(Option<Instant>),
     /// The end.
     Close(Disconnect),
+}
+
+/// Subscriptions that are complete.
+#[derive(Debug)]
+pub struct Complete {
+    /// What tells of them.
+    pub reply: Bytes,
+    /// The reply is a long one: see [`ToConn::Long`].
+    pub long: bool,
+    /// What goes out instead if one of them was taken away in the meantime.
+    pub refusal: Bytes,
+    /// Each of them.
+    pub channels: Vec<Completed>,
 }
 
 /// A subscription that is complete.

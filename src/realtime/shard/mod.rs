@@ -183,6 +183,10 @@ impl Shard {
                 self.burst += frame.len();
                 self.push(slot, frame, now);
             }
+            ToConn::Long(frame) => {
+                self.burst += frame.len();
+                self.push_long(slot, frame, now);
+            }
             ToConn::Activate { user, session, expires } => {
                 if let Some(conn) = self.conn_mut(slot) {
                     conn.owner = Some((user, session));
@@ -195,9 +199,7 @@ impl Shard {
             ToConn::Attach { membership, positioned, join_leave } => {
                 self.attach(slot, membership, positioned, join_leave);
             }
-            ToConn::Complete { reply, refusal, channels } => {
-                self.complete(slot, reply, refusal, channels, now)
-            }
+            ToConn::Complete(complete) => self.complete(slot, complete, now),
             ToConn::Detach { channel } => {
                 self.detach(slot, &channel);
             }
@@ -271,8 +273,21 @@ impl Shard {
     }
 
     fn push(&mut self, slot: u32, frame: bytes::Bytes, now: Instant) {
-        let Some(conn) = self.conn(slot) else { return };
-        match conn.out.push(frame) {
+        if let Some(conn) = self.conn(slot) {
+            let pushed = conn.out.push(frame);
+            self.pushed(slot, pushed, now);
+        }
+    }
+
+    fn push_long(&mut self, slot: u32, frame: bytes::Bytes, now: Instant) {
+        if let Some(conn) = self.conn(slot) {
+            let pushed = conn.out.push_long(frame);
+            self.pushed(slot, pushed, now);
+        }
+    }
+
+    fn pushed(&mut self, slot: u32, pushed: Pushed, now: Instant) {
+        match pushed {
             Pushed::Queued => self.observed.frames_out += 1,
             Pushed::Overflow => self.close_slot(slot, &Disconnect::SLOW, now),
             Pushed::Closed => {}

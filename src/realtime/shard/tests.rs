@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use uuid::Uuid;
 
 use super::{
-    message::{Completed, Fanout, FanoutKind},
+    message::{Complete, Completed, Fanout, FanoutKind},
     *,
 };
 use crate::{
@@ -65,6 +65,15 @@ impl Outbound for Sink {
             state.frames.push(frame);
             Pushed::Queued
         }
+    }
+
+    fn push_long(&self, frame: Bytes) -> Pushed {
+        let mut state = self.0.borrow_mut();
+        if state.closed {
+            return Pushed::Closed;
+        }
+        state.frames.push(frame);
+        Pushed::Queued
     }
 
     fn close(&self, last: Bytes, discard: bool) {
@@ -154,11 +163,12 @@ impl Bench {
         let channel = self.channel.clone();
         self.tell(
             conn,
-            ToConn::Complete {
+            ToConn::Complete(Complete {
                 reply: frame::text(b"reply"),
+                long: false,
                 refusal: frame::text(b"refusal"),
                 channels: vec![Completed { channel, top, presence: None, announce: false }],
-            },
+            }),
         );
     }
 

@@ -64,9 +64,15 @@ async fn a_panic_behind_the_handler_is_a_crash_too() {
 #[actix_web::test]
 async fn panics_while_starting_are_retried() {
     let bench = bench(config());
+    bench.world.panic_in_rebuild.store(2, SeqCst);
     bench.world.panic_in_started.store(2, SeqCst);
     assert_eq!(bench.domain.ask(&"a".into(), Add(1), SOON).await, Ok(1));
-    assert_eq!(bench.report("a").unwrap().restarts, 2);
+    assert_eq!(bench.world.builds.load(SeqCst), 5);
+    assert_eq!(bench.report("a").unwrap().last_panic.unwrap().message, "boom in started");
+
+    bench.world.panic_in_rebuild.store(3, SeqCst);
+    let refused = bench.domain.get(&"b".to_owned()).await;
+    assert!(matches!(refused, Err(AskError::Unavailable { .. })), "it is given up like any failure");
 }
 
 #[actix_web::test]
@@ -125,6 +131,8 @@ async fn past_the_intensity_limit_it_stops_and_starts_afresh_after_the_backoff()
         "queued askers hear when to come back"
     );
     assert!(actor.is_closed());
+    let ended = actor.cell_report();
+    assert_eq!((ended.enqueued, ended.handled, ended.dead, ended.depth), (5, 4, 1, 0));
 
     let Err(AskError::Unavailable { retry_after }) = bench.domain.get(&id).await else {
         panic!("refused until the backoff has passed");

@@ -39,7 +39,7 @@ fn step() -> impl Strategy<Value = Step> {
 
 /// Runs the steps against one id; returns the reports of every actor that served it.
 async fn run(steps: Vec<Step>, capacity: usize) -> Result<(), TestCaseError> {
-    let intensity = (3, Duration::from_millis(5));
+    let intensity = (2, Duration::from_secs(60));
     let bench = bench(DomainConfig { capacity, intensity, ..config() });
     let id = "a".to_owned();
     let mut pending = Vec::new();

@@ -9,7 +9,7 @@ use futures_util::future::join_all;
 use tokio::sync::{Notify, Semaphore};
 
 use super::subject::*;
-use crate::actors::{ActorStatus, AskError, DrainReport, SendError};
+use crate::actors::{ActorStatus, AskError, DomainConfig, DrainReport, Registry, SendError, Solo};
 
 #[actix_web::test]
 async fn a_stop_serves_what_waits_and_refuses_what_comes() {
@@ -132,4 +132,36 @@ async fn an_actor_that_stops_itself_finishes_first_and_is_started_afresh_by_traf
     assert_eq!(bench.domain.ask(&"a".into(), Add(1), SOON).await, Ok(2));
     assert_eq!(queued.await, Ok(1));
     assert_eq!(bench.world.events(), ["stopping a"]);
+}
+
+/// Whoever sends at the moment at which an actor is cut off has the message back, or it is in the
+/// books.
+#[actix_web::test]
+async fn the_books_balance_when_an_actor_is_cut_off_under_fire() {
+    let mut handed_back = 0;
+    for _ in 0..50 {
+        let (world, registry) = (Arc::new(World::default()), Registry::new());
+        let config = DomainConfig { capacity: 1_000_000, ..config() };
+        let solo: Solo<Ledger> = Solo::start(world, "one".into(), config, &registry);
+        let senders: Vec<_> = (0..3)
+            .map(|_| {
+                let mailbox = solo.mailbox().clone();
+                std::thread::spawn(move || {
+                    let mut accepted = 0;
+                    while mailbox.tell(Add(1)).is_ok() {
+                        accepted += 1;
+                    }
+                    accepted
+                })
+            })
+            .collect();
+        pause(1).await;
+        solo.stop(Duration::ZERO).await;
+        let accepted: u64 = senders.into_iter().map(|sender| sender.join().unwrap()).sum();
+        let report = solo.mailbox().cell_report();
+        assert_eq!((report.enqueued, report.depth), (accepted, 0));
+        assert!(is_exact(&report), "{report:?}");
+        handed_back += u64::from(report.dead > 0);
+    }
+    assert!(handed_back > 0, "some were cut off with messages waiting");
 }

@@ -33,6 +33,7 @@ pub struct World {
     /// Rebuilds of these ids wait for a permit.
     pub slow: Mutex<HashMap<String, Arc<Semaphore>>>,
     pub events: Mutex<Vec<String>>,
+    pub panic_in_rebuild: AtomicU64,
     pub panic_in_started: AtomicU64,
     pub panic_in_drop: AtomicBool,
     pub panic_in_observe: AtomicBool,
@@ -75,6 +76,10 @@ impl Behavior for Ledger {
             slow.acquire().await.unwrap().forget();
         }
         let incarnation = world.builds.fetch_add(1, SeqCst) + 1;
+        if world.panic_in_rebuild.load(SeqCst) > 0 {
+            world.panic_in_rebuild.fetch_sub(1, SeqCst);
+            panic!("boom in rebuild");
+        }
         let error = world.build_errors.lock().unwrap().pop();
         match error {
             Some(error) => Err(error),

@@ -22,7 +22,12 @@ async fn narrow(node: &Node) -> TcpStream {
 
 #[actix_web::test]
 async fn a_client_that_does_not_read_is_told_that_it_is_slow_and_others_are_unaffected() {
-    let node = Node::start(|settings| settings.queue_bytes = 256 * 1024).await;
+    let node = Node::start(|settings| {
+        settings.queue_bytes = 256 * 1024;
+        // However long the others take on a busy machine, it comes back in time to be told.
+        settings.close_hold = Duration::from_secs(120);
+    })
+    .await;
     let mut healthy = Vec::new();
     for _ in 0..5 {
         let (mut client, _) = WsClient::connect(node.address, "ok:1").await;
@@ -198,5 +203,46 @@ async fn a_drain_sends_everybody_away_with_3001_and_lets_nobody_in() {
         reader.await.unwrap();
     }
     assert_eq!(WsClient::open(node.address, &[]).await.unwrap_err().status, 503);
+    node.stop().await;
+}
+
+#[actix_web::test]
+async fn answers_longer_than_the_queue_come_at_the_readers_pace() {
+    let node = Node::start(|settings| settings.queue_bytes = 64 * 1024).await;
+    let rooms: Vec<Channel> = (0..8).map(|n| Channel::of("room", n)).collect();
+    // 200 KB in each room: what a client missed that was closed as slow.
+    for room in &rooms {
+        for n in 0..20 {
+            node.rooms.send(room, &json!({"n": n, "text": "x".repeat(10_000)}));
+        }
+    }
+    let (mut fresh, _) = WsClient::connect(node.address, "ok:1").await;
+    let mut epochs = Vec::new();
+    for room in &rooms {
+        let subscribed = fresh.call("subscribe", json!({"channel": room.as_str()})).await;
+        epochs.push(subscribed["subscribe"]["epoch"].clone());
+    }
+
+    // All recoveries and as many pages of history in one frame, from a client that is not reading yet.
+    let mut client = WsClient::open_on(narrow(&node).await, &[]).await.unwrap();
+    client.call("connect", json!({"token": "ok:2"})).await;
+    let mut commands = Vec::new();
+    for (n, room) in rooms.iter().enumerate() {
+        let recover = json!({"channel": room.as_str(), "recover": true, "epoch": epochs[n], "offset": 0});
+        commands.push(json!({"id": 100 + n, "subscribe": recover}).to_string());
+        let page = json!({"channel": room.as_str(), "limit": 20});
+        commands.push(json!({"id": 200 + n, "history": page}).to_string());
+    }
+    client.send_text(&commands.join("\n")).await;
+    // Another's publications go on meanwhile.
+    fresh.call("publish", json!({"channel": "room:0", "data": {"n": 20}})).await;
+    for (n, _) in rooms.iter().enumerate() {
+        let recovered = client.reply(100 + n as u32).await["subscribe"].clone();
+        assert_eq!(recovered["recovered"], true, "room {n}");
+        assert!(recovered["publications"].as_array().unwrap().len() >= 20, "room {n}");
+        let page = client.reply(200 + n as u32).await["history"].clone();
+        assert_eq!(page["publications"].as_array().unwrap().len(), 20, "room {n}");
+    }
+    assert!(client.call("ping", json!({})).await.get("error").is_none(), "it was never closed");
     node.stop().await;
 }

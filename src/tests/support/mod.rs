@@ -2,6 +2,7 @@
 //! honest skips.
 
 pub(crate) mod api;
+pub(crate) mod app;
 pub(crate) mod database;
 pub(crate) mod nats;
 pub(crate) mod postgres_server;

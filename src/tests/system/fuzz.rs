@@ -33,6 +33,9 @@ async fn the_api_keeps_what_its_document_says() {
     .await;
     let student = server.sign_in("student@demo.gigsy.test", "gigsy-demo-1").await;
     fuzz(&server, &student, &["--exclude-path", SUICIDAL], "15").await;
+    // The same document as an operator sees it.
+    let operator = server.operator().await;
+    fuzz(&server, &operator, &["--include-path-regex", "^/api/v1/ops"], "15").await;
     let throwaway = server.person("Throwaway").await;
     fuzz(&server, &throwaway, &["--include-path", SUICIDAL], "5").await;
     server.api().get("/readyz").await.expect(200);
@@ -46,7 +49,8 @@ async fn fuzz(server: &Server, person: &Person, which: &[&str], examples: &str) 
         .arg(format!("{}/api/openapi.json", server.base()))
         .args(["--checks", CHECKS])
         .args(["--phases", "examples,coverage,fuzzing"])
-        .args(["--workers", "2", "--seed", "20261122", "--no-shrink", "--continue-on-failure"])
+        // One worker: CPython 3.11's parser, which hypothesis uses, fails now and then in threads.
+        .args(["--workers", "1", "--seed", "20261122", "--no-shrink", "--continue-on-failure"])
         .args(["--suppress-health-check", "all", "--generation-database", "none"])
         .args(["--request-timeout", "20", "--max-failures", "40"])
         .args(["--header", &format!("Authorization: Bearer {}", person.token)])

@@ -17,8 +17,8 @@ use crate::tests::support::{
     wait::within,
 };
 
-/// Messages of a flood, and how long each is: past what any kernel buffers for a stalled socket.
-const FLOOD: usize = 2_000;
+/// Messages of a flood at most, and how long each is: past what any kernel buffers for a stalled socket.
+const FLOOD: usize = 4_000;
 const FLOOD_BODY: usize = 3_800;
 
 async fn play(sdk: Sdk, scenario: &str, env: &[(&str, &str)]) {
@@ -57,7 +57,11 @@ async fn play(sdk: Sdk, scenario: &str, env: &[(&str, &str)]) {
                 Some("cut") => proxy.cut().await,
                 Some("restore" | "flow") => proxy.flow(),
                 Some("stall") => proxy.stall(),
-                Some("flood") => return json!({"bodies": flood(&server, ben, &room).await}),
+                Some("flood") => {
+                    let number = |name: &str| question[name].as_u64().map(|n| n as usize);
+                    let from = number("from").expect("a number");
+                    return json!({"bodies": flood(&server, ben, &room, from, number("count")).await});
+                }
                 Some("cut_log") => {
                     let seq = question["seq"].as_u64().expect("a seq");
                     sql::cut_log(&server, &room, seq).await;
@@ -77,11 +81,21 @@ async fn play(sdk: Sdk, scenario: &str, env: &[(&str, &str)]) {
     .await;
 }
 
-/// Sends the flood in windows, each acknowledged before the next; answers each body's first word.
-async fn flood(server: &Server, person: &Person, room: &str) -> Vec<String> {
+/// Sends long messages in windows, each acknowledged before the next: so many, or until the server
+/// has found somebody slow. (It holds a slow connection for some seconds only, so that its peer may
+/// learn why it ends: a test must not flood on.) Answers each body's first word.
+async fn flood(
+    server: &Server,
+    person: &Person,
+    room: &str,
+    from: usize,
+    count: Option<usize>,
+) -> Vec<String> {
     let mut socket = connect(server, person).await;
-    let names: Vec<String> = (1..=FLOOD).map(|n| format!("flood-{n}")).collect();
-    for window in names.chunks(100) {
+    let last = from + count.unwrap_or(FLOOD);
+    let names: Vec<String> = (from..last).map(|n| format!("flood-{n}")).collect();
+    let mut sent = 0;
+    for window in names.chunks(50) {
         for name in window {
             let mut data = message(room, name);
             data["body"] = format!("{name} {}", "~".repeat(FLOOD_BODY)).into();
@@ -98,8 +112,19 @@ async fn flood(server: &Server, person: &Person, room: &str) -> Vec<String> {
                 Event::Closed(code, reason) => panic!("the sender was closed: {code} {reason}"),
             }
         }
+        sent += window.len();
+        if count.is_none() && found_slow(server).await {
+            break;
+        }
     }
-    names
+    assert!(count.is_some() || sent < names.len(), "nobody was slow after {sent} messages");
+    names[..sent].to_vec()
+}
+
+/// Whether the server has closed a connection with 3008.
+async fn found_slow(server: &Server) -> bool {
+    let metrics = server.api().get("/metrics").await.text;
+    metrics.lines().any(|line| line.starts_with("gigsy_realtime_closes_total{code=\"3008\"}"))
 }
 
 macro_rules! scenarios {

@@ -16,6 +16,10 @@ use crate::{
 const MAX: usize = 100;
 const DEFAULT: usize = 50;
 
+/// Text that one rpc answer may hold, in bytes. It waits in the connection's outbound queue, where
+/// a hundred of the longest messages in a wide script would not fit; the client asks on.
+const MAX_BYTES: usize = 256 * 1024;
+
 /// A page of history, over rpc.
 #[derive(Debug, Deserialize)]
 pub struct HistoryForm {
@@ -62,7 +66,10 @@ impl Chat {
         // missing below it.
         let top = self.inner.log.open(form.room).await?;
         let (found, more) = self.inner.log.messages(form.room, page, limit).await?;
-        let items = found.into_iter().filter_map(MessageView::of).collect();
+        let mut items: Vec<MessageView> = found.into_iter().filter_map(MessageView::of).collect();
+        let fit = fitting(items.iter().map(|item| item.body.len()));
+        let more = more || fit < items.len();
+        items.truncate(fit);
         Ok(HistoryView { items, top: top.last_seq, epoch: top.epoch, more })
     }
 
@@ -97,5 +104,29 @@ impl Chat {
             self.page_cursor(room, page)
         });
         Ok((found.into_iter().filter_map(MessageView::of).collect(), next))
+    }
+}
+
+/// How many of these sizes go into one answer: one at least, so that a reader gets on.
+fn fitting(sizes: impl Iterator<Item = usize>) -> usize {
+    let mut total = 0usize;
+    let fit = sizes
+        .take_while(|size| {
+            total = total.saturating_add(*size);
+            total <= MAX_BYTES
+        })
+        .count();
+    fit.max(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_is_bounded_and_never_empty_for_its_size() {
+        assert_eq!(fitting([10; 100].into_iter()), 100);
+        assert_eq!(fitting([16_000; 100].into_iter()), MAX_BYTES / 16_000);
+        assert_eq!(fitting([MAX_BYTES + 1, 1].into_iter()), 1);
     }
 }

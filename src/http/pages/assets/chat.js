@@ -1,13 +1,14 @@
 // The page at `/`: signing in, the rooms, and the room that is open.
 
-import { me as whoAmI, signOut } from "./api.js";
+import { call, me as whoAmI, signOut } from "./api.js";
 import { $, setNote, setText } from "./dom.js";
 import { learn } from "./people.js";
 import { connect } from "./realtime.js";
-import { createRoom, newRoomDialog, RoomList } from "./rooms.js";
+import { addPeopleDialog, createRoom, newRoomDialog, RoomList } from "./rooms.js";
 import { RoomView } from "./room.js";
 import { explain, signInPanel } from "./session.js";
 
+const LIST_MS = 30_000;
 let client = null;
 
 function welcome(note) {
@@ -50,16 +51,26 @@ function run(me) {
   const list = new RoomList(me, (room) => open(room));
 
   function open(room, { focus = true } = {}) {
+    // Shown first: what is not shown has no height to fit to.
+    $("chat").dataset.view = "room";
     if (view?.room.id !== room.id) {
       view?.close();
-      view = new RoomView(client, me, room, { message: (user) => direct(user) });
+      view = new RoomView(client, me, room, { message: direct, heard: (id, message) => list.heard(id, message) });
       view.open();
     }
-    $("chat").dataset.view = "room";
     document.title = `${room.title} · Gigsy`;
     history.replaceState(null, "", `#room/${room.id}`);
     list.mark(room.id);
     if (focus) $("draft").focus();
+  }
+
+  function closeRoom() {
+    view?.close();
+    view = null;
+    list.mark(null);
+    $("chat").dataset.view = "rooms";
+    document.title = "Gigsy";
+    history.replaceState(null, "", "/");
   }
 
   async function direct(user) {
@@ -76,6 +87,24 @@ function run(me) {
     await list.refresh();
     open(list.byId(room.id) ?? room);
   });
+  const addPeople = addPeopleDialog(me);
+  $("add-people").addEventListener("click", () => view && addPeople(view.room, () => view.memberIds));
+  $("leave").addEventListener("click", () => {
+    if (!view) return;
+    setNote($("leave-error"), null);
+    setText($("leave-text"), view.room.kind === "public" ? `You can join “${view.room.title}” again at any time.` : `To come back to “${view.room.title}” you need an invitation.`);
+    $("leave-dialog").showModal();
+  });
+  $("leave-go").addEventListener("click", async () => {
+    try {
+      await call("DELETE", `/api/v1/chat/rooms/${view.room.id}/members/${me.id}`);
+      $("leave-dialog").close();
+      closeRoom();
+      await list.refresh();
+    } catch (error) {
+      setNote($("leave-error"), explain(error));
+    }
+  });
   $("back").addEventListener("click", () => {
     $("chat").dataset.view = "rooms";
     $("my-rooms").querySelector("[aria-current]")?.focus();
@@ -87,6 +116,8 @@ function run(me) {
 
   // What concerns this person alone arrives without a subscription of ours.
   client.on("publication", () => list.refreshSoon());
+  // What is unread in rooms that are not open.
+  setInterval(() => document.hidden || client?.state !== "connected" || list.refreshSoon(), LIST_MS);
   client.on("connected", () => list.refreshSoon());
   document.addEventListener("visibilitychange", () => document.hidden || list.refreshSoon());
   client.connect();

@@ -19,7 +19,12 @@ const refName = (node) => node?.$ref?.split("/").at(-1);
 /** "string (uuid)", "array of Message", "integer or null". */
 export function typeName(doc, node) {
   if (node === true || !node) return "anything";
-  if (node.$ref) return refName(node);
+  if (node.$ref) {
+    // The name of a plain value says less than what it is written as.
+    const schema = resolve(doc, node);
+    const plain = typeof schema?.type === "string" && !["object", "array"].includes(schema.type) && !schema.enum;
+    return plain ? typeName(doc, schema) : refName(node);
+  }
   const any = node.oneOf ?? node.anyOf;
   if (any) return [...new Set(any.map((part) => typeName(doc, part)))].join(" or ");
   if (node.allOf) return node.allOf.map((part) => typeName(doc, part)).join(" and ");

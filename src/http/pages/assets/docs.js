@@ -20,7 +20,7 @@ async function start() {
   document.title = `${doc.info?.title ?? "API"} API`;
   $("docs").append(intro(doc), ...groups.map((group) => section(doc, group)));
   $("toc").append(...groups.map(({ name, operations }) => h("div", { class: "toc-group" }, h("h2", {}, name),
-    h("ul", {}, ...operations.map((op) => h("li", { dataset: { op: op.anchor } }, h("a", { href: `#${op.anchor}`, title: op.summary }, method(op.method), " ", h("span", {}, op.path))))))));
+    h("ul", {}, ...operations.map((op) => h("li", { dataset: { op: op.anchor } }, h("a", { href: `#${op.anchor}`, title: op.summary }, method(op.method), " ", h("span", {}, op.path.replace(/^\/api\/v1(?=\/)/, "")))))))));
   $("docs-filter").addEventListener("input", debounce(100, () => filter(groups)));
   // The place that the address names did not exist when the page was loaded.
   if (location.hash) document.getElementById(decodeURIComponent(location.hash.slice(1)))?.scrollIntoView();

@@ -9,7 +9,7 @@ import { Timeline } from "./timeline.js";
 
 const PAGE = 40;
 const TYPING_SHOWN_MS = 4000;
-const TYPING_SENT_MS = 2500;
+const TYPING_SENT_MS = 2200; // the server takes one in two seconds and swallows the others
 const NEAR_END_PX = 80;
 const KINDS = { direct: "Direct room", group: "Group", public: "Public room" };
 const DID = { added: "was added", joined: "joined", removed: "was removed", left: "left", role: "has a new role" };
@@ -24,6 +24,7 @@ export class RoomView {
   #members = [];
   #typing = new Map();
   #typedAt = 0;
+  #typingTimer = null;
   #cursor;
   #loaded = false;
   #paging = false;
@@ -31,14 +32,14 @@ export class RoomView {
   #read = 0;
   #stuck = true; // whether the newest message is in view
   #off = new AbortController();
-  #message;
+  #actions;
 
-  /** `message(userId)` opens a direct room with somebody. */
-  constructor(client, me, room, { message }) {
+  /** `message(userId)` opens a direct room with somebody; `heard(roomId, message)` tells of a new one. */
+  constructor(client, me, room, actions) {
     this.#client = client;
     this.#me = me;
     this.room = room;
-    this.#message = message;
+    this.#actions = actions;
   }
 
   open() {
@@ -50,13 +51,18 @@ export class RoomView {
     this.#timeline.clear();
     this.#outbox = new Outbox(this.#client, room.id, this.#timeline, (entry, answer) => {
       this.#timeline.put({ ...entry, id: answer.message_id, seq: Number(answer.seq) });
+      this.#heard(entry);
     });
     $("no-room").hidden = true;
     $("room-inner").hidden = false;
     setText($("room-title"), room.title);
+    $("composer").hidden = Boolean(room.archived_at);
+    $("room-actions").hidden = room.kind === "direct";
+    $("add-people").hidden = Boolean(room.archived_at) || !["admin", "owner"].includes(room.role);
     setNote($("room-state"), null);
     setText($("typing"), "");
     $("older").hidden = true;
+    if (room.archived_at) this.#warn("This room is archived: it can be read, and takes nothing new.");
     this.#drawPeople();
     this.#listen();
     this.#subscribe();
@@ -99,7 +105,7 @@ export class RoomView {
       this.#drawPeople();
     });
     const typing = this.#client.newSubscription(`typing:${id}`);
-    typing.on("publication", ({ data, info }) => this.#isTyping(data?.user_id ?? info?.user));
+    typing.on("publication", ({ data, info }) => this.#isTyping(data?.user_id ?? info?.user, data?.for_ms));
     this.#subs = [chat, typing];
     for (const sub of this.#subs) sub.subscribe();
   }
@@ -138,12 +144,22 @@ export class RoomView {
     if (!fresh) return;
     if (entry.kind === "message") {
       this.#stopTyping(entry.sender);
+      this.#heard(entry);
       if (this.#caught !== null) this.#caught += 1;
       lookUp(entry.sender).then((name) => announce(`${name}: ${entry.body}`));
     }
     if (atEnd) this.#toEnd();
     else $("to-end").hidden = false;
     this.#markRead();
+  }
+
+  #heard({ sender, body, at }) {
+    this.#actions.heard(this.room.id, { sender_id: sender, body, created_at: at.toISOString() });
+  }
+
+  /** Those whom the room has, as far as they are known here. */
+  get memberIds() {
+    return this.#members;
   }
 
   /** What the timeline shows of an event of the log, from history or live. */
@@ -271,7 +287,7 @@ export class RoomView {
       h("span", { class: "name" }, mine ? `${nameOf(id)} (you)` : nameOf(id), h("span", { class: "hidden" }, here ? ", here" : ", away")));
     if (!mine && this.room.kind !== "direct") {
       const button = h("button", { type: "button", class: "link", "aria-label": `Message ${nameOf(id)}` }, "Message");
-      button.addEventListener("click", () => this.#message(id));
+      button.addEventListener("click", () => this.#actions.message(id));
       row.append(button);
     }
     return row;
@@ -279,10 +295,10 @@ export class RoomView {
 
   // ---- typing ---------------------------------------------------------------------------------
 
-  #isTyping(user) {
+  #isTyping(user, shownMs = TYPING_SHOWN_MS) {
     if (!user || user === this.#me.id) return;
     clearTimeout(this.#typing.get(user));
-    this.#typing.set(user, setTimeout(() => this.#stopTyping(user), TYPING_SHOWN_MS));
+    this.#typing.set(user, setTimeout(() => this.#stopTyping(user), shownMs));
     lookUp(user).then(() => this.#drawTyping());
   }
 
@@ -299,11 +315,16 @@ export class RoomView {
     setText($("typing"), text);
   }
 
+  /** Says that one types: at once, and again as long as it goes on. */
   #tellTyping() {
-    const now = Date.now();
-    if (now - this.#typedAt < TYPING_SENT_MS || this.#client.state !== "connected") return;
-    this.#typedAt = now;
-    this.#client.rpc("typing.start", { room: this.room.id }).catch(() => {});
+    if (this.#typingTimer) return;
+    const wait = Math.max(0, this.#typedAt + TYPING_SENT_MS - Date.now());
+    this.#typingTimer = setTimeout(() => {
+      this.#typingTimer = null;
+      if (this.#closed || !$("draft").value.trim() || this.#client.state !== "connected") return;
+      this.#typedAt = Date.now();
+      this.#client.rpc("typing.start", { room: this.room.id }).catch(() => {});
+    }, wait);
   }
 
   // ---- the page -------------------------------------------------------------------------------
@@ -319,7 +340,6 @@ export class RoomView {
       if (!body) return draft.focus();
       draft.value = "";
       fit(draft);
-      this.#typedAt = 0;
       this.#outbox.write(this.#me.id, body);
       this.#toEnd();
       draft.focus();

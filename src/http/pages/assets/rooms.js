@@ -2,7 +2,8 @@
 
 import { all, get, post } from "./api.js";
 import { $, count, debounce, h, setNote, setText, uuid } from "./dom.js";
-import { avatar, find, learn, lookUp, nameOf } from "./people.js";
+import { PeoplePicker } from "./people-picker.js";
+import { avatar, learn, lookUp, nameOf } from "./people.js";
 import { explain } from "./session.js";
 
 const lastActive = (room) => Date.parse(room.last_message?.created_at ?? room.created_at) || 0;
@@ -44,16 +45,31 @@ export class RoomList {
       const [mine, open] = await Promise.all([all("/api/v1/chat/rooms"), get("/api/v1/chat/rooms?scope=public&limit=50")]);
       this.#rooms = await Promise.all(mine.map((room) => titled(room, this.#me)));
       await Promise.all(mine.map((room) => room.last_message && lookUp(room.last_message.sender_id)));
-      this.#rooms.sort((a, b) => lastActive(b) - lastActive(a));
       const joinable = await Promise.all(open.items.filter((room) => !this.byId(room.id)).map((room) => titled(room, this.#me)));
       setNote($("rooms-note"), this.#rooms.length ? null : "You are in no room yet. Join one, or make your own.");
-      $("my-rooms").replaceChildren(...this.#rooms.map((room) => this.#row(room)));
+      this.#draw();
       $("open-title").hidden = !joinable.length;
       $("open-rooms").replaceChildren(...joinable.map((room) => this.#joinRow(room)));
-      this.mark(this.#current);
     } catch (error) {
       setNote($("rooms-note"), explain(error));
     }
+  }
+
+  /** A message that came while its room is open: the list need not ask for it. */
+  heard(id, message) {
+    const room = this.byId(id);
+    if (!room) return;
+    room.last_message = message;
+    this.#draw();
+  }
+
+  #draw() {
+    this.#rooms.sort((a, b) => lastActive(b) - lastActive(a));
+    const list = $("my-rooms");
+    const focused = list.contains(document.activeElement) ? document.activeElement.parentElement.dataset.room : null;
+    list.replaceChildren(...this.#rooms.map((room) => this.#row(room)));
+    this.mark(this.#current);
+    if (focused) list.querySelector(`[data-room="${focused}"] button`)?.focus();
   }
 
   refreshSoon = debounce(400, () => this.refresh());
@@ -127,78 +143,35 @@ export async function createRoom(me, kind, name, memberIds) {
 export function newRoomDialog(me, made) {
   const dialog = $("new-dialog");
   const form = $("new-form");
-  let chosen = new Map();
   const kind = () => form.elements.kind.value;
-
+  const picker = new PeoplePicker($("new-picker"), { exclude: () => [me.id], single: () => kind() === "direct" });
   const draw = () => {
     $("name-field").hidden = kind() === "direct";
     setNote($("new-error"), null);
-    $("people-chosen").replaceChildren(...[...chosen.keys()].map((id) => {
-      const remove = h("button", { type: "button", "aria-label": `Remove ${nameOf(id)}` }, nameOf(id), " ×");
-      remove.addEventListener("click", () => {
-        chosen.delete(id);
-        draw();
-        $("people-search").focus();
-      });
-      return h("li", {}, remove);
-    }));
   };
-
-  const search = debounce(200, async () => {
-    const text = $("people-search").value.trim();
-    $("people-found").replaceChildren();
-    if (text.length < 2) return setText($("people-status"), "");
-    try {
-      const found = (await find(text)).filter((person) => person.id !== me.id && !chosen.has(person.id)).slice(0, 8);
-      if ($("people-search").value.trim() !== text) return;
-      setText($("people-status"), found.length ? `${count(found.length, "person", "people")} found` : "Nobody found");
-      $("people-found").replaceChildren(...found.map((person) => {
-        const add = h("button", { type: "button" }, avatar(person.id), " ", person.display_name);
-        add.addEventListener("click", () => {
-          if (kind() === "direct") chosen = new Map();
-          chosen.set(person.id, person);
-          $("people-search").value = "";
-          $("people-found").replaceChildren();
-          setText($("people-status"), `${person.display_name} added`);
-          draw();
-          $("people-search").focus();
-        });
-        return h("li", {}, add);
-      }));
-    } catch (error) {
-      setText($("people-status"), explain(error));
-    }
-  });
 
   $("new-room").addEventListener("click", () => {
     form.reset();
-    chosen = new Map();
-    $("people-found").replaceChildren();
-    setText($("people-status"), "");
+    picker.clear();
     draw();
     dialog.showModal();
     $("room-name").focus();
   });
   $("new-cancel").addEventListener("click", () => dialog.close());
-  $("people-search").addEventListener("input", search);
-  $("people-search").addEventListener("keydown", (event) => {
-    if (event.key !== "Enter") return;
-    event.preventDefault();
-    $("people-found").querySelector("button")?.click();
-  });
   form.addEventListener("change", (event) => event.target.name === "kind" && draw());
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
+    const direct = kind() === "direct";
     const name = form.elements.name.value.trim();
-    const wrong = kind() === "direct" ? chosen.size !== 1 && "Choose the one person you want to talk to." : !name && "Give the room a name.";
+    const wrong = direct ? picker.ids.length !== 1 && "Choose the one person you want to talk to." : !name && "Give the room a name.";
     if (wrong) {
       setNote($("new-error"), wrong);
-      return $(kind() === "direct" ? "people-search" : "room-name").focus();
+      return direct ? picker.focus() : $("room-name").focus();
     }
     const button = form.querySelector("button[type=submit]");
     button.disabled = true;
     try {
-      const room = await createRoom(me, kind(), kind() === "direct" ? undefined : name, [...chosen.keys()]);
+      const room = await createRoom(me, kind(), direct ? undefined : name, picker.ids);
       dialog.close();
       made(room);
     } catch (error) {
@@ -207,4 +180,35 @@ export function newRoomDialog(me, made) {
       button.disabled = false;
     }
   });
+}
+
+/** Wires the dialog that adds people to a room; answers the function that opens it. */
+export function addPeopleDialog(me) {
+  const dialog = $("add-dialog");
+  const form = $("add-form");
+  let room = null;
+  let present = () => [];
+  const picker = new PeoplePicker($("add-picker"), { exclude: () => [me.id, ...present()] });
+  $("add-cancel").addEventListener("click", () => dialog.close());
+  form.addEventListener("submit", async (event) => {
+    event.preventDefault();
+    if (!picker.ids.length) return picker.focus();
+    const button = form.querySelector("button[type=submit]");
+    button.disabled = true;
+    try {
+      await post(`/api/v1/chat/rooms/${room.id}/members`, { user_ids: picker.ids });
+      dialog.close();
+    } catch (error) {
+      setNote($("add-error"), explain(error));
+    } finally {
+      button.disabled = false;
+    }
+  });
+  return (to, members) => {
+    [room, present] = [to, members];
+    picker.clear();
+    setNote($("add-error"), null);
+    dialog.showModal();
+    picker.focus();
+  };
 }

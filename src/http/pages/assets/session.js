@@ -58,6 +58,8 @@ export function explain(error) {
     console.error(error);
     return "Something went wrong on this page.";
   }
+  // Nobody typed the token: what is wrong with it is wrong with the link.
+  if (error.fields.token) return "This link does not work. It was used before, has expired, or was not copied whole.";
   return error.message.replace(/^./, (c) => c.toUpperCase());
 }
 

@@ -9,12 +9,12 @@ export { assert };
 export const fixture = JSON.parse(process.argv[2]);
 export const chat = (room = fixture.room) => `chat:${room}`;
 
-const answers = createInterface({ input: process.stdin })[Symbol.asyncIterator]();
+const stdin = createInterface({ input: process.stdin })[Symbol.asyncIterator]();
 
 /** Has the Rust side do something, and gives its answer. */
 export async function ask(question) {
   process.stdout.write(`@ask ${JSON.stringify(question)}\n`);
-  return JSON.parse((await answers.next()).value);
+  return JSON.parse((await stdin.next()).value);
 }
 
 /** Awaits a promise for at most `ms`. */
@@ -65,7 +65,13 @@ export async function rest(person, method, path, body) {
 
 /** A message by REST; its answer holds `seq`. */
 export const send = (person, body, room = fixture.room) =>
-  rest(person, 'POST', `/api/v1/chat/rooms/${room}/messages`, { client_msg_id: body, body });
+  rest(person, 'POST', `/api/v1/chat/rooms/${room}/messages`, {
+    client_msg_id: body.replaceAll(' ', '-'),
+    body,
+  });
+
+/** A command that every connection may give: it must be answered. */
+export const answers = (on, person) => within('an answer', on.history(`user:${person.id}`, { limit: 0 }));
 
 /** A WebSocket that keeps what passed. */
 export class Spy extends WebSocket {

@@ -1,6 +1,6 @@
 // Connect with a token; the server subscribes the client to the person's own channel, and its pings
 // are answered.
-import { assert, client, eventually, fixture, run, Spy, within } from './common.mjs';
+import { answers, assert, client, eventually, fixture, run, Spy, within } from './common.mjs';
 
 run(async () => {
   const { ada } = fixture.people;
@@ -18,6 +18,6 @@ run(async () => {
   assert.ok(welcome.ping > 0 && welcome.pong === true, JSON.stringify(welcome));
   await eventually('two pings', () => socket.pings >= 2);
   assert.ok(socket.sent.filter((frame) => frame === '{}').length >= 1, 'a pong was sent');
-  await within('an answer after the pings', c.rpc('presence.set', { status: 'online' }));
+  await answers(c, ada);
   assert.equal(Spy.all.length, 1, 'one connection served throughout');
 });

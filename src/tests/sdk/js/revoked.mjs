@@ -1,5 +1,5 @@
 // A revoked session's connections end within a second, for good; the person's other session stays.
-import { assert, chat, connected, eventually, fixture, rest, run, subscribed, within } from './common.mjs';
+import { answers, assert, chat, connected, eventually, fixture, rest, run, subscribed } from './common.mjs';
 
 run(async () => {
   const { ada, other } = fixture.people; // two sessions of one person
@@ -13,5 +13,5 @@ run(async () => {
   const { code } = doomed.log.find((e) => e.event === 'disconnected');
   assert.ok(code >= 3500 && code < 4000, `final: ${code}`);
   assert.ok(took < 2000, `within a second of the answer, not ${took} ms`);
-  await within('the other session answers', staying.rpc('presence.set', { status: 'online' }));
+  await answers(staying, other);
 });

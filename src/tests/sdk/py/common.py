@@ -71,9 +71,14 @@ async def rest(person, method, path, body=None):
     return await asyncio.to_thread(_call, person, method, path, body)
 
 
+async def answers(client, person):
+    """A command that every connection may give: it must be answered."""
+    await within("an answer", client.history(f"user:{person['id']}", limit=0))
+
+
 async def send(person, body, room=ROOM):
     """A message by REST; its answer holds `seq`."""
-    message = {"client_msg_id": body, "body": body}
+    message = {"client_msg_id": body.replace(" ", "-"), "body": body}
     return await rest(person, "POST", f"/api/v1/chat/rooms/{room}/messages", message)
 
 

@@ -3,7 +3,7 @@ connection lives through its pings."""
 
 import time
 
-from common import PEOPLE, connected, eventually, run, within
+from common import PEOPLE, answers, connected, eventually, run
 
 
 async def scenario():
@@ -15,7 +15,7 @@ async def scenario():
     own = lambda: [s for s in client.events.of("subscribed") if s.channel == f"user:{ada['id']}"]
     assert not (await eventually("the server-side subscription", own))[0].was_recovering
     await eventually("two pings' time", lambda: time.monotonic() - began > 4.5)
-    await within("an answer after the pings", client.rpc("presence.set", {"status": "online"}))
+    await answers(client, ada)
     assert len(client.events.of("connected")) == 1, "one connection served throughout"
 
 

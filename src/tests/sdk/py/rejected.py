@@ -1,6 +1,6 @@
 """Who is no member neither reads nor writes: 103."""
 
-from common import PEOPLE, ROOM, chat, connected, eventually, refused, run, subscription, within
+from common import PEOPLE, ROOM, answers, chat, connected, eventually, refused, run, subscription
 
 
 async def scenario():
@@ -16,7 +16,7 @@ async def scenario():
         await sub.subscribe()
         gone = (await eventually("refused", lambda: log.of("unsubscribed")))[0]
         assert gone.code == 103, gone
-    await within("still answers", client.rpc("presence.set", {"status": "away"}))
+    await answers(client, eve)
 
 
 run(scenario)

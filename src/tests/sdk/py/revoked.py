@@ -4,7 +4,7 @@ import time
 
 from centrifuge import ClientState
 
-from common import PEOPLE, chat, connected, eventually, rest, run, subscribed, within
+from common import PEOPLE, answers, chat, connected, eventually, rest, run, subscribed
 
 
 async def scenario():
@@ -17,7 +17,7 @@ async def scenario():
     await eventually("disconnected", lambda: doomed.state == ClientState.DISCONNECTED, 3)
     assert time.monotonic() - began < 2, "within a second of the answer"
     assert 3500 <= doomed.events.of("disconnected")[0].code < 4000
-    await within("the other session answers", staying.rpc("presence.set", {"status": "online"}))
+    await answers(staying, other)
 
 
 run(scenario)

@@ -1,6 +1,6 @@
 """A connection outlives its token: the SDK refreshes it in time and the connection stays."""
 
-from common import PEOPLE, client, eventually, run, token, within
+from common import PEOPLE, answers, client, eventually, run, token, within
 
 
 async def scenario():
@@ -14,7 +14,7 @@ async def scenario():
     await c.connect()
     await within("connect", c.ready(15))
     await eventually("three refreshes", lambda: len(fetched) >= 4, 40)
-    await within("an answer", c.rpc("presence.set", {"status": "online"}))
+    await answers(c, ada)
     assert len(c.events.of("connected")) == 1, "never reconnected"
 
 

@@ -33,6 +33,7 @@ use serde::Serialize;
 use self::{pace::Pace, writing::Waiting};
 use crate::{
     actors::{Behavior, Cx, RebuildError},
+    config::Config,
     contexts::chat::{
         channels::{Outlet, chat_channel, typing_channel},
         model::{Member, Room, RoomId, RoomKind, RoomState, Seq},
@@ -57,7 +58,14 @@ pub struct RoomLimits {
 
 impl Default for RoomLimits {
     fn default() -> Self {
-        Self { sends_per_second: 50, queue: 4_096, batch: 256, typing_every: Duration::from_secs(2) }
+        Self { sends_per_second: 2_000, queue: 4_096, batch: 256, typing_every: Duration::from_secs(2) }
+    }
+}
+
+impl From<&Config> for RoomLimits {
+    /// A person may send as fast as they may give commands.
+    fn from(config: &Config) -> Self {
+        Self { sends_per_second: config.commands_per_second(), ..Self::default() }
     }
 }
 
@@ -130,6 +138,8 @@ pub struct ChatRoom {
     alone: usize,
     /// The pause before the next try while the store is away; `None` while it answers.
     away: Option<Duration>,
+    /// The timer of that next try is set.
+    retrying: bool,
     pace: Pace,
     typing_pace: Pace,
     counts: Counts,
@@ -186,6 +196,7 @@ impl Behavior for ChatRoom {
             stale: false,
             alone: 0,
             away: None,
+            retrying: false,
             pace: Pace::per_second(seed.limits.sends_per_second),
             typing_pace: Pace::each(seed.limits.typing_every),
             counts: Counts::default(),

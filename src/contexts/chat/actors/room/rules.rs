@@ -75,6 +75,19 @@ impl ChatRoom {
         if role < least { Err(ChatError::NeedsRole(least)) } else { Ok(role) }
     }
 
+    /// Up to `most` members: those of higher role first, then the longest-standing. A room may have
+    /// twenty thousand, so only those shown are sorted and copied.
+    fn foremost(&self, most: usize) -> Vec<Member> {
+        let rank = |m: &&Member| (std::cmp::Reverse(m.role), m.joined_at, m.user_id);
+        let mut found: Vec<&Member> = self.members.values().collect();
+        if found.len() > most {
+            found.select_nth_unstable_by_key(most, rank);
+            found.truncate(most);
+        }
+        found.sort_unstable_by_key(rank);
+        found.into_iter().cloned().collect()
+    }
+
     fn access(&self, me: Option<MemberRole>) -> Access {
         Access {
             room: self.room.clone(),
@@ -110,9 +123,7 @@ impl Receive<Show> for ChatRoom {
             let is_public = own.room.kind == RoomKind::Public;
             let mut members = Vec::new();
             if me.is_some() {
-                members = own.members.values().cloned().collect();
-                members.sort_by_key(|m| (std::cmp::Reverse(m.role), m.joined_at, m.user_id));
-                members.truncate(ask.members);
+                members = own.foremost(ask.members);
             }
             let shown = Shown { access: own.access(me.as_ref().map(|me| me.role)), members };
             reply.send(if me.is_some() || is_public { Ok(shown) } else { Err(ChatError::NotMember) });

@@ -209,7 +209,13 @@ impl ChatRoom {
     fn back_off(&mut self, cx: &mut Cx<'_, Self>) {
         let pause = self.away.map_or(AWAY.0, |last| (last * 2).min(AWAY.1));
         self.away = Some(pause);
-        cx.after(pause, |own, cx| own.pump(cx));
+        // One timer at a time: every message that comes meanwhile tries by itself and fails here.
+        if !std::mem::replace(&mut self.retrying, true) {
+            cx.after(pause, |own, cx| {
+                own.retrying = false;
+                own.pump(cx);
+            });
+        }
     }
 
     /// Reads what the log holds past the last published event, and whatever else may be old.

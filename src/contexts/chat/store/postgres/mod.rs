@@ -1,5 +1,6 @@
 //! Chat in Postgres, schema `chat`.
 
+mod edits;
 mod log;
 mod rooms;
 
