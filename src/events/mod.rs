@@ -5,7 +5,7 @@
 //!                                                                             one transaction: effect + handled_at
 //! ```
 //!
-//! A context records what happened in the transaction of the change ([`record`]); who acts on it is a
+//! A context records what happened in the transaction of the change ([`record()`]); who acts on it is a
 //! [`Consumer`]. The bus in between is in-process or NATS JetStream (`ports::bus`), with the same
 //! guarantees, because order and duplicates are settled by the database:
 //! - every event that was committed reaches every consumer, whatever crashes;

@@ -1,3 +1,4 @@
 //! Events between contexts, over every bus.
 
 mod outbox;
+mod server;

@@ -2,6 +2,7 @@
 
 mod contract;
 mod deletion;
+mod events;
 mod http;
 mod password;
 mod profile;

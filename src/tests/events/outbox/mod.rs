@@ -4,3 +4,5 @@ mod contract;
 mod nats;
 mod property;
 mod world;
+
+pub(super) use world::LIMIT;

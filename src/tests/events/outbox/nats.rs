@@ -150,3 +150,34 @@ async fn migrate_makes_what_check_misses() {
     let status = bus.status().await;
     assert!(status.mend.is_none(), "{status:?}");
 }
+
+/// No bar, only a figure: how fast events go round when nothing is in their way.
+#[actix_web::test]
+async fn how_fast_events_go_round() {
+    const EVENTS: usize = 3_000;
+    let servers = match installed() {
+        Some(bin) => vec![None, Some(NatsServer::start(&bin).await)],
+        None => vec![None],
+    };
+    for server in servers {
+        let over = if server.is_some() { "NATS" } else { "the embedded bus" };
+        let world = World::new(server).await;
+        world.record_many("a", 60, (EVENTS / 60) as i64).await;
+        let began = std::time::Instant::now();
+        let node = world.node().await;
+        let received = async || {
+            (world.count("platform.outbox where received_at is null or published_at is null").await == 0)
+                .then_some(())
+        };
+        eventually("all are received", LIMIT, received).await;
+        let relayed = began.elapsed();
+        world.quiet().await;
+        let rate = |took: Duration| EVENTS as f64 / took.as_secs_f64();
+        println!(
+            "over {over}: {:.0} events/s into two inboxes, {:.0} events/s handled by two consumers (debug build)",
+            rate(relayed),
+            rate(began.elapsed())
+        );
+        node.events.stop(STOP).await;
+    }
+}

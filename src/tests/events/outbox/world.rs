@@ -31,7 +31,7 @@ use crate::{
 };
 
 /// Long, because machines may be busy; reached only when something is wrong.
-pub(super) const LIMIT: Duration = Duration::from_secs(60);
+pub(in crate::tests::events) const LIMIT: Duration = Duration::from_secs(60);
 
 /// Everything of one test.
 pub(super) struct World {
