@@ -301,8 +301,10 @@ async fn localstripe_takes_payments_signs_webhooks_and_refunds() {
         ("card[cvc]", "123"),
     ];
     let method = raw("/v1/payment_methods", &card).await.unwrap();
-    let confirm = [("payment_method", method["id"].as_str().unwrap())];
-    raw(&format!("/v1/payment_intents/{}/confirm", payment.id), &confirm).await.unwrap();
+    // (Stripe takes both in one call; this stand-in wants the method first.)
+    let with = [("payment_method", method["id"].as_str().unwrap())];
+    raw(&format!("/v1/payment_intents/{}", payment.id), &with).await.unwrap();
+    raw(&format!("/v1/payment_intents/{}/confirm", payment.id), &[]).await.unwrap();
 
     let told = || {
         hook.seen
