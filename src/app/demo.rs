@@ -7,6 +7,7 @@ use crate::{
         chat::{Chat, ChatError, DemoCast},
         gigs::{self, Gigs, GigsError},
         identity::{Identity, IdentityError},
+        learning::{self, Learning, LearningError},
     },
     postgres::{Database, DbError},
 };
@@ -35,6 +36,9 @@ pub enum DemoError {
     /// The gigs.
     #[error("the demo's gigs")]
     Gigs(#[from] GigsError),
+    /// The courses.
+    #[error("the demo's courses")]
+    Courses(#[from] LearningError),
 }
 
 /// Told of each step: its name, and how far it is.
@@ -60,7 +64,8 @@ pub async fn seed_demo(
     let identity = wiring::identity(config, database).await?;
     let chat = wiring::chat_at_rest(config, database, &identity).await?;
     let gigs = wiring::gigs_at_rest(config, database).await?;
-    let done = fill(&identity, &chat, &gigs, progress).await;
+    let learning = wiring::learning_at_rest(config, database, &identity).await?;
+    let done = fill(&identity, &chat, &gigs, &learning, progress).await;
     chat.domain().stop(config.drain()).await;
     done
 }
@@ -69,11 +74,12 @@ pub(super) async fn fill(
     identity: &Identity,
     chat: &Chat,
     gigs: &Gigs,
+    learning: &Learning,
     progress: Progress<'_>,
 ) -> Result<(), DemoError> {
-    progress("people", 0, 3);
+    progress("people", 0, 4);
     let people = identity.seed_demo().await?;
-    progress("rooms and history", 1, 3);
+    progress("rooms and history", 1, 4);
     chat.seed_demo(&DemoCast {
         client: people.client,
         student: people.student,
@@ -83,9 +89,13 @@ pub(super) async fn fill(
         others: people.others.clone(),
     })
     .await?;
-    progress("gigs", 2, 3);
+    progress("gigs", 2, 4);
     gigs.seed_demo(&gigs::DemoCast { client: people.client, student: people.student, others: people.others })
         .await?;
-    progress("done", 3, 3);
+    progress("courses", 3, 4);
+    learning
+        .seed_demo(&learning::DemoCast { instructor: people.instructor, student: people.student })
+        .await?;
+    progress("done", 4, 4);
     Ok(())
 }

@@ -4,7 +4,11 @@ use std::{sync::Arc, time::Duration};
 
 use crate::{
     config::Config,
-    contexts::{chat::Chat, gigs},
+    contexts::{
+        chat::Chat,
+        gigs,
+        learning::{self, Learning},
+    },
     events::{Consumer, TOPICS},
     ports::{
         Store, StoreStatus,
@@ -26,8 +30,15 @@ pub(super) async fn nats(config: &Config) -> Result<Option<Arc<NatsBus>>, BusErr
 }
 
 /// Everybody who acts on events.
-pub(super) fn consumers(live: &gigs::Live, chat: &Chat) -> Vec<Arc<dyn Consumer>> {
-    gigs::consumers(live, chat)
+pub(super) fn consumers(
+    gigs_live: &gigs::Live,
+    chat: &Chat,
+    learning: &Learning,
+    courses_live: &learning::Live,
+) -> Vec<Arc<dyn Consumer>> {
+    let mut all = gigs::consumers(gigs_live, chat);
+    all.extend(learning::consumers(learning, courses_live, chat));
+    all
 }
 
 /// What `gigsy check` says of the bus.

@@ -5,6 +5,7 @@ mod demo;
 mod events;
 mod glue;
 mod money;
+mod objects;
 mod wiring;
 mod workers;
 
@@ -44,6 +45,9 @@ pub enum StartError {
     /// The payment provider's client.
     #[error(transparent)]
     Payments(#[from] crate::ports::payments::stripe::SetupError),
+    /// The object store's client.
+    #[error("the object store cannot be set up")]
+    Objects(#[from] crate::ports::objects::ObjectError),
     /// Threads or the listener cannot be had.
     #[error("cannot start serving")]
     System(#[from] io::Error),

@@ -17,7 +17,9 @@ use crate::{
             actors::{UserSession, session::SessionCloser},
             store::PostgresStore,
         },
+        learning::{self, Learning},
         ledger::{self, Ledger},
+        objects::{self, Uploads},
     },
     events::{Events, Parts},
     http::{
@@ -29,7 +31,9 @@ use crate::{
         ops::{Ops, OpsChannel},
         origins::Origins,
     },
-    ports::{Store, mail::FileMail, payments::sandbox::Sandbox},
+    ports::{
+        Store, mail::FileMail, objects::directory::serve::Served, payments::sandbox::Sandbox,
+    },
     postgres::{Database, DbError},
     realtime::{Hub, LocalShard, Personal, Realtime, Settings},
     signing::Signer,
@@ -53,6 +57,10 @@ pub(super) struct Platform {
     pub ledger: Ledger,
     pub gigs: Gigs,
     pub gigs_live: gigs::Live,
+    pub uploads: Uploads,
+    pub learning: Learning,
+    pub courses_live: learning::Live,
+    pub served: Served,
     pub sandbox: Option<Sandbox>,
     pub idempotency: Idempotency,
     pub health: Arc<Health>,
@@ -114,6 +122,50 @@ pub(super) async fn chat_at_rest(
     Ok(chat_with(config, database, identity, signer, Arc::new(Hub::new()), &registry, &arbiters))
 }
 
+fn uploads_with(
+    config: &Config,
+    database: &Database,
+    objects: Arc<dyn crate::ports::objects::Objects>,
+    signer: Signer,
+) -> Uploads {
+    Uploads::new(objects::Parts {
+        database: database.clone(),
+        objects,
+        signer,
+        clock: Clock::system(),
+        settings: objects::Settings::from(config),
+    })
+}
+
+fn learning_with(
+    config: &Config,
+    database: &Database,
+    identity: &Identity,
+    uploads: &Uploads,
+    signer: Signer,
+) -> Learning {
+    Learning::new(learning::Parts {
+        database: database.clone(),
+        uploads: uploads.clone(),
+        people: Arc::new(identity.directory()),
+        signer,
+        clock: Clock::system(),
+        public_url: config.public_url(),
+    })
+}
+
+/// Learning without a server, for commands.
+pub(super) async fn learning_at_rest(
+    config: &Config,
+    database: &Database,
+    identity: &Identity,
+) -> Result<Learning, StartError> {
+    let signer = Signer::new(&database.signing_key().await?);
+    let chosen = super::objects::objects(config, database).await?;
+    let uploads = uploads_with(config, database, chosen.objects, signer.clone());
+    Ok(learning_with(config, database, identity, &uploads, signer))
+}
+
 fn gigs_with(database: &Database, ledger: &Ledger, signer: Signer) -> Gigs {
     let clock = Clock::system();
     Gigs::new(gigs::Parts { database: database.clone(), ledger: ledger.clone(), signer, clock })
@@ -162,16 +214,22 @@ impl Platform {
         ledger.tell(Arc::new(gigs.clone()));
         let gigs_live = gigs::Live::new(hub.clone(), personal.clone());
 
+        let chosen = super::objects::objects(&config, &database).await?;
+        let signer = Signer::new(&database.signing_key().await?);
+        let uploads = uploads_with(&config, &database, chosen.objects, signer.clone());
+        let learning = learning_with(&config, &database, &identity, &uploads, signer);
+        let courses_live = learning::Live::new(hub.clone());
+
         let parts = Parts {
             database: database.clone(),
             nats: events::nats(&config).await?,
-            consumers: events::consumers(&gigs_live, &chat),
+            consumers: events::consumers(&gigs_live, &chat, &learning, &courses_live),
             settings: crate::events::Settings::default(),
         };
         let events = Events::start(parts, &metrics, &registry).await?;
 
         let stores: Vec<Arc<dyn Store>> =
-            vec![Arc::new(database.clone()), events.bus(), Arc::new(mail(&config))];
+            vec![Arc::new(database.clone()), events.bus(), Arc::new(mail(&config)), chosen.store];
         let health = Arc::new(Health::new(stores, demo));
         let ops = Ops { registry: registry.clone(), health: health.clone(), started: Instant::now() };
 
@@ -188,6 +246,9 @@ impl Platform {
             builder = builder.namespace(namespace);
         }
         for namespace in gigs::namespaces(&gigs, &gigs_live) {
+            builder = builder.namespace(namespace);
+        }
+        for namespace in learning::namespaces(&learning, &courses_live) {
             builder = builder.namespace(namespace);
         }
         for rpc in chat::rpcs(&chat) {
@@ -223,6 +284,10 @@ impl Platform {
             ledger,
             gigs,
             gigs_live,
+            uploads,
+            learning,
+            courses_live,
+            served: chosen.served,
             sandbox,
             idempotency,
             health,
@@ -249,6 +314,9 @@ impl Platform {
             .app_data(web::Data::new(self.database.clone()))
             .app_data(web::Data::new(self.ledger.clone()))
             .app_data(web::Data::new(self.gigs.clone()))
+            .app_data(web::Data::new(self.uploads.clone()))
+            .app_data(web::Data::new(self.learning.clone()))
+            .app_data(web::Data::new(self.served.clone()))
             .app_data(web::Data::new(self.idempotency.clone()))
             .app_data(web::Data::new(self.realtime.clone()));
     }

@@ -24,6 +24,8 @@ pub(super) fn start(platform: &Platform, options: Options) -> Vec<JoinHandle<()>
         spawn_local(tidy(platform.clone())),
         spawn_local(sweep(platform.clone())),
         spawn_local(platform.gigs.clone().run_timers()),
+        spawn_local(platform.uploads.clone().run_timers()),
+        spawn_local(platform.learning.clone().run_timers()),
         spawn_local(pay_out(platform.clone())),
         spawn_local(deliver(platform.clone())),
         spawn_local(ops::publish_every_second(platform.ops.clone(), platform.hub.clone())),
@@ -37,7 +39,8 @@ async fn prepare(platform: Platform, options: Options) {
     }
     if options.demo {
         while let Err(error) =
-            demo::fill(&platform.identity, &platform.chat, &platform.gigs, &|_, _, _| {}).await
+            demo::fill(&platform.identity, &platform.chat, &platform.gigs, &platform.learning, &|_, _, _| {})
+                .await
         {
             slog::error!(log(), "the demo data is not in place"; "error" => %error);
             tokio::time::sleep(RETRY).await;
@@ -67,6 +70,7 @@ async fn sweep(platform: Platform) {
         platform.limits.sweep();
         platform.personal.sweep();
         platform.gigs_live.sweep();
+        platform.courses_live.sweep();
     }
 }
 

@@ -33,6 +33,39 @@ pub struct Config {
     pub actors: ActorsConfig,
     /// Protected payment.
     pub payments: PaymentsConfig,
+    /// Files and videos.
+    pub objects: ObjectsConfig,
+}
+
+/// Files and videos.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct ObjectsConfig {
+    /// `S3_BUCKET`: keep objects in this bucket; unset: in the data directory.
+    pub s3_bucket: Option<String>,
+    /// `S3_ENDPOINT`: where the bucket is, if not at Amazon.
+    pub s3_endpoint: Option<Url>,
+    /// `S3_REGION`.
+    pub s3_region: String,
+    /// `S3_ACCESS_KEY_ID`.
+    pub s3_access_key: Option<String>,
+    /// `S3_SECRET_ACCESS_KEY`. A secret.
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "mask")]
+    pub s3_secret_key: Option<String>,
+    /// `S3_PATH_STYLE`: the bucket's name in the path, not in the host's.
+    pub s3_path_style: bool,
+    /// `MEDIA_BASE_URL`: what downloads go through, a CDN in front of the store.
+    pub media_base_url: Option<Url>,
+    /// `GIGSY_OBJECTS_QUOTA_BYTES`: what one person may keep.
+    pub quota_bytes: u64,
+    /// `GIGSY_OBJECTS_MAX_BYTES`: the largest file.
+    pub max_bytes: u64,
+    /// `GIGSY_OBJECTS_PART_BYTES`: larger files come in parts of this size.
+    pub part_bytes: u64,
+    /// `GIGSY_OBJECTS_URL_SECONDS`: how long signed URLs live.
+    pub url_seconds: u64,
+    /// `GIGSY_OBJECTS_UPLOAD_HOURS`: how long an upload may take.
+    pub upload_hours: u64,
 }
 
 /// Protected payment.

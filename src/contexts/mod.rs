@@ -3,4 +3,6 @@
 pub mod chat;
 pub mod gigs;
 pub mod identity;
+pub mod learning;
 pub mod ledger;
+pub mod objects;

@@ -11,6 +11,8 @@ pub const TOPICS: &[Topic] = &[
         aggregates: &["gig", "application", "contract", "milestone", "dispute", "review", "payment"],
     },
     Topic { stream: "ledger", aggregates: &["payout", "hold"] },
+    Topic { stream: "objects", aggregates: &["upload"] },
+    Topic { stream: "learning", aggregates: &["course", "enrolment", "attempt", "submission", "certificate"] },
     Topic { stream: "chat", aggregates: &["room", "message"] },
     #[cfg(test)]
     Topic { stream: "testing", aggregates: &["thing"] },

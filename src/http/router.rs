@@ -12,9 +12,10 @@ use super::{Problem, health, openapi, ops, pages};
 use crate::{
     contexts::{
         chat::handlers as chat, gigs::handlers as gigs, identity::handlers as identity,
-        ledger::handlers as ledger,
+        learning::handlers as learning, ledger::handlers as ledger, objects::handlers as uploads,
     },
     error::ErrorKind,
+    ports::objects::directory::serve as objects,
     realtime,
 };
 
@@ -63,6 +64,11 @@ routes! {
     "/metrics" => { GET health::metrics }
     "/api/openapi.json" => { GET openapi::json }
     "/connection/websocket" => { GET realtime::websocket }
+
+    "/verify/{id}" => { GET learning::certificates::verify }
+    "/.well-known/did.json" => { GET learning::certificates::did }
+    "/credentials/status/{list}" => { GET learning::certificates::status }
+    "/objects/{token}" => { GET objects::get, PUT objects::put }
 
     "/api/v1/demo" => { GET health::demo }
 
@@ -117,6 +123,45 @@ routes! {
     "/api/v1/disputes" => { GET gigs::disputes::list }
     "/api/v1/disputes/{id}/resolve" => { POST gigs::disputes::resolve }
     "/api/v1/people/{id}/reviews" => { GET gigs::reviews::about }
+
+    "/api/v1/courses" => { GET learning::courses::list, POST learning::courses::create }
+    "/api/v1/courses/{id}" => { GET learning::courses::get, PATCH learning::courses::patch }
+    "/api/v1/courses/{id}/draft" => { GET learning::courses::draft, PUT learning::courses::write_draft }
+    "/api/v1/courses/{id}/enrolments" => { GET learning::enrolments::of_course, POST learning::enrolments::enrol }
+    "/api/v1/courses/{id}/announcements" => { GET learning::courses::announcements, POST learning::courses::announce }
+    "/api/v1/courses/{id}/queue" => { GET learning::grades::queue }
+    "/api/v1/courses/{id}/gradebook" => { GET learning::grades::gradebook }
+    "/api/v1/courses/{id}/regrade" => { POST learning::grades::regrade }
+    "/api/v1/courses/{id}/{transition}" => { POST learning::courses::transition }
+    "/api/v1/enrolments" => { GET learning::enrolments::mine }
+    "/api/v1/enrolments/{id}" => { GET learning::enrolments::get }
+    "/api/v1/enrolments/{id}/access" => { PUT learning::enrolments::access }
+    "/api/v1/enrolments/{id}/items/{item_id}" => { GET learning::enrolments::item }
+    "/api/v1/enrolments/{id}/items/{item_id}/progress" => { POST learning::enrolments::progress }
+    "/api/v1/enrolments/{id}/items/{item_id}/attempts" => { POST learning::attempts::begin }
+    "/api/v1/enrolments/{id}/items/{item_id}/submissions" => { POST learning::attempts::hand_in }
+    "/api/v1/enrolments/{id}/{transition}" => { POST learning::enrolments::transition }
+    "/api/v1/attempts/{id}" => { GET learning::attempts::get }
+    "/api/v1/attempts/{id}/answers" => { PUT learning::attempts::save }
+    "/api/v1/attempts/{id}/submit" => { POST learning::attempts::submit }
+    "/api/v1/attempts/{id}/grade" => { POST learning::grades::grade_attempt }
+    "/api/v1/submissions/{id}/grade" => { POST learning::grades::grade_submission }
+    "/api/v1/submissions/{id}/files/{file_id}" => { GET learning::attempts::file }
+    "/api/v1/banks" => { GET learning::banks::list, POST learning::banks::create }
+    "/api/v1/banks/{id}" => { GET learning::banks::get }
+    "/api/v1/banks/{id}/questions" => { POST learning::banks::add }
+    "/api/v1/banks/{id}/import" => { POST learning::banks::import }
+    "/api/v1/banks/{id}/export" => { GET learning::banks::export }
+    "/api/v1/banks/{id}/statistics" => { GET learning::banks::statistics }
+    "/api/v1/questions/{id}" => { PUT learning::banks::revise }
+    "/api/v1/certificates" => { GET learning::certificates::mine }
+    "/api/v1/certificates/{id}" => { GET learning::certificates::get }
+    "/api/v1/certificates/{id}/{transition}" => { POST learning::certificates::transition }
+    "/api/v1/uploads" => { GET uploads::list, POST uploads::begin }
+    "/api/v1/uploads/{id}" => { GET uploads::get, DELETE uploads::remove }
+    "/api/v1/uploads/{id}/parts" => { POST uploads::parts }
+    "/api/v1/uploads/{id}/complete" => { POST uploads::complete }
+    "/api/v1/uploads/{id}/download" => { GET uploads::download }
 
     "/api/v1/ops/actors" => { GET ops::actors }
     "/api/v1/ops/actors/{kind}/{id}/restart" => { POST ops::restart }

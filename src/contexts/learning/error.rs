@@ -1,0 +1,168 @@
+//! What can go wrong in learning.
+
+use std::time::Duration;
+
+use serde_json::{Map, Value, json};
+
+use super::model::ItemId;
+use crate::{
+    contexts::objects::UploadError,
+    error::{ErrorKind, Fault, FieldError},
+    machine::Refusal,
+    postgres::DbError,
+};
+
+/// What can go wrong in learning.
+#[derive(Debug, thiserror::Error)]
+pub enum LearningError {
+    /// There is no such thing, or none that the caller may see.
+    #[error("there is no such {0}")]
+    No(&'static str),
+    /// The path names a step that this machine does not have.
+    #[error("a {0} has no such transition")]
+    NoTransition(&'static str),
+    /// Somebody else may do this.
+    #[error("{0}")]
+    NotYours(&'static str),
+    /// Not in the present state.
+    #[error("a {machine} that is {state} cannot do this")]
+    NotNow {
+        /// What kind of thing.
+        machine: &'static str,
+        /// Its state.
+        state: &'static str,
+        /// What the caller could do with it instead.
+        allowed: Vec<&'static str>,
+    },
+    /// In a way that the states do not tell.
+    #[error("{0}")]
+    Contradicts(&'static str),
+    /// One enrolment that counts, a person and course.
+    #[error("you are enrolled in this course")]
+    EnrolledAlready,
+    /// Other courses come first.
+    #[error("complete the courses that this one builds on first")]
+    Prerequisites(Vec<uuid::Uuid>),
+    /// Other items come first.
+    #[error("complete what comes before first")]
+    Locked(Vec<ItemId>),
+    /// The time is over.
+    #[error("the time is over")]
+    TooLate,
+    /// As often as allowed.
+    #[error("no attempt is left")]
+    NoAttempts,
+    /// Somebody (or another tab) changed it in the meantime.
+    #[error("it was changed in the meantime")]
+    Stale,
+    /// A value is out of its bounds.
+    #[error("some fields are not acceptable")]
+    Invalid(Vec<FieldError>),
+    /// Files.
+    #[error(transparent)]
+    Upload(#[from] UploadError),
+    /// Names of people cannot be asked for now.
+    #[error("people cannot be looked up at the moment")]
+    People(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// A key or a signature cannot be made.
+    #[error("nothing can be signed")]
+    Signing,
+    /// Something in the store is not what we wrote.
+    #[error("the store holds something unreadable")]
+    Corrupt(#[from] serde_json::Error),
+    /// The store.
+    #[error(transparent)]
+    Db(#[from] DbError),
+}
+
+impl LearningError {
+    /// One wrong field.
+    pub fn field(pointer: impl Into<String>, detail: impl Into<String>) -> Self {
+        Self::Invalid(vec![FieldError::new(pointer, detail)])
+    }
+
+    /// A refusal by a machine's rules.
+    pub(super) fn refused(machine: &'static str, state: &'static str, refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::Unknown => Self::NoTransition(machine),
+            Refusal::NotYours => Self::NotYours("somebody else may do this, not you"),
+            Refusal::NotNow { allowed } => Self::NotNow { machine, state, allowed },
+        }
+    }
+}
+
+impl From<diesel::result::Error> for LearningError {
+    fn from(error: diesel::result::Error) -> Self {
+        Self::Db(error.into())
+    }
+}
+
+impl Fault for LearningError {
+    fn kind(&self) -> ErrorKind {
+        match self {
+            Self::No(_) | Self::NoTransition(_) => ErrorKind::NotFound,
+            Self::NotYours(_) => ErrorKind::Forbidden,
+            Self::NotNow { .. }
+            | Self::Contradicts(_)
+            | Self::EnrolledAlready
+            | Self::Prerequisites(_)
+            | Self::Locked(_)
+            | Self::TooLate
+            | Self::NoAttempts => ErrorKind::Conflict,
+            Self::Stale => ErrorKind::PreconditionFailed,
+            Self::Invalid(_) => ErrorKind::Invalid,
+            Self::People(_) => ErrorKind::Unavailable,
+            Self::Corrupt(_) | Self::Signing => ErrorKind::Internal,
+            Self::Upload(error) => error.kind(),
+            Self::Db(error) => error.kind(),
+        }
+    }
+
+    fn slug(&self) -> &'static str {
+        match self {
+            Self::NoTransition(_) => "no-such-transition",
+            Self::NotNow { .. } => "transition-not-allowed",
+            Self::EnrolledAlready => "already-enrolled",
+            Self::Prerequisites(_) => "prerequisites",
+            Self::Locked(_) => "locked",
+            Self::TooLate => "too-late",
+            Self::NoAttempts => "no-attempts-left",
+            Self::Upload(error) => error.slug(),
+            other => other.kind().slug(),
+        }
+    }
+
+    fn fields(&self) -> Vec<FieldError> {
+        match self {
+            Self::Invalid(fields) => fields.clone(),
+            Self::Upload(error) => error.fields(),
+            _ => Vec::new(),
+        }
+    }
+
+    fn extensions(&self) -> Map<String, Value> {
+        let mut more = Map::new();
+        match self {
+            Self::NotNow { state, allowed, .. } => {
+                more.insert("state".into(), json!(state));
+                more.insert("allowed_transitions".into(), json!(allowed));
+            }
+            Self::Prerequisites(courses) => {
+                more.insert("course_ids".into(), json!(courses));
+            }
+            Self::Locked(items) => {
+                more.insert("item_ids".into(), json!(items));
+            }
+            _ => {}
+        }
+        more
+    }
+
+    fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Upload(error) => error.retry_after(),
+            Self::Db(error) => error.retry_after(),
+            _ => None,
+        }
+    }
+}

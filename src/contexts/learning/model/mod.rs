@@ -1,0 +1,49 @@
+//! What learning is made of: courses, enrolments, quizzes, grades. No I/O.
+
+pub mod content;
+pub mod gift;
+pub mod grading;
+mod machines;
+pub mod marking;
+pub mod paper;
+pub mod quiz;
+mod records;
+
+pub use machines::{
+    ATTEMPT, AttemptState, CERTIFICATE, COURSE, CertificateState, CourseState, ENROLMENT, EnrolmentState,
+    SUBMISSION, SubmissionState,
+};
+pub use records::{Attempt, Certificate, Course, Enrolment, Progress, Submission, Timer};
+
+crate::id_type!(
+    /// A course.
+    CourseId
+);
+crate::id_type!(
+    /// Somebody's place in a course.
+    EnrolmentId
+);
+crate::id_type!(
+    /// An item of a course: a text, a video, a quiz. The same in every version.
+    ItemId
+);
+crate::id_type!(
+    /// A bank of questions.
+    BankId
+);
+crate::id_type!(
+    /// A question; its revisions have the same id.
+    QuestionId
+);
+crate::id_type!(
+    /// An attempt at a quiz.
+    AttemptId
+);
+crate::id_type!(
+    /// What was handed in for an assignment.
+    SubmissionId
+);
+crate::id_type!(
+    /// A certificate.
+    CertificateId
+);

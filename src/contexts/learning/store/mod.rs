@@ -1,0 +1,13 @@
+//! Schema `learning`. Always Postgres: what a use case changes here and in the outbox commits in one
+//! transaction, so every function takes the connection that the use case is in.
+//!
+//! # Order of locks
+//! Enrolment before its progress, attempts, hand-ins and certificates; each before its timers.
+
+pub(super) mod attempts;
+pub(super) mod banks;
+pub(super) mod certificates;
+pub(super) mod courses;
+pub(super) mod enrolments;
+pub(super) mod moves;
+pub(super) mod timers;

@@ -1,0 +1,461 @@
+//! What callers are shown.
+
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use super::{
+    model::{
+        AttemptId, AttemptState, BankId, COURSE, CertificateId, CertificateState, Course, CourseId, CourseState,
+        Enrolment, EnrolmentId, EnrolmentState, ItemId, Progress, QuestionId, Submission, SubmissionId,
+        SubmissionState,
+        content::{Content, Rule},
+        marking::{Answer, Answers, Mark},
+        paper::Asked,
+        quiz::Question,
+    },
+    store::courses::Announcement,
+};
+use crate::{contexts::objects::DownloadView, machine::Actor, principal::UserId};
+
+/// A course, as anybody may see it.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct CourseView {
+    /// Its id; also its discussion room's.
+    pub id: CourseId,
+    /// Its instructor.
+    pub owner_id: UserId,
+    /// What people read first.
+    pub title: String,
+    /// What it is about.
+    pub summary: String,
+    /// Courses that must be completed before.
+    pub prerequisites: Vec<CourseId>,
+    /// Where it is.
+    pub state: CourseState,
+    /// The latest published version; 0 before the first.
+    pub published: i32,
+    /// What it holds, by name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub outline: Option<Vec<OutlineModule>>,
+    /// The caller's place in it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub enrolment_id: Option<EnrolmentId>,
+    /// Grows with every change; the ETag.
+    pub version: i64,
+    /// When it was drafted.
+    pub created_at: DateTime<Utc>,
+    /// When it last changed.
+    pub updated_at: DateTime<Utc>,
+    /// What the caller may do with it now.
+    pub allowed_transitions: Vec<&'static str>,
+}
+
+impl CourseView {
+    pub(super) fn of(course: &Course, actors: &[Actor]) -> Self {
+        Self {
+            id: course.id,
+            owner_id: course.owner_id,
+            title: course.title.clone(),
+            summary: course.summary.clone(),
+            prerequisites: course.prerequisites.clone(),
+            state: course.state,
+            published: course.published,
+            outline: None,
+            enrolment_id: None,
+            version: course.version,
+            created_at: course.created_at,
+            updated_at: course.updated_at,
+            allowed_transitions: COURSE.allowed_transitions(course.state, actors),
+        }
+    }
+}
+
+/// A module by name.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct OutlineModule {
+    /// Its title.
+    pub title: String,
+    /// Its items.
+    pub items: Vec<OutlineItem>,
+}
+
+/// An item by name.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct OutlineItem {
+    /// Its id.
+    pub id: ItemId,
+    /// Its title.
+    pub title: String,
+    /// `text`, `video`, `file`, `quiz`, `assignment`, `live`.
+    #[serde(rename = "type")]
+    pub kind: &'static str,
+    /// Whether the course needs it.
+    pub required: bool,
+    /// When it is done.
+    pub rule: Rule,
+}
+
+/// What an instructor works at.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct DraftView {
+    /// The content.
+    pub content: Content,
+    /// The course's version; the ETag.
+    pub version: i64,
+}
+
+/// An announcement.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct AnnouncementView {
+    /// Its id.
+    pub id: Uuid,
+    /// The course.
+    pub course_id: CourseId,
+    /// Whose it is.
+    pub author_id: UserId,
+    /// What it says.
+    pub body: String,
+    /// When.
+    pub created_at: DateTime<Utc>,
+}
+
+impl From<Announcement> for AnnouncementView {
+    fn from(one: Announcement) -> Self {
+        let Announcement { id, course_id, author_id, body, created_at } = one;
+        Self { id, course_id, author_id, body, created_at }
+    }
+}
+
+/// Somebody's place in a course.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct EnrolmentView {
+    /// Its id.
+    pub id: EnrolmentId,
+    /// The course.
+    pub course_id: CourseId,
+    /// The version that the learner has.
+    pub number: i32,
+    /// Whether a later one is published: `move` takes it.
+    pub newer: bool,
+    /// Who learns.
+    pub student_id: UserId,
+    /// Where it is.
+    pub state: EnrolmentState,
+    /// Done of required items, in percent.
+    pub percent: u8,
+    /// The grade so far, in hundredths of a percent.
+    pub grade: i64,
+    /// Item by item; left out in lists.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub items: Vec<ProgressView>,
+    /// More time in quizzes, in percent.
+    pub extra_time_percent: i32,
+    /// Due dates so many hours later.
+    pub extension_hours: i32,
+    /// Grows with every change; the ETag.
+    pub version: i64,
+    /// Since when.
+    pub created_at: DateTime<Utc>,
+    /// When it was completed.
+    pub completed_at: Option<DateTime<Utc>>,
+    /// What the caller may do with it now.
+    pub allowed_transitions: Vec<&'static str>,
+}
+
+/// How far somebody is with an item.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct ProgressView {
+    /// The item.
+    pub item_id: ItemId,
+    /// Its title.
+    pub title: String,
+    /// `text`, `video`, …
+    #[serde(rename = "type")]
+    pub kind: &'static str,
+    /// Whether the course needs it.
+    pub required: bool,
+    /// Whether it can be taken now.
+    pub unlocked: bool,
+    /// Whether it was opened.
+    pub viewed: bool,
+    /// Watched to so many percent.
+    pub watched_percent: i32,
+    /// Where to go on, in seconds.
+    pub position_seconds: i32,
+    /// In hundredths of a percent, if it has one.
+    pub score: Option<i32>,
+    /// Until when it is due.
+    pub due_at: Option<DateTime<Utc>>,
+    /// When it was done.
+    pub done_at: Option<DateTime<Utc>>,
+}
+
+impl ProgressView {
+    pub(super) fn blank(enrolment: &Enrolment, item: ItemId) -> Progress {
+        Progress {
+            enrolment_id: enrolment.id,
+            item_id: item,
+            viewed: false,
+            watched: 0,
+            position_s: 0,
+            submitted: false,
+            score: None,
+            done_at: None,
+            updated_at: enrolment.created_at,
+        }
+    }
+}
+
+/// An item, to take.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct ItemView {
+    /// Its id.
+    pub id: ItemId,
+    /// Its title.
+    pub title: String,
+    /// `text`, `video`, `file`, `quiz`, `assignment`, `live`.
+    #[serde(rename = "type")]
+    pub kind: &'static str,
+    /// Of text and assignment: HTML that a page may show.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub html: Option<String>,
+    /// Of video and file: a link that expires.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub file: Option<DownloadView>,
+    /// Of a video: captions.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub captions: Option<DownloadView>,
+    /// Of a live session: where.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub url: Option<String>,
+    /// Of a live session: when.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub starts_at: Option<DateTime<Utc>>,
+    /// Of a quiz: the attempts so far.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub attempts: Option<Vec<AttemptView>>,
+    /// Of a quiz: attempts that are left.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub attempts_left: Option<u16>,
+    /// Of an assignment: what was handed in, the latest first.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub submissions: Option<Vec<SubmissionView>>,
+    /// How far one is.
+    pub progress: ProgressView,
+}
+
+/// A bank of questions.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct BankView {
+    /// Its id.
+    pub id: BankId,
+    /// Its title.
+    pub title: String,
+    /// The questions at their latest revision; left out in lists.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub questions: Option<Vec<QuestionView>>,
+    /// When it was made.
+    pub created_at: DateTime<Utc>,
+}
+
+/// A question, for its instructor.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct QuestionView {
+    /// Its id.
+    pub id: QuestionId,
+    /// Which revision.
+    pub revision: i32,
+    /// Not drawn any more.
+    pub retired: bool,
+    /// The question, answers included.
+    pub question: Question,
+}
+
+/// What became of a file of questions.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct ImportView {
+    /// Taken.
+    pub imported: usize,
+    /// Not taken: the line of each, and why.
+    pub refused: Vec<Refused>,
+}
+
+/// Something that was not taken.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct Refused {
+    /// The line where it begins.
+    pub line: usize,
+    /// Why.
+    pub reason: String,
+}
+
+/// How a question does.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct QuestionStatistics {
+    /// The question.
+    pub question_id: QuestionId,
+    /// Graded answers.
+    pub answers: usize,
+    /// The mean score, 0 (nobody) to 1 (everybody): the difficulty index.
+    pub difficulty: f64,
+    /// Correlation of the question's score with that of the rest of the paper, −1 to 1 (corrected
+    /// point-biserial); none while one of the two does not vary.
+    pub discrimination: Option<f64>,
+}
+
+/// An attempt at a quiz.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct AttemptView {
+    /// Its id.
+    pub id: AttemptId,
+    /// Whose.
+    pub enrolment_id: EnrolmentId,
+    /// The quiz.
+    pub item_id: ItemId,
+    /// From 1.
+    pub number: i32,
+    /// Where it is.
+    pub state: AttemptState,
+    /// What is asked; left out in lists.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub paper: Option<Vec<Asked>>,
+    /// The answers that are kept.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<std::collections::HashMap<String, Answer>>)]
+    pub answers: Option<Answers>,
+    /// Until when, by the server's clock. A grace period for slow networks follows.
+    pub deadline_at: Option<DateTime<Utc>>,
+    /// The server's clock.
+    pub now: DateTime<Utc>,
+    /// In hundredths of points, once it is graded.
+    pub score: Option<i64>,
+    /// Points at most, in hundredths.
+    pub max_score: i64,
+    /// What each answer was worth, and, once released, what was right.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub marks: Option<Vec<MarkedView>>,
+    /// Grows with every change; the ETag.
+    pub version: i64,
+    /// When it was begun.
+    pub created_at: DateTime<Utc>,
+    /// When it was handed in.
+    pub submitted_at: Option<DateTime<Utc>>,
+}
+
+/// What an answer was worth.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct MarkedView {
+    /// Its place on the paper.
+    pub place: usize,
+    /// The mark.
+    #[serde(flatten)]
+    pub mark: Mark,
+    /// The question with its answer and feedback, once it is released.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub solution: Option<Question>,
+}
+
+/// What was handed in.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct SubmissionView {
+    /// Its id.
+    pub id: SubmissionId,
+    /// Whose.
+    pub enrolment_id: EnrolmentId,
+    /// For what.
+    pub item_id: ItemId,
+    /// The text.
+    pub body: String,
+    /// The uploads.
+    pub files: Vec<Uuid>,
+    /// So many seconds late; 0 in time.
+    pub late_seconds: i64,
+    /// Where it is.
+    pub state: SubmissionState,
+    /// In hundredths of a percent, lateness taken off.
+    pub score: Option<i32>,
+    /// Points by criterion.
+    pub points: Option<serde_json::Value>,
+    /// What the instructor said.
+    pub note: Option<String>,
+    /// Grows with every change; the ETag.
+    pub version: i64,
+    /// When.
+    pub created_at: DateTime<Utc>,
+}
+
+impl From<&Submission> for SubmissionView {
+    fn from(one: &Submission) -> Self {
+        Self {
+            id: one.id,
+            enrolment_id: one.enrolment_id,
+            item_id: one.item_id,
+            body: one.body.clone(),
+            files: one.files.clone(),
+            late_seconds: one.late_s,
+            state: one.state,
+            score: one.score,
+            points: one.rubric.clone(),
+            note: one.note.clone(),
+            version: one.version,
+            created_at: one.created_at,
+        }
+    }
+}
+
+/// Something that waits for an instructor.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct QueueItem {
+    /// `attempt` or `submission`.
+    pub kind: String,
+    /// Its id.
+    pub id: Uuid,
+    /// Whose.
+    pub enrolment_id: EnrolmentId,
+    /// Who.
+    pub student_id: UserId,
+    /// Which item.
+    pub item_id: ItemId,
+    /// Since when.
+    pub since: DateTime<Utc>,
+}
+
+/// A certificate.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct CertificateView {
+    /// Its id.
+    pub id: CertificateId,
+    /// The course.
+    pub course_id: CourseId,
+    /// What it was called then.
+    pub course_title: String,
+    /// Who completed it.
+    pub student_id: UserId,
+    /// What they were called then.
+    pub learner_name: String,
+    /// Where it is.
+    pub state: CertificateState,
+    /// The Open Badges 3.0 credential: a JWT (VC-JOSE-COSE), signed with Ed25519.
+    pub credential: String,
+    /// Where anybody can verify it.
+    pub verify_url: String,
+    /// When it was issued.
+    pub issued_at: DateTime<Utc>,
+    /// Grows with every change; the ETag.
+    pub version: i64,
+}
+
+/// What a verification came to.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct VerifyView {
+    /// Whether it is good now.
+    pub valid: bool,
+    /// `issued` or `revoked`.
+    pub state: CertificateState,
+    /// Whether the signature is the issuer's, over these very bytes.
+    pub signature_valid: bool,
+    /// The certificate.
+    pub certificate: CertificateView,
+}

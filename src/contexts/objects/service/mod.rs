@@ -1,0 +1,6 @@
+//! The use cases: one method each.
+
+pub(super) mod holds;
+mod sweep;
+mod uploads;
+mod verify;

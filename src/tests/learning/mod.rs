@@ -1,0 +1,9 @@
+//! Learning: courses, attempts, grading, certificates.
+
+mod attempt;
+mod certificate;
+mod courses;
+mod gift;
+mod grading;
+mod http;
+mod world;
