@@ -1,5 +1,5 @@
-//! An S3 server for one test: versitygw over a folder of its own, on a port of its own. It checks
-//! signatures, sizes and checksums as Amazon's does.
+//! S3 servers for one test each, on a port of their own: versitygw over a folder, which checks signatures,
+//! sizes and checksums as Amazon's does; moto in memory, which takes every key.
 
 use std::{
     path::{Path, PathBuf},
@@ -11,7 +11,7 @@ use tempfile::TempDir;
 
 use crate::{
     ports::objects::s3::{S3, Settings},
-    tests::support::wait::eventually,
+    tests::support::{sdk::venv, wait::eventually},
 };
 
 const ACCESS: &str = "gigsy-tests";
@@ -25,16 +25,37 @@ pub(crate) struct S3Server {
 }
 
 /// `GIGSY_TEST_S3_BIN`, or what `scripts/setup-tests` installed.
-pub(crate) fn installed() -> Option<PathBuf> {
+pub(crate) fn versitygw() -> Option<PathBuf> {
     let named = std::env::var_os("GIGSY_TEST_S3_BIN").map(PathBuf::from);
     let built = Path::new(env!("CARGO_MANIFEST_DIR")).join(".gigsy/test/versitygw");
     named.into_iter().chain([built]).find(|bin| bin.is_file())
 }
 
+/// What `scripts/setup-tests` installed.
+pub(crate) fn moto() -> Option<PathBuf> {
+    Some(venv("moto_server")).filter(|bin| bin.is_file())
+}
+
+fn free_port() -> u16 {
+    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
 impl S3Server {
-    pub async fn start(bin: &Path) -> Self {
-        let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let files = TempDir::new().unwrap();
+    pub async fn moto(bin: &Path) -> Self {
+        let (port, files) = (free_port(), TempDir::new().unwrap());
+        let log = std::fs::File::create(files.path().join("log")).unwrap();
+        let child = Command::new(bin)
+            .args(["-H", "127.0.0.1", "-p", &port.to_string()])
+            .stdin(Stdio::null())
+            .stdout(log.try_clone().unwrap())
+            .stderr(log)
+            .spawn()
+            .expect("moto runs");
+        Self::up(child, port, files).await
+    }
+
+    pub async fn versitygw(bin: &Path) -> Self {
+        let (port, files) = (free_port(), TempDir::new().unwrap());
         let sidecar = files.path().join("meta");
         let data = files.path().join("data");
         std::fs::create_dir_all(&sidecar).unwrap();
@@ -51,8 +72,12 @@ impl S3Server {
             .stderr(log)
             .spawn()
             .expect("versitygw runs");
+        Self::up(child, port, files).await
+    }
+
+    async fn up(child: Child, port: u16, files: TempDir) -> Self {
         let address = ("127.0.0.1", port);
-        eventually("the S3 server answers", Duration::from_secs(20), || async {
+        eventually("the S3 server answers", Duration::from_secs(60), || async {
             tokio::net::TcpStream::connect(address).await.ok()
         })
         .await;

@@ -87,7 +87,7 @@ pub fn mark(answer: Option<&Answer>, place: &Place, question: &Question, penalty
             let misses = chosen.len() - hits;
             // Each right one earns its part, each wrong one takes one: ticking all earns nothing much.
             Some(match hits.checked_sub(misses) {
-                Some(net) if net > 0 => part(whole, net, correct.len()),
+                Some(net) if net > 0 => part(whole, net.min(correct.len()), correct.len()),
                 _ => wrong,
             })
         }

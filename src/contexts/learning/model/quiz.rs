@@ -110,7 +110,7 @@ impl Question {
             wrong("/feedback", "takes 5,000 characters at most");
         }
         let texts = |texts: &mut dyn Iterator<Item = &String>| {
-            texts.all(|text| (1..=2_000).contains(&text.trim().chars().count()))
+            texts.map(|text| (1..=2_000).contains(&text.trim().chars().count())).fold(true, |all, one| all && one)
         };
         let said = match &self.kind {
             Kind::Single { choices, correct } => (!(2..=50).contains(&choices.len())

@@ -57,7 +57,7 @@ impl Learning {
         let mut check = Check::default();
         let title = check.text("/title", &form.title, 1..=120);
         check.done()?;
-        let bank = Bank { id: BankId(id), owner_id: who.user_id, title, version: 1, created_at: self.now() };
+        let bank = Bank { id: BankId(id), owner_id: who.user_id, title, created_at: self.now() };
         let mut conn = self.conn().await?;
         store::banks::insert(&mut conn, &bank).await?;
         let bank = self.bank_of(&mut conn, who, bank.id).await?;

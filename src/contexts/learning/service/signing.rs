@@ -166,7 +166,7 @@ pub(in crate::contexts::learning) fn fresh_key() -> Result<KeyRow, LearningError
     let pair = Ed25519KeyPair::from_pkcs8(private.as_ref()).map_err(|_| LearningError::Signing)?;
     let public = pair.public_key().as_ref().to_vec();
     let id = URL_SAFE_NO_PAD.encode(&Sha256::digest(&public)[..9]);
-    Ok(KeyRow { id: format!("key-{id}"), private: private.as_ref().to_vec(), public, retired_at: None })
+    Ok(KeyRow { id: format!("key-{id}"), private: private.as_ref().to_vec(), public })
 }
 
 /// Whether a credential was signed by one of these keys, and every byte of it is as it was then.

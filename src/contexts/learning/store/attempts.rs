@@ -150,24 +150,16 @@ pub async fn add_grade(conn: &mut AsyncPgConnection, new: &NewGrade<'_>) -> Resu
 #[derive(Clone, Debug, QueryableByName)]
 #[diesel(check_for_backend(diesel::pg::Pg))]
 pub struct Grade {
-    #[diesel(sql_type = Integer)]
-    pub number: i32,
-    #[diesel(sql_type = BigInt)]
-    pub score: i64,
     #[diesel(sql_type = BigInt)]
     pub max_score: i64,
     #[diesel(sql_type = Jsonb)]
     pub marks: Value,
-    #[diesel(sql_type = Text)]
-    pub reason: String,
-    #[diesel(sql_type = Timestamptz)]
-    pub at: DateTime<Utc>,
 }
 
 /// All grades of an attempt, the first first.
 pub async fn grades(conn: &mut AsyncPgConnection, id: AttemptId) -> Result<Vec<Grade>, DbError> {
     Ok(diesel::sql_query(
-        "SELECT number, score, max_score, marks, reason, at FROM learning.grades WHERE attempt_id = $1 ORDER BY number",
+        "SELECT max_score, marks FROM learning.grades WHERE attempt_id = $1 ORDER BY number",
     )
     .bind::<SqlUuid, _>(id)
     .get_results(conn)

@@ -25,8 +25,6 @@ pub struct Bank {
     pub owner_id: UserId,
     #[diesel(sql_type = Text)]
     pub title: String,
-    #[diesel(sql_type = BigInt)]
-    pub version: i64,
     #[diesel(sql_type = Timestamptz)]
     pub created_at: DateTime<Utc>,
 }

@@ -110,14 +110,12 @@ pub struct KeyRow {
     pub private: Vec<u8>,
     #[diesel(sql_type = Binary)]
     pub public: Vec<u8>,
-    #[diesel(sql_type = Nullable<Timestamptz>)]
-    pub retired_at: Option<DateTime<Utc>>,
 }
 
 /// All keys, the newest first.
 pub async fn keys(conn: &mut AsyncPgConnection) -> Result<Vec<KeyRow>, DbError> {
     Ok(diesel::sql_query(
-        "SELECT id, private, public, retired_at FROM learning.signing_keys ORDER BY created_at DESC, id",
+        "SELECT id, private, public FROM learning.signing_keys ORDER BY created_at DESC, id",
     )
     .get_results(conn)
     .await?)
@@ -126,7 +124,7 @@ pub async fn keys(conn: &mut AsyncPgConnection) -> Result<Vec<KeyRow>, DbError> 
 /// The key that signs now.
 pub async fn key(conn: &mut AsyncPgConnection) -> Result<Option<KeyRow>, DbError> {
     Ok(diesel::sql_query(
-        "SELECT id, private, public, retired_at FROM learning.signing_keys WHERE retired_at IS NULL",
+        "SELECT id, private, public FROM learning.signing_keys WHERE retired_at IS NULL",
     )
     .get_result(conn)
     .await
