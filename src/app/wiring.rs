@@ -31,9 +31,7 @@ use crate::{
         ops::{Ops, OpsChannel},
         origins::Origins,
     },
-    ports::{
-        Store, mail::FileMail, objects::directory::serve::Served, payments::sandbox::Sandbox,
-    },
+    ports::{Store, mail::FileMail, objects::directory::serve::Served, payments::sandbox::Sandbox},
     postgres::{Database, DbError},
     realtime::{Hub, LocalShard, Personal, Realtime, Settings},
     signing::Signer,

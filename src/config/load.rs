@@ -316,7 +316,10 @@ fn check(config: &Config) -> Result<(), ConfigError> {
         ("GIGSY_OBJECTS_UPLOAD_HOURS", objects.upload_hours, 24 * 365),
     ] {
         if !(1..=most).contains(&value) {
-            return Err(ConfigError::Setting { name: name.to_owned(), detail: format!("must be from 1 to {most}") });
+            return Err(ConfigError::Setting {
+                name: name.to_owned(),
+                detail: format!("must be from 1 to {most}"),
+            });
         }
     }
     if config.database.pool_size < 2 {

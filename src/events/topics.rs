@@ -12,7 +12,10 @@ pub const TOPICS: &[Topic] = &[
     },
     Topic { stream: "ledger", aggregates: &["payout", "hold"] },
     Topic { stream: "objects", aggregates: &["upload"] },
-    Topic { stream: "learning", aggregates: &["course", "enrolment", "attempt", "submission", "certificate"] },
+    Topic {
+        stream: "learning",
+        aggregates: &["course", "enrolment", "attempt", "submission", "certificate"],
+    },
     Topic { stream: "chat", aggregates: &["room", "message"] },
     #[cfg(test)]
     Topic { stream: "testing", aggregates: &["thing"] },

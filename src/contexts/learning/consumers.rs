@@ -92,7 +92,9 @@ impl Consumer for Rooms {
     ) -> BoxFuture<'a, Result<AfterCommit, ConsumeError>> {
         Box::pin(async move {
             let wanted = ["course.published", "enrolment.created", "enrolment.withdrawn"];
-            let Some(course) = id(&event.data, "course_id").map(CourseId) else { return Ok(AfterCommit::nothing()) };
+            let Some(course) = id(&event.data, "course_id").map(CourseId) else {
+                return Ok(AfterCommit::nothing());
+            };
             if !wanted.contains(&event.subject.as_str()) {
                 return Ok(AfterCommit::nothing());
             }
@@ -145,7 +147,9 @@ impl Consumer for News {
         event: &'a Envelope,
     ) -> BoxFuture<'a, Result<AfterCommit, ConsumeError>> {
         Box::pin(async move {
-            let Some(course) = id(&event.data, "course_id").map(CourseId) else { return Ok(AfterCommit::nothing()) };
+            let Some(course) = id(&event.data, "course_id").map(CourseId) else {
+                return Ok(AfterCommit::nothing());
+            };
             let of = |name: &str| event.data.get(name).cloned().unwrap_or_default();
             let news = match event.subject.as_str() {
                 "course.announced" => json!({

@@ -6,11 +6,7 @@ use uuid::Uuid;
 
 use super::{
     error::LearningError,
-    model::{
-        CourseId, ItemId,
-        marking::Answers,
-        quiz::Question,
-    },
+    model::{CourseId, ItemId, marking::Answers, quiz::Question},
 };
 use crate::error::FieldError;
 

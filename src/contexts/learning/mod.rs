@@ -44,9 +44,9 @@ pub use model::{
 };
 pub use service::{CourseQuery, DemoCast};
 pub use views::{
-    AnnouncementView, AttemptView, BankView, CertificateView, CourseView, DraftView, EnrolmentView, ImportView,
-    ItemView, MarkedView, OutlineItem, OutlineModule, ProgressView, QuestionStatistics, QuestionView,
-    QueueItem, SubmissionView, VerifyView,
+    AnnouncementView, AttemptView, BankView, CertificateView, CourseView, DraftView, EnrolmentView,
+    ImportView, ItemView, MarkedView, OutlineItem, OutlineModule, ProgressView, QuestionStatistics,
+    QuestionView, QueueItem, SubmissionView, VerifyView,
 };
 
 use crate::{

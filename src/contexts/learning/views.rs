@@ -7,9 +7,9 @@ use uuid::Uuid;
 
 use super::{
     model::{
-        AttemptId, AttemptState, BankId, COURSE, CertificateId, CertificateState, Course, CourseId, CourseState,
-        Enrolment, EnrolmentId, EnrolmentState, ItemId, Progress, QuestionId, Submission, SubmissionId,
-        SubmissionState,
+        AttemptId, AttemptState, BankId, COURSE, CertificateId, CertificateState, Course, CourseId,
+        CourseState, Enrolment, EnrolmentId, EnrolmentState, ItemId, Progress, QuestionId, Submission,
+        SubmissionId, SubmissionState,
         content::{Content, Rule},
         marking::{Answer, Answers, Mark},
         paper::Asked,
@@ -284,6 +284,7 @@ pub struct ImportView {
 
 /// Something that was not taken.
 #[derive(Clone, Debug, Serialize, ToSchema)]
+#[schema(as = ImportRefused)]
 pub struct Refused {
     /// The line where it begins.
     pub line: usize,

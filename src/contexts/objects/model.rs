@@ -42,9 +42,30 @@ pub const UPLOAD: Machine<UploadState> = Machine {
     initial: UploadState::Open,
     finals: &[UploadState::Ready, UploadState::Refused, UploadState::Expired, UploadState::Deleted],
     transitions: &[
-        step("complete", &[Actor::Student], &[UploadState::Open], UploadState::Verifying, "upload.arrived", None),
-        step("accept", &[Actor::System], &[UploadState::Verifying], UploadState::Ready, "upload.completed", None),
-        step("refuse", &[Actor::System], &[UploadState::Verifying], UploadState::Refused, "upload.refused", None),
+        step(
+            "complete",
+            &[Actor::Student],
+            &[UploadState::Open],
+            UploadState::Verifying,
+            "upload.arrived",
+            None,
+        ),
+        step(
+            "accept",
+            &[Actor::System],
+            &[UploadState::Verifying],
+            UploadState::Ready,
+            "upload.completed",
+            None,
+        ),
+        step(
+            "refuse",
+            &[Actor::System],
+            &[UploadState::Verifying],
+            UploadState::Refused,
+            "upload.refused",
+            None,
+        ),
         step(
             "expire",
             &[Actor::Timer],

@@ -27,7 +27,8 @@ pub(crate) async fn send(request: &SignedRequest, body: Vec<u8>) -> u16 {
 }
 
 async fn bytes(store: &dyn Objects, key: &Key) -> Vec<u8> {
-    let chunks: Vec<Bytes> = store.read(key).await.expect("it is there").try_collect().await.expect("its bytes");
+    let chunks: Vec<Bytes> =
+        store.read(key).await.expect("it is there").try_collect().await.expect("its bytes");
     chunks.concat()
 }
 
@@ -62,8 +63,9 @@ async fn keys_of_all_sorts(store: &dyn Objects) {
     let long = format!("long/{}", "k".repeat(1019));
     assert_eq!(long.len(), 1024);
     // Each is a prefix of the next, or differs in what a file system may confuse.
-    let keys: Vec<Key> =
-        ["a", "a/b", "a/b/c", "a.meta", "A", "a b/ü+%&=?#", "..a/b..", &long].map(|k| Key::new(k).unwrap()).into();
+    let keys: Vec<Key> = ["a", "a/b", "a/b/c", "a.meta", "A", "a b/ü+%&=?#", "..a/b..", &long]
+        .map(|k| Key::new(k).unwrap())
+        .into();
     for (n, key) in keys.iter().enumerate() {
         assert_eq!(store.size(key).await.unwrap(), None, "{key}");
         assert!(matches!(store.read(key).await.err(), Some(ObjectError::NotFound)), "{key}");
@@ -106,7 +108,9 @@ async fn signed_puts(store: &dyn Objects, strict: bool) {
     };
     let request = store.put_request(&key, &bounds, LIFE).await.unwrap();
     if strict {
-        for (what, wrong) in [("more", noise(10_001, 3)), ("less", noise(9_999, 3)), ("other", noise(10_000, 4))] {
+        for (what, wrong) in
+            [("more", noise(10_001, 3)), ("less", noise(9_999, 3)), ("other", noise(10_000, 4))]
+        {
             let status = send(&request, wrong).await;
             assert!((400..500).contains(&status), "{what} bytes: {status}");
             assert_eq!(store.size(&key).await.unwrap(), None, "{what}: nothing came of it");
@@ -177,7 +181,9 @@ async fn downloads(store: &dyn Objects) {
     assert!(header("content-disposition").starts_with("attachment; filename="), "{:?}", whole.headers());
     assert!(header("content-disposition").contains("%C3%9Cbung"));
     assert_eq!(whole.bytes().await.unwrap(), body);
-    for (range, part) in [("bytes=0-9", &body[..10]), ("bytes=99990-", &body[99_990..]), ("bytes=-5", &body[99_995..])] {
+    for (range, part) in
+        [("bytes=0-9", &body[..10]), ("bytes=99990-", &body[99_990..]), ("bytes=-5", &body[99_995..])]
+    {
         let answer = client().get(&url).header("range", range).send().await.unwrap();
         assert_eq!(answer.status(), 206, "{range}");
         assert_eq!(answer.bytes().await.unwrap(), part, "{range}");

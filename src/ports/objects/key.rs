@@ -23,7 +23,8 @@ impl Key {
         let text = text.into();
         let segment = |part: &str| !part.is_empty() && part != "." && part != "..";
         let plain = |c: char| !c.is_control() && c != '\\';
-        let fits = (1..=LONGEST).contains(&text.len()) && text.split('/').all(segment) && text.chars().all(plain);
+        let fits =
+            (1..=LONGEST).contains(&text.len()) && text.split('/').all(segment) && text.chars().all(plain);
         if fits { Ok(Self(text)) } else { Err(BadKey) }
     }
 

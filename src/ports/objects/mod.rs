@@ -133,12 +133,16 @@ impl Presented {
         let ascii: String = self
             .name
             .chars()
-            .map(|c| if c.is_ascii_graphic() && !matches!(c, '"' | '\\' | '/' | '%') || c == ' ' { c } else { '_' })
+            .map(|c| {
+                if c.is_ascii_graphic() && !matches!(c, '"' | '\\' | '/' | '%') || c == ' ' { c } else { '_' }
+            })
             .collect();
         let mut exact = String::new();
         for byte in self.name.bytes() {
             match byte {
-                b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => exact.push(char::from(byte)),
+                b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
+                    exact.push(char::from(byte))
+                }
                 other => exact.push_str(&format!("%{other:02X}")),
             }
         }
@@ -157,7 +161,12 @@ pub type ByteStream = Pin<Box<dyn Stream<Item = Result<Bytes, ObjectError>> + Se
 #[async_trait]
 pub trait Objects: Send + Sync + 'static {
     /// A request that puts one object, for `life`.
-    async fn put_request(&self, key: &Key, bounds: &Bounds, life: Duration) -> Result<SignedRequest, ObjectError>;
+    async fn put_request(
+        &self,
+        key: &Key,
+        bounds: &Bounds,
+        life: Duration,
+    ) -> Result<SignedRequest, ObjectError>;
 
     /// Begins an upload in parts; its name in the store.
     async fn begin_parts(&self, key: &Key, media_type: &str) -> Result<String, ObjectError>;

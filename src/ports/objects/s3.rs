@@ -91,7 +91,7 @@ impl S3 {
         query: Option<HashMap<String, String>>,
         life: Duration,
     ) -> Result<SignedRequest, ObjectError> {
-        let mut signed = http_header_map();
+        let mut signed = HeaderMap::new();
         for (name, value) in &headers {
             let name = name.parse::<HeaderName>().map_err(ObjectError::unavailable)?;
             signed.insert(name, value.parse().map_err(ObjectError::unavailable)?);
@@ -108,10 +108,6 @@ impl S3 {
 /// The header types of the `http` crate that rust-s3 speaks; actix-web has an older one.
 type HeaderMap = reqwest::header::HeaderMap;
 type HeaderName = reqwest::header::HeaderName;
-
-fn http_header_map() -> HeaderMap {
-    HeaderMap::new()
-}
 
 fn seconds(life: Duration) -> u32 {
     u32::try_from(life.as_secs().clamp(1, LONGEST_LIFE)).unwrap_or(1)
@@ -150,7 +146,12 @@ struct ListedPart {
 
 #[async_trait]
 impl Objects for S3 {
-    async fn put_request(&self, key: &Key, bounds: &Bounds, life: Duration) -> Result<SignedRequest, ObjectError> {
+    async fn put_request(
+        &self,
+        key: &Key,
+        bounds: &Bounds,
+        life: Duration,
+    ) -> Result<SignedRequest, ObjectError> {
         let mut headers = BTreeMap::from([
             ("content-length".to_owned(), bounds.size.to_string()),
             ("content-type".to_owned(), bounds.media_type.clone()),
@@ -271,10 +272,7 @@ impl Objects for S3 {
         let query = HashMap::from([
             ("response-content-type".to_owned(), presented.media_type.clone()),
             ("response-content-disposition".to_owned(), presented.disposition()),
-            (
-                "response-cache-control".to_owned(),
-                format!("private, max-age={}, immutable", life.as_secs()),
-            ),
+            ("response-cache-control".to_owned(), format!("private, max-age={}, immutable", life.as_secs())),
         ]);
         let url = self.bucket.presign_get(key.as_str(), seconds(life), Some(query)).await.map_err(failed)?;
         let Some(base) = &self.media_base else { return Ok(url) };

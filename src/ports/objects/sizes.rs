@@ -67,7 +67,9 @@ mod tests {
         assert_eq!(Plan::new(SINGLE_PUT, u64::MAX), Some(Plan::Whole));
         // One byte over what a PUT takes must come in parts, whatever is wanted.
         assert!(matches!(Plan::new(SINGLE_PUT + 1, u64::MAX), Some(Plan::Parts { count: 2, .. })));
-        assert!(matches!(Plan::new(LARGEST, 1), Some(Plan::Parts { count, .. }) if u64::from(count) <= MAX_PARTS));
+        assert!(
+            matches!(Plan::new(LARGEST, 1), Some(Plan::Parts { count, .. }) if u64::from(count) <= MAX_PARTS)
+        );
     }
 
     proptest! {

@@ -135,9 +135,13 @@ fn texts_and_numbers_are_compared_as_people_mean_them() {
         assert_eq!(mark(same), Some(100), "{same}");
     }
     assert_eq!((mark("cafe au lait"), mark("   ")), (Some(-50), Some(0)));
-    let number = question(json!({ "prompt": "p", "kind": { "type": "numeric", "value": 0.3, "tolerance": 0.1 } }));
+    let number =
+        question(json!({ "prompt": "p", "kind": { "type": "numeric", "value": 0.3, "tolerance": 0.1 } }));
     let mark = |n: f64| marking::mark(Some(&Answer::Number(n)), &place, &number, 0);
-    assert_eq!((mark(0.1 + 0.2), mark(0.4), mark(0.2), mark(0.41)), (Some(100), Some(100), Some(100), Some(0)));
+    assert_eq!(
+        (mark(0.1 + 0.2), mark(0.4), mark(0.2), mark(0.41)),
+        (Some(100), Some(100), Some(100), Some(0))
+    );
 }
 
 #[actix_web::test]
@@ -145,12 +149,16 @@ async fn answers_never_leave_the_server_before_the_end() {
     let (world, student) = (World::new().await, person(Role::Student));
     let secret = json!({ "prompt": "Which?", "feedback": "tell-tale",
         "kind": { "type": "short", "accepted": ["tell-tale"] } });
-    let (course, item, _) = world.quiz(&[single(1), secret], json!({ "attempts": 2, "feedback": "last_attempt" })).await;
+    let (course, item, _) =
+        world.quiz(&[single(1), secret], json!({ "attempts": 2, "feedback": "last_attempt" })).await;
     let mine = world.enrol(&student, course).await;
     let open = world.begin(&student, mine.id, item).await;
     let shown = serde_json::to_string(&open).unwrap();
     assert!(!shown.contains("tell-tale") && !shown.contains("correct"), "{shown}");
-    assert!(matches!(world.learning.attempt(&person(Role::Student), open.id).await, Err(LearningError::No(_))));
+    assert!(matches!(
+        world.learning.attempt(&person(Role::Student), open.id).await,
+        Err(LearningError::No(_))
+    ));
     let done = world.submit(&student, &open, choice(0, 1)).await.unwrap();
     assert_eq!((done.state, done.score, done.max_score), (AttemptState::Graded, Some(100), 200));
     let shown = serde_json::to_string(&world.learning.attempt(&student, open.id).await.unwrap()).unwrap();
@@ -273,7 +281,9 @@ fn attempts_keep_to_limit_and_time_and_progress_never_falls() {
                         let form = AnswersForm { answers: choice(0, *one) };
                         let version = Some(now.version);
                         let taken = match step {
-                            Move::Save(_) => world.learning.save_answers(&student, now.id, &form, version).await,
+                            Move::Save(_) => {
+                                world.learning.save_answers(&student, now.id, &form, version).await
+                            }
                             _ => world.learning.submit(&student, now.id, Some(&form), version).await,
                         };
                         let may = now.state == AttemptState::InProgress && now.now <= end;
@@ -314,7 +324,10 @@ async fn an_essay_waits_for_a_person() {
     let fresh = world.begin(&student, mine.id, item).await;
     match world.learning.save_answers(&student, fresh.id, &wrong, None).await {
         Err(LearningError::Invalid(fields)) => {
-            assert_eq!(fields.iter().map(|one| one.pointer.as_str()).collect::<Vec<_>>(), ["/answers/0", "/answers/9"]);
+            assert_eq!(
+                fields.iter().map(|one| one.pointer.as_str()).collect::<Vec<_>>(),
+                ["/answers/0", "/answers/9"]
+            );
         }
         other => panic!("{other:?}"),
     }

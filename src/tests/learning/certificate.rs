@@ -125,7 +125,8 @@ fn at_most_one_is_live_and_no_changed_byte_verifies() {
                         let Some(one) = all.first() else { continue };
                         let step = if step == 2 { "revoke" } else { "reissue" };
                         // Refused or done: never two live ones.
-                        let _ = world.learning.move_certificate(&world.teacher, one.id, step, &reason()).await;
+                        let _ =
+                            world.learning.move_certificate(&world.teacher, one.id, step, &reason()).await;
                     }
                 }
                 let mut live = 0;
@@ -134,7 +135,9 @@ fn at_most_one_is_live_and_no_changed_byte_verifies() {
                 }
                 assert!(live <= 1);
             }
-            let Some(one) = world.learning.certificates(&student, 1, None).await.unwrap().0.pop() else { continue };
+            let Some(one) = world.learning.certificates(&student, 1, None).await.unwrap().0.pop() else {
+                continue;
+            };
             let mut bytes = one.credential.clone().into_bytes();
             let at = at.index(bytes.len());
             bytes[at] ^= flip;

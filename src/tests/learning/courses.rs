@@ -8,7 +8,8 @@ use crate::{
     contexts::{
         chat::{Chat, RoomId},
         learning::{
-            AnnouncementForm, CourseForm, CourseState, EnrolmentState, ItemId, LearningError, ProgressForm, consumers,
+            AnnouncementForm, CourseForm, CourseState, EnrolmentState, ItemId, LearningError, ProgressForm,
+            consumers,
         },
         objects::{CompleteForm, UploadError, UploadForm},
     },
@@ -46,7 +47,9 @@ async fn a_learner_keeps_the_version_and_what_was_reached() {
     assert_eq!((half.percent, half.items[1].unlocked), (50, true));
 
     // A new version: who is in keeps the old one until they move; what was reached stays reached.
-    world.publish(course, json!({ "modules": [{ "title": "M", "items": [text(a), text(b), text(c)] }] })).await;
+    world
+        .publish(course, json!({ "modules": [{ "title": "M", "items": [text(a), text(b), text(c)] }] }))
+        .await;
     let kept = world.learning.enrolment(&student, mine.id).await.unwrap();
     assert_eq!((kept.number, kept.newer, kept.items.len()), (1, true, 2));
     let moved = world.learning.move_enrolment(&student, mine.id, "move").await.unwrap();
@@ -99,16 +102,23 @@ async fn drafts_are_the_instructors_and_published_versions_are_records() {
     }
     let item = ItemId::new();
     world.publish(id, json!({ "modules": [{ "title": "M", "items": [text(item)] }] })).await;
-    let stale = world.learning.write_draft(&world.teacher, id, &serde_json::from_value(json!({ "modules": [] })).unwrap(), Some(1)).await;
+    let stale = world
+        .learning
+        .write_draft(&world.teacher, id, &serde_json::from_value(json!({ "modules": [] })).unwrap(), Some(1))
+        .await;
     assert!(matches!(stale, Err(LearningError::Stale)));
     let mut conn = world.database.conn().await.unwrap();
     use diesel_async::RunQueryDsl;
-    let rewritten = diesel::sql_query("UPDATE learning.course_versions SET number = 7").execute(&mut conn).await;
+    let rewritten =
+        diesel::sql_query("UPDATE learning.course_versions SET number = 7").execute(&mut conn).await;
     assert!(rewritten.is_err(), "a published version cannot be changed");
     drop(conn);
     let archived = world.learning.move_course(&world.teacher, id, "archive").await.unwrap();
     assert_eq!(archived.state, CourseState::Archived);
-    assert!(matches!(world.learning.enrol(&student, id, Uuid::now_v7()).await, Err(LearningError::NotNow { .. })));
+    assert!(matches!(
+        world.learning.enrol(&student, id, Uuid::now_v7()).await,
+        Err(LearningError::NotNow { .. })
+    ));
 }
 
 #[actix_web::test]
@@ -130,7 +140,12 @@ async fn a_course_may_build_on_another() {
 async fn a_video_is_done_when_it_was_watched_and_its_file_is_held() {
     let (world, student) = (World::new().await, person(Role::Student));
     let body = b"\0\0\0\x20ftypisom-a-video".to_vec();
-    let form = UploadForm { name: "v.mp4".into(), media_type: "video/mp4".into(), size: body.len() as u64, sha256: None };
+    let form = UploadForm {
+        name: "v.mp4".into(),
+        media_type: "video/mp4".into(),
+        size: body.len() as u64,
+        sha256: None,
+    };
     let upload = world.uploads.begin(&world.teacher, Uuid::now_v7(), &form).await.unwrap();
     assert_eq!(send(&upload.put.unwrap(), body.clone()).await, 200);
     world.uploads.complete(&world.teacher, upload.id, &CompleteForm::default()).await.unwrap();

@@ -87,7 +87,9 @@ fn a_foreign_file_is_taken_or_named() {
 }
 
 fn text() -> impl Strategy<Value = String> {
-    "[a-zA-Zäß0-9~=#{}:\\\\ .,?!-]{1,20}".prop_map(|text| format!("x{}", text.trim())).prop_filter("arrows", |t| !t.contains("->"))
+    "[a-zA-Zäß0-9~=#{}:\\\\ .,?!-]{1,20}"
+        .prop_map(|text| format!("x{}", text.trim()))
+        .prop_filter("arrows", |t| !t.contains("->"))
 }
 
 fn questions() -> impl Strategy<Value = Question> {
@@ -96,7 +98,8 @@ fn questions() -> impl Strategy<Value = Question> {
             let correct = at.index(choices.len());
             Kind::Single { choices, correct }
         }),
-        (proptest::collection::vec(text(), 3..6)).prop_map(|choices| Kind::Multiple { choices, correct: vec![0, 2] }),
+        (proptest::collection::vec(text(), 3..6))
+            .prop_map(|choices| Kind::Multiple { choices, correct: vec![0, 2] }),
         (proptest::collection::btree_map(text(), text(), 2..5)).prop_map(|pairs| Kind::Matching {
             pairs: pairs.into_iter().map(|(left, right)| Pair { left, right }).collect(),
             distractors: Vec::new(),
@@ -105,7 +108,8 @@ fn questions() -> impl Strategy<Value = Question> {
             value: f64::from(value) / 8.0,
             tolerance: f64::from(tolerance) / 8.0,
         }),
-        proptest::collection::vec(text(), 1..4).prop_map(|accepted| Kind::Short { accepted, case_sensitive: false }),
+        proptest::collection::vec(text(), 1..4)
+            .prop_map(|accepted| Kind::Short { accepted, case_sensitive: false }),
         Just(Kind::Essay {}),
     ];
     (text(), text(), kind).prop_map(|(title, prompt, kind)| Question {

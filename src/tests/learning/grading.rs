@@ -117,7 +117,11 @@ async fn a_regrade_keeps_every_version_and_never_revokes() {
     assert_eq!(mend(1).await, 0, "nothing changed, nothing is added");
     assert_eq!(mend(2).await, 1);
     let worse = world.learning.enrolment(&student, mine.id).await.unwrap();
-    assert_eq!((worse.state, worse.items[0].score), (EnrolmentState::Completed, Some(0)), "completion is sticky");
+    assert_eq!(
+        (worse.state, worse.items[0].score),
+        (EnrolmentState::Completed, Some(0)),
+        "completion is sticky"
+    );
     use diesel_async::RunQueryDsl;
     #[derive(diesel::QueryableByName)]
     struct Row {
@@ -133,7 +137,10 @@ async fn a_regrade_keeps_every_version_and_never_revokes() {
         .unwrap();
     assert_eq!(history.iter().map(|row| row.score).collect::<Vec<_>>(), [0, 100, 0]);
     assert_eq!(history[1].reason, "the key was wrong");
-    assert!(diesel::sql_query("DELETE FROM learning.grades").execute(&mut conn).await.is_err(), "history stays");
+    assert!(
+        diesel::sql_query("DELETE FROM learning.grades").execute(&mut conn).await.is_err(),
+        "history stays"
+    );
 }
 
 #[actix_web::test]
@@ -147,7 +154,10 @@ async fn the_instructors_queue_holds_what_a_person_must_look_at() {
     let waits = world.submit(&student, &open, answers).await.unwrap();
     let (queue, _) = world.learning.queue(&world.teacher, course, 10, None).await.unwrap();
     assert_eq!((queue.len(), queue[0].id), (1, open.id.0));
-    assert!(matches!(world.learning.queue(&student, course, 10, None).await, Err(LearningError::NotYours(_))));
+    assert!(matches!(
+        world.learning.queue(&student, course, 10, None).await,
+        Err(LearningError::NotYours(_))
+    ));
     let marks = |score: i64| GradeForm { marks: [(1, score)].into(), note: "Good".into() };
     for (form, wrong) in [(marks(301), true), (GradeForm { marks: [].into(), note: String::new() }, true)] {
         let refused = world.learning.grade_attempt(&world.teacher, open.id, &form, None).await;
@@ -197,7 +207,11 @@ async fn an_assignment_is_graded_by_its_rubric_late_ones_less() {
         let refused = world.learning.grade_submission(&world.teacher, second.id, &grade(wrong), None).await;
         assert!(matches!(refused, Err(LearningError::Invalid(_))));
     }
-    let graded = world.learning.grade_submission(&world.teacher, second.id, &grade(vec![6, 3]), Some(1)).await.unwrap();
+    let graded = world
+        .learning
+        .grade_submission(&world.teacher, second.id, &grade(vec![6, 3]), Some(1))
+        .await
+        .unwrap();
     assert_eq!(graded.score, Some(7_200), "90 %, less 20 % for two days that have begun");
     let shown = world.learning.enrolment(&student, mine.id).await.unwrap();
     assert_eq!((shown.state, shown.grade), (EnrolmentState::Completed, 7_200));
@@ -219,7 +233,10 @@ async fn the_gradebook_runs_no_formula() {
     let csv = world.learning.gradebook(&world.teacher, course).await.unwrap();
     let lines: Vec<&str> = csv.split("\r\n").collect();
     assert_eq!(lines[0], "name,student_id,state,grade_percent,Quiz");
-    let line = format!("\"'=HYPERLINK(\"\"http://evil\"\",\"\"x\"\"), Eve\",{},completed,100.00,100.00", student.user_id);
+    let line = format!(
+        "\"'=HYPERLINK(\"\"http://evil\"\",\"\"x\"\"), Eve\",{},completed,100.00,100.00",
+        student.user_id
+    );
     assert_eq!(lines[1], line);
     assert!(matches!(world.learning.gradebook(&student, course).await, Err(LearningError::NotYours(_))));
 }

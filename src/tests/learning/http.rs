@@ -92,7 +92,11 @@ async fn a_course_from_its_draft_to_its_certificate() {
     let (status, _, _) = call!(app, teacher, put draft, ["if-match" => tag.clone()], &content);
     assert_eq!(status, 200);
     assert_eq!(call!(app, teacher, put draft, ["if-match" => tag], &content).0, 412);
-    assert_eq!(call!(app, student, get api(&format!("/courses/{course}"))).0, 404, "a draft is nobody else's");
+    assert_eq!(
+        call!(app, student, get api(&format!("/courses/{course}"))).0,
+        404,
+        "a draft is nobody else's"
+    );
     let (status, shown, _) = call!(app, teacher, post api(&format!("/courses/{course}/publish")));
     assert_eq!((status, &shown["published"]), (200, &json!(1)));
     assert_eq!(call!(app, teacher, post api(&format!("/courses/{course}/fly"))).0, 404);

@@ -12,8 +12,8 @@ use crate::{
     contexts::{
         chat::People,
         learning::{
-            AnswersForm, AttemptView, BankForm, BankId, CourseForm, CourseId, EnrolmentId, EnrolmentView, ItemId,
-            Learning, LearningError, Live, Parts, QuestionForm, QuestionId,
+            AnswersForm, AttemptView, BankForm, BankId, CourseForm, CourseId, EnrolmentId, EnrolmentView,
+            ItemId, Learning, LearningError, Live, Parts, QuestionForm, QuestionId,
             content::Content,
             marking::{Answer, Answers},
         },

@@ -45,7 +45,10 @@ async fn what_arrives_as_announced_is_ready_and_nothing_before() {
     assert!(matches!(world.uploads.complete(&who, upload.id, &none).await, Err(UploadError::Object(_))));
     let put = upload.put.unwrap();
     assert_eq!(send(&put, body.clone()).await, 200);
-    assert!(matches!(world.uploads.download(&who, upload.id).await, Err(UploadError::NotNow(_))), "quarantine");
+    assert!(
+        matches!(world.uploads.download(&who, upload.id).await, Err(UploadError::NotNow(_))),
+        "quarantine"
+    );
     assert!(matches!(world.uploads.upload(&person(), upload.id).await, Err(UploadError::No)));
     let done = world.uploads.complete(&who, upload.id, &none).await.unwrap();
     assert_eq!((done.state, done.sha256), (UploadState::Ready, Some(hex(Sha256::digest(&body)))));
@@ -126,7 +129,8 @@ async fn a_large_one_comes_in_parts_and_goes_on_after_an_interruption() {
     assert_eq!((done.state, done.sha256), (UploadState::Ready, Some(hex(Sha256::digest(&body)))));
     assert_eq!(send(&signed[0].put, piece(3)).await, 409, "the upload is over");
     let url = world.uploads.download(&who, upload.id).await.unwrap().url;
-    let range = reqwest::Client::new().get(url).header("range", "bytes=5242879-5242880").send().await.unwrap();
+    let range =
+        reqwest::Client::new().get(url).header("range", "bytes=5242879-5242880").send().await.unwrap();
     assert_eq!(range.bytes().await.unwrap(), body[5_242_879..=5_242_880]);
 }
 

@@ -34,8 +34,7 @@ impl Store {
         let clock = ManualClock::default();
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let base = format!("http://{}", listener.local_addr().unwrap());
-        let directory =
-            Directory::new(files.path(), Signer::random().unwrap(), clock.clock(), &base, None);
+        let directory = Directory::new(files.path(), Signer::random().unwrap(), clock.clock(), &base, None);
         let served = Served(Some(directory.clone()));
         let server = HttpServer::new(move || {
             App::new().app_data(web::Data::new(served.clone())).configure(router::configure)

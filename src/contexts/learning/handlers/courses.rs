@@ -7,8 +7,8 @@ use utoipa::IntoParams;
 use super::{id, seen, tagged};
 use crate::{
     contexts::learning::{
-        AnnouncementForm, AnnouncementView, CourseForm, CourseId, CoursePatch, CourseQuery, CourseView, DraftView,
-        Learning, LearningError, content::Content,
+        AnnouncementForm, AnnouncementView, CourseForm, CourseId, CoursePatch, CourseQuery, CourseView,
+        DraftView, Learning, LearningError, content::Content,
     },
     http::{Idempotent, IfMatch, Json, Page, PageQuery, Problem, Query, SignedIn},
     principal::UserId,

@@ -18,6 +18,7 @@ use crate::error::FieldError;
 /// In which order items may be taken.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
+#[schema(as = CourseOrder)]
 pub enum Order {
     /// In any.
     #[default]
@@ -28,6 +29,7 @@ pub enum Order {
 
 /// A course's content.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
+#[schema(as = CourseContent)]
 pub struct Content {
     /// In which order items may be taken.
     #[serde(default)]
@@ -42,6 +44,7 @@ pub struct Content {
 
 /// A chapter.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+#[schema(as = CourseModule)]
 pub struct Module {
     /// 1 to 120 characters.
     #[schema(min_length = 1, max_length = 120)]
@@ -53,6 +56,7 @@ pub struct Module {
 
 /// Something to do or see.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+#[schema(as = CourseItem)]
 pub struct Item {
     /// The same in every version; made by the server where it is left out.
     #[serde(default = "ItemId::new")]
@@ -80,6 +84,7 @@ fn yes() -> bool {
 /// What an item is.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(tag = "type", rename_all = "snake_case")]
+#[schema(as = ItemBody)]
 pub enum Body {
     /// To read: Markdown (CommonMark); raw HTML in it is shown as text.
     Text {
@@ -126,6 +131,7 @@ pub enum Body {
 /// When an item is done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
+#[schema(as = ItemRule)]
 pub enum Rule {
     /// Opened.
     Viewed,
@@ -140,6 +146,7 @@ pub enum Rule {
 /// Until when something is due.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
+#[schema(as = ItemDue)]
 pub enum DueDate {
     /// On a date.
     At(DateTime<Utc>),
@@ -150,11 +157,13 @@ pub enum DueDate {
 impl DueDate {
     /// The date for somebody who enrolled then, with an extension of so many hours.
     pub fn of(self, enrolled: DateTime<Utc>, extension_hours: i32) -> DateTime<Utc> {
+        // Dates come from clients: one that cannot be moved stays.
+        let later = |date: DateTime<Utc>, by: Duration| date.checked_add_signed(by).unwrap_or(date);
         let date = match self {
             Self::At(date) => date,
-            Self::Days(days) => enrolled + Duration::days(i64::from(days)),
+            Self::Days(days) => later(enrolled, Duration::days(i64::from(days))),
         };
-        date + Duration::hours(i64::from(extension_hours))
+        later(date, Duration::hours(i64::from(extension_hours)))
     }
 }
 
@@ -332,7 +341,9 @@ mod tests {
 
     #[test]
     fn markdown_cannot_run_anything() {
-        let shown = rendered("# Hi\n\n<script>alert(1)</script>\n\n[a](javascript:alert(1)) ![x](data:text/html,1) <b onclick=x>");
+        let shown = rendered(
+            "# Hi\n\n<script>alert(1)</script>\n\n[a](javascript:alert(1)) ![x](data:text/html,1) <b onclick=x>",
+        );
         assert!(shown.contains("<h1>Hi</h1>"), "{shown}");
         for bad in ["<script", "javascript:", "data:", "<b "] {
             assert!(!shown.contains(bad), "{bad} in {shown}");

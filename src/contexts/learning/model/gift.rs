@@ -278,7 +278,9 @@ fn numeric(inside: &[Char]) -> Result<Kind, String> {
         return Ok(Kind::Numeric { value: f64::midpoint(low, high), tolerance: (high - low).abs() / 2.0 });
     }
     match text.split_once(':') {
-        Some((value, tolerance)) => Ok(Kind::Numeric { value: number(value)?, tolerance: number(tolerance)? }),
+        Some((value, tolerance)) => {
+            Ok(Kind::Numeric { value: number(value)?, tolerance: number(tolerance)? })
+        }
         None => Ok(Kind::Numeric { value: number(text)?, tolerance: 0.0 }),
     }
 }
@@ -311,16 +313,20 @@ pub fn write(questions: &[Question]) -> (String, Vec<String>) {
 fn answers(kind: &Kind) -> Option<String> {
     let list = |items: &mut dyn Iterator<Item = String>| items.collect::<Vec<_>>().join(" ");
     Some(match kind {
-        Kind::Single { choices, correct } => list(&mut choices.iter().enumerate().map(|(n, text)| {
-            format!("{}{}", if n == *correct { '=' } else { '~' }, escaped(text))
-        })),
+        Kind::Single { choices, correct } => list(
+            &mut choices
+                .iter()
+                .enumerate()
+                .map(|(n, text)| format!("{}{}", if n == *correct { '=' } else { '~' }, escaped(text))),
+        ),
         Kind::Multiple { choices, correct } => list(&mut choices.iter().enumerate().map(|(n, text)| {
             let weight = 100.0 / correct.len().max(1) as f64;
             let sign = if correct.contains(&n) { weight } else { -weight };
             format!("~%{sign:.5}%{}", escaped(text))
         })),
         Kind::Matching { pairs, distractors } => {
-            let pairs = pairs.iter().map(|pair| format!("={} -> {}", escaped(&pair.left), escaped(&pair.right)));
+            let pairs =
+                pairs.iter().map(|pair| format!("={} -> {}", escaped(&pair.left), escaped(&pair.right)));
             list(&mut pairs.chain(distractors.iter().map(|text| format!("= -> {}", escaped(text)))))
         }
         Kind::Numeric { value, tolerance } => format!("#{value}:{tolerance}"),

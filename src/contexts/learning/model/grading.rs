@@ -10,6 +10,7 @@ pub const WHOLE: i64 = 10_000;
 
 /// How a course's grade is made of its items' scores: groups with weights that sum to 100.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
+#[schema(as = GradingPolicy)]
 pub struct Policy {
     /// Without any, all graded items count alike.
     #[serde(default)]
@@ -19,6 +20,7 @@ pub struct Policy {
 
 /// Items that count together.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+#[schema(as = GradingGroup)]
 pub struct Group {
     /// What it is called.
     #[schema(min_length = 1, max_length = 80)]
@@ -90,6 +92,7 @@ fn mean(mut scores: Vec<i64>, drop: usize) -> i64 {
 
 /// By what an assignment is graded.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[schema(as = AssignmentRubric)]
 pub struct Rubric {
     /// 1 to 20.
     #[schema(min_items = 1, max_items = 20)]
@@ -98,6 +101,7 @@ pub struct Rubric {
 
 /// One thing that is looked at.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[schema(as = RubricCriterion)]
 pub struct Criterion {
     /// What.
     #[schema(min_length = 1, max_length = 200)]

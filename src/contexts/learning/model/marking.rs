@@ -14,6 +14,7 @@ use super::{
 /// The answer to one question; options are named by their place on the paper, from 0.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
+#[schema(as = QuizAnswer)]
 pub enum Answer {
     /// To a single choice.
     Choice(usize),
@@ -58,6 +59,7 @@ pub fn flaw(answer: &Answer, place: &Place, question: &Question) -> Option<&'sta
 
 /// What an answer is worth.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[schema(as = QuizMark)]
 pub struct Mark {
     /// In hundredths of points; `None` while a person has to look.
     pub score: Option<i64>,
@@ -83,7 +85,8 @@ pub fn mark(answer: Option<&Answer>, place: &Place, question: &Question, penalty
             if chosen.is_empty() {
                 return Some(0);
             }
-            let hits = chosen.iter().filter(|one| own(**one).is_some_and(|one| correct.contains(&one))).count();
+            let hits =
+                chosen.iter().filter(|one| own(**one).is_some_and(|one| correct.contains(&one))).count();
             let misses = chosen.len() - hits;
             // Each right one earns its part, each wrong one takes one: ticking all earns nothing much.
             Some(match hits.checked_sub(misses) {

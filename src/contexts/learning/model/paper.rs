@@ -112,6 +112,7 @@ fn shown(kind: &Kind) -> usize {
 
 /// A question as a learner sees it: nothing in it tells the answer.
 #[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
+#[schema(as = AskedQuestion)]
 pub struct Asked {
     /// Its place on the paper, from 0; answers name it.
     pub place: usize,

@@ -7,6 +7,7 @@ use super::BankId;
 
 /// A question.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+#[schema(as = QuizQuestion)]
 pub struct Question {
     /// A name for instructors; may be empty.
     #[serde(default)]
@@ -35,6 +36,7 @@ fn one() -> u16 {
 /// attempt is over.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(tag = "type", rename_all = "snake_case")]
+#[schema(as = QuestionKind)]
 pub enum Kind {
     /// One choice of several.
     Single {
@@ -85,6 +87,7 @@ pub enum Kind {
 
 /// Two that belong together.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[schema(as = MatchingPair)]
 pub struct Pair {
     /// Shown in order.
     pub left: String,
@@ -110,7 +113,7 @@ impl Question {
             wrong("/feedback", "takes 5,000 characters at most");
         }
         let texts = |texts: &mut dyn Iterator<Item = &String>| {
-            texts.map(|text| (1..=2_000).contains(&text.trim().chars().count())).fold(true, |all, one| all && one)
+            texts.map(|text| (1..=2_000).contains(&text.trim().chars().count())).all(|fits| fits)
         };
         let said = match &self.kind {
             Kind::Single { choices, correct } => (!(2..=50).contains(&choices.len())
@@ -128,18 +131,23 @@ impl Question {
             }
             Kind::Ordering { items } => {
                 let distinct: std::collections::BTreeSet<_> = items.iter().collect();
-                (!(2..=20).contains(&items.len()) || !texts(&mut items.iter()) || distinct.len() != items.len())
-                    .then_some("takes 2 to 20 different items of 1 to 2,000 characters")
+                (!(2..=20).contains(&items.len())
+                    || !texts(&mut items.iter())
+                    || distinct.len() != items.len())
+                .then_some("takes 2 to 20 different items of 1 to 2,000 characters")
             }
             Kind::Matching { pairs, distractors } => (!(2..=20).contains(&pairs.len())
                 || distractors.len() > 20
                 || !texts(&mut pairs.iter().map(|pair| &pair.left))
                 || !texts(&mut pairs.iter().map(|pair| &pair.right).chain(distractors)))
             .then_some("takes 2 to 20 pairs and 20 distractors at most, of 1 to 2,000 characters each"),
-            Kind::Numeric { value, tolerance } => (!value.is_finite() || !tolerance.is_finite() || *tolerance < 0.0)
-                .then_some("takes a number and a tolerance of 0 or more"),
-            Kind::Short { accepted, .. } => (!(1..=50).contains(&accepted.len()) || !texts(&mut accepted.iter()))
-                .then_some("takes 1 to 50 answers of 1 to 2,000 characters"),
+            Kind::Numeric { value, tolerance } => {
+                (!value.is_finite() || !tolerance.is_finite() || *tolerance < 0.0)
+                    .then_some("takes a number and a tolerance of 0 or more")
+            }
+            Kind::Short { accepted, .. } => (!(1..=50).contains(&accepted.len())
+                || !texts(&mut accepted.iter()))
+            .then_some("takes 1 to 50 answers of 1 to 2,000 characters"),
             Kind::Essay {} => None,
         };
         if let Some(said) = said {
@@ -199,6 +207,7 @@ fn attempts() -> u16 {
 
 /// Questions out of a bank.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[schema(as = QuizDraw)]
 pub struct Draw {
     /// The instructor's bank.
     pub bank: BankId,
@@ -211,6 +220,7 @@ pub struct Draw {
 /// What becomes of an attempt whose time is over.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
+#[schema(as = QuizOverdue)]
 pub enum OverduePolicy {
     /// The answers that were saved are handed in.
     #[default]
@@ -222,6 +232,7 @@ pub enum OverduePolicy {
 /// Which attempt counts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
+#[schema(as = QuizCounts)]
 pub enum Counts {
     /// The best.
     #[default]
@@ -235,6 +246,7 @@ pub enum Counts {
 /// When learners see marks, answers and feedback.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
+#[schema(as = QuizRelease)]
 pub enum Release {
     /// Once the attempt is graded.
     #[default]

@@ -14,7 +14,8 @@ use crate::{
     contexts::learning::{
         AnswersForm, AttemptView, Learning, LearningError, MarkedView,
         model::{
-            ATTEMPT, Attempt, AttemptId, AttemptState, Enrolment, EnrolmentId, EnrolmentState, ItemId, QuestionId,
+            ATTEMPT, Attempt, AttemptId, AttemptState, Enrolment, EnrolmentId, EnrolmentState, ItemId,
+            QuestionId,
             content::{Body, Content},
             grading::WHOLE,
             marking::{self, Answers, Mark},
@@ -225,10 +226,11 @@ impl Learning {
     ) -> Result<(Attempt, Enrolment, Content), LearningError> {
         let none = || LearningError::No("attempt");
         let found = store::attempts::load(conn, id).await?.ok_or_else(none)?;
-        let (enrolment, content) = taking(conn, who, found.enrolment_id).await.map_err(|error| match error {
-            LearningError::No(_) => none(),
-            other => other,
-        })?;
+        let (enrolment, content) =
+            taking(conn, who, found.enrolment_id).await.map_err(|error| match error {
+                LearningError::No(_) => none(),
+                other => other,
+            })?;
         let attempt = store::attempts::lock(conn, id).await?.ok_or_else(none)?;
         if attempt.state != AttemptState::InProgress {
             let allowed = ATTEMPT.allowed_transitions(attempt.state, &[Actor::Student]);
@@ -249,7 +251,8 @@ impl Learning {
         who: &Principal,
         attempt: &Attempt,
     ) -> Result<AttemptView, LearningError> {
-        let enrolment = seen(conn, who, attempt.enrolment_id).await.map_err(|_| LearningError::No("attempt"))?;
+        let enrolment =
+            seen(conn, who, attempt.enrolment_id).await.map_err(|_| LearningError::No("attempt"))?;
         let own = enrolment.student_id == who.user_id;
         let content = content_of(conn, &enrolment).await?;
         let paper: Vec<Place> = serde_json::from_value(attempt.paper.clone())?;
@@ -285,7 +288,11 @@ impl Learning {
         let marked = marks.into_iter().zip(questions).enumerate();
         view.marks = Some(
             marked
-                .map(|(place, (mark, question))| MarkedView { place, mark, solution: show.then_some(question) })
+                .map(|(place, (mark, question))| MarkedView {
+                    place,
+                    mark,
+                    solution: show.then_some(question),
+                })
                 .collect(),
         );
         Ok(view)
@@ -300,7 +307,8 @@ impl Learning {
                 let Some(found) = store::attempts::load(conn, id).await? else { return Ok(()) };
                 let enrolment = store::enrolments::lock(conn, found.enrolment_id).await?;
                 let mut enrolment = enrolment.ok_or(LearningError::No("enrolment"))?;
-                let mut attempt = store::attempts::lock(conn, id).await?.ok_or(LearningError::No("attempt"))?;
+                let mut attempt =
+                    store::attempts::lock(conn, id).await?.ok_or(LearningError::No("attempt"))?;
                 if !store::timers::consume(conn, timer).await? || attempt.state != AttemptState::InProgress {
                     return Ok::<_, LearningError>(());
                 }
@@ -454,7 +462,8 @@ async fn note_submitted(
     now: DateTime<Utc>,
 ) -> Result<(), LearningError> {
     let found = store::enrolments::progress_of(conn, enrolment.id, item).await?;
-    let mut progress = found.unwrap_or_else(|| crate::contexts::learning::ProgressView::blank(enrolment, item));
+    let mut progress =
+        found.unwrap_or_else(|| crate::contexts::learning::ProgressView::blank(enrolment, item));
     progress.submitted = true;
     reached(conn, enrolment, content, progress, now).await
 }
@@ -476,7 +485,8 @@ pub(super) async fn note_score(
         .filter_map(|one| one.score.map(|score| (score * WHOLE / one.max_score.max(1)).clamp(0, WHOLE)))
         .collect();
     let found = store::enrolments::progress_of(conn, enrolment.id, item).await?;
-    let mut progress = found.unwrap_or_else(|| crate::contexts::learning::ProgressView::blank(enrolment, item));
+    let mut progress =
+        found.unwrap_or_else(|| crate::contexts::learning::ProgressView::blank(enrolment, item));
     progress.submitted = true;
     progress.score = quiz.counts.of(&scores).and_then(|score| i32::try_from(score).ok());
     reached(conn, enrolment, content, progress, now).await

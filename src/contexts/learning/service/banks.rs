@@ -6,8 +6,8 @@ use uuid::Uuid;
 use super::one_more;
 use crate::{
     contexts::learning::{
-        BankForm, BankView, ImportForm, ImportView, Learning, LearningError, QuestionForm, QuestionStatistics,
-        QuestionView,
+        BankForm, BankView, ImportForm, ImportView, Learning, LearningError, QuestionForm,
+        QuestionStatistics, QuestionView,
         forms::Check,
         model::{BankId, QuestionId, gift, marking::Mark, paper::Place, quiz::Question},
         store::{
@@ -30,7 +30,8 @@ fn view(bank: &Bank, rows: Option<Vec<Row>>) -> Result<BankView, LearningError> 
         let Row { id, revision, body, retired, .. } = row;
         Ok(QuestionView { id, revision, retired, question: serde_json::from_value(body)? })
     };
-    let questions = rows.map(|rows| rows.into_iter().map(question).collect::<Result<Vec<_>, LearningError>>());
+    let questions =
+        rows.map(|rows| rows.into_iter().map(question).collect::<Result<Vec<_>, LearningError>>());
     let (id, title, created_at) = (bank.id, bank.title.clone(), bank.created_at);
     Ok(BankView { id, title, questions: questions.transpose()?, created_at })
 }
@@ -50,7 +51,12 @@ impl Learning {
     ///
     /// # Errors
     /// [`LearningError::NotYours`] for somebody who is no instructor; [`LearningError::Invalid`].
-    pub async fn make_bank(&self, who: &Principal, id: Uuid, form: &BankForm) -> Result<BankView, LearningError> {
+    pub async fn make_bank(
+        &self,
+        who: &Principal,
+        id: Uuid,
+        form: &BankForm,
+    ) -> Result<BankView, LearningError> {
         if !who.is(Role::Instructor) {
             return Err(LearningError::NotYours("only instructors have banks of questions"));
         }
@@ -75,7 +81,8 @@ impl Learning {
         cursor: Option<&str>,
     ) -> Result<(Vec<BankView>, Option<String>), LearningError> {
         let before = self.after("banks", cursor)?;
-        let found = store::banks::list(&mut *self.conn().await?, who.user_id, before, one_more(limit)).await?;
+        let found =
+            store::banks::list(&mut *self.conn().await?, who.user_id, before, one_more(limit)).await?;
         let (found, next) = self.page("banks", found, limit, |bank| bank.id.0);
         Ok((found.iter().map(|bank| view(bank, None)).collect::<Result<_, _>>()?, next))
     }
@@ -159,7 +166,12 @@ impl Learning {
     ///
     /// # Errors
     /// [`LearningError::Invalid`] for a file that is too long.
-    pub async fn import(&self, who: &Principal, bank: BankId, form: &ImportForm) -> Result<ImportView, LearningError> {
+    pub async fn import(
+        &self,
+        who: &Principal,
+        bank: BankId,
+        form: &ImportForm,
+    ) -> Result<ImportView, LearningError> {
         if form.gift.chars().count() > 200_000 {
             return Err(LearningError::field("/gift", "takes 200,000 characters at most"));
         }
@@ -203,7 +215,11 @@ impl Learning {
     ///
     /// # Errors
     /// [`LearningError::No`].
-    pub async fn statistics(&self, who: &Principal, id: BankId) -> Result<Vec<QuestionStatistics>, LearningError> {
+    pub async fn statistics(
+        &self,
+        who: &Principal,
+        id: BankId,
+    ) -> Result<Vec<QuestionStatistics>, LearningError> {
         let mut conn = self.conn().await?;
         self.bank_of(&mut conn, who, id).await?;
         let rows = store::banks::questions(&mut conn, id).await?;
@@ -213,7 +229,9 @@ impl Learning {
             let paper: Vec<Place> = serde_json::from_value(sample.paper)?;
             let marks: Vec<Mark> = serde_json::from_value(sample.marks)?;
             for (place, mark) in paper.iter().zip(&marks) {
-                let Some((_, all)) = answered.iter_mut().find(|(id, _)| *id == place.question) else { continue };
+                let Some((_, all)) = answered.iter_mut().find(|(id, _)| *id == place.question) else {
+                    continue;
+                };
                 let Some(score) = mark.score else { continue };
                 let (own, rest) = (score.max(0) as f64, (sample.score - score) as f64);
                 let rest_max = (sample.max_score - mark.max).max(1) as f64;

@@ -58,7 +58,9 @@ impl Learning {
         id: EnrolmentId,
     ) -> Result<Option<CertificateId>, LearningError> {
         let Some(enrolment) = store::enrolments::lock(conn, id).await? else { return Ok(None) };
-        if enrolment.state != EnrolmentState::Completed || store::certificates::live(conn, id).await?.is_some() {
+        if enrolment.state != EnrolmentState::Completed
+            || store::certificates::live(conn, id).await?.is_some()
+        {
             return Ok(None);
         }
         let by = (Actor::System, enrolment.student_id);
@@ -74,7 +76,8 @@ impl Learning {
         let now = self.now();
         let student = enrolment.student_id;
         let mut names = self.inner.people.existing(&[student]).await.map_err(LearningError::People)?;
-        let course = store::courses::load(conn, enrolment.course_id).await?.ok_or(LearningError::No("course"))?;
+        let course =
+            store::courses::load(conn, enrolment.course_id).await?.ok_or(LearningError::No("course"))?;
         let key = signing_key(conn, now).await?;
         let mut one = Certificate {
             id: CertificateId::new(),

@@ -227,7 +227,12 @@ impl Learning {
     /// # Errors
     /// [`LearningError::NotNow`], [`LearningError::NotYours`], [`LearningError::NoTransition`],
     /// [`LearningError::Invalid`] for a draft that cannot be taken.
-    pub async fn move_course(&self, who: &Principal, id: CourseId, step: &str) -> Result<CourseView, LearningError> {
+    pub async fn move_course(
+        &self,
+        who: &Principal,
+        id: CourseId,
+        step: &str,
+    ) -> Result<CourseView, LearningError> {
         let now = self.now();
         let mut conn = self.conn().await?;
         let course = (*conn)
@@ -272,8 +277,13 @@ impl Learning {
         let mut check = Check::default();
         let body = check.text("/body", &form.body, 1..=4_000);
         check.done()?;
-        let new =
-            Announcement { id: announcement, course_id: id, author_id: who.user_id, body, created_at: self.now() };
+        let new = Announcement {
+            id: announcement,
+            course_id: id,
+            author_id: who.user_id,
+            body,
+            created_at: self.now(),
+        };
         let mut conn = self.conn().await?;
         let tell = &new;
         (*conn)

@@ -90,7 +90,9 @@ impl Learning {
         });
         let card = CourseForm {
             title: "First steps with SQL".into(),
-            summary: "Ask a database good questions: select, filter, group, join. Two texts, a quiz, an exercise.".into(),
+            summary:
+                "Ask a database good questions: select, filter, group, join. Two texts, a quiz, an exercise."
+                    .into(),
             prerequisites: Vec::new(),
         };
         self.demo_course(&teacher, first, &card, sql).await?;

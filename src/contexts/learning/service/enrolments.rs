@@ -26,7 +26,12 @@ impl Learning {
     ///
     /// # Errors
     /// [`LearningError::EnrolledAlready`], [`LearningError::Prerequisites`], [`LearningError::NotNow`].
-    pub async fn enrol(&self, who: &Principal, course: CourseId, id: Uuid) -> Result<EnrolmentView, LearningError> {
+    pub async fn enrol(
+        &self,
+        who: &Principal,
+        course: CourseId,
+        id: Uuid,
+    ) -> Result<EnrolmentView, LearningError> {
         let now = self.now();
         let mut conn = self.conn().await?;
         let enrolment = (*conn)
@@ -35,7 +40,11 @@ impl Learning {
                 let course = course.ok_or(LearningError::No("course"))?;
                 if course.state != CourseState::Published {
                     let allowed = Vec::new();
-                    return Err(LearningError::NotNow { machine: "course", state: course.state.as_str(), allowed });
+                    return Err(LearningError::NotNow {
+                        machine: "course",
+                        state: course.state.as_str(),
+                        allowed,
+                    });
                 }
                 if course.owner_id == who.user_id {
                     return Err(LearningError::Contradicts("this is your own course"));
@@ -154,7 +163,8 @@ impl Learning {
                 }
                 let by = By { actors: &[Actor::Student], user: Some(who.user_id) };
                 let data = told(&enrolment, &course.title);
-                let moved = moves::advance(conn, &ENROLMENT, At::from(&enrolment), step, by, now, data).await?;
+                let moved =
+                    moves::advance(conn, &ENROLMENT, At::from(&enrolment), step, by, now, data).await?;
                 (enrolment.state, enrolment.version) = (moved.state, moved.version);
                 Ok::<_, LearningError>(enrolment)
             })
@@ -183,7 +193,8 @@ impl Learning {
         let mut conn = self.conn().await?;
         let enrolment = (*conn)
             .transaction(async |conn| {
-                let enrolment = store::enrolments::lock(conn, id).await?.ok_or(LearningError::No("enrolment"))?;
+                let enrolment =
+                    store::enrolments::lock(conn, id).await?.ok_or(LearningError::No("enrolment"))?;
                 taught(conn, who, enrolment.course_id).await.map_err(|_| LearningError::No("enrolment"))?;
                 if version.is_some_and(|version| version != enrolment.version) {
                     return Err(LearningError::Stale);
@@ -240,15 +251,19 @@ impl Learning {
         enrolment: &Enrolment,
         items: bool,
     ) -> Result<EnrolmentView, LearningError> {
-        let course = store::courses::load(conn, enrolment.course_id).await?.ok_or(LearningError::No("course"))?;
+        let course =
+            store::courses::load(conn, enrolment.course_id).await?.ok_or(LearningError::No("course"))?;
         let content = content_of(conn, enrolment).await?;
         let all = store::enrolments::progress(conn, enrolment.id).await?;
         let of = |id: ItemId| all.iter().find(|one| one.item_id == id);
         let done = |id: ItemId| of(id).is_some_and(|one| one.done_at.is_some());
-        let required: Vec<ItemId> = content.items().filter(|item| item.required).map(|item| item.id).collect();
+        let required: Vec<ItemId> =
+            content.items().filter(|item| item.required).map(|item| item.id).collect();
         let ready = required.iter().filter(|id| done(**id)).count();
-        let graded: Vec<ItemId> = content.items().filter(|item| item.is_graded()).map(|item| item.id).collect();
-        let who_is = if who.user_id == enrolment.student_id { vec![Actor::Student] } else { actors(who, &course) };
+        let graded: Vec<ItemId> =
+            content.items().filter(|item| item.is_graded()).map(|item| item.id).collect();
+        let who_is =
+            if who.user_id == enrolment.student_id { vec![Actor::Student] } else { actors(who, &course) };
         Ok(EnrolmentView {
             id: enrolment.id,
             course_id: enrolment.course_id,
@@ -396,9 +411,9 @@ pub(super) async fn settle(
         .filter(|item| matches!(item.body, Body::Quiz(_) | Body::Assignment { .. }))
         .map(|item| item.id)
         .collect();
-    let grade = content.grading.grade(&graded, |id| {
-        all.iter().find(|one| one.item_id == id).and_then(|one| one.score)
-    });
+    let grade = content
+        .grading
+        .grade(&graded, |id| all.iter().find(|one| one.item_id == id).and_then(|one| one.score));
     let mut data = told(enrolment, &course.title);
     data["grade"] = json!(grade);
     store::enrolments::set_completed(conn, enrolment.id, now).await?;

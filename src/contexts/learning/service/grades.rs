@@ -14,7 +14,7 @@ use crate::{
             content::Content,
             marking::{self, Answers, Mark},
             paper::Place,
-            quiz::{Kind, Question},
+            quiz::Question,
         },
         store::{self, moves::By},
     },
@@ -98,7 +98,12 @@ impl Learning {
     ///
     /// # Errors
     /// [`LearningError::NotYours`], [`LearningError::Invalid`].
-    pub async fn regrade(&self, who: &Principal, course: CourseId, form: &RegradeForm) -> Result<usize, LearningError> {
+    pub async fn regrade(
+        &self,
+        who: &Principal,
+        course: CourseId,
+        form: &RegradeForm,
+    ) -> Result<usize, LearningError> {
         let reason = form.reason.trim();
         if !(1..=500).contains(&reason.chars().count()) {
             return Err(LearningError::field("/reason", "takes 1 to 500 characters"));
@@ -146,7 +151,9 @@ impl Learning {
             }
             let score = marking::total(&marks).unwrap_or(0);
             let max: i64 = marks.iter().map(|mark| mark.max).sum();
-            if marks.iter().map(|mark| mark.score).eq(old.iter().map(|mark| mark.score)) && max == before.max_score {
+            if marks.iter().map(|mark| mark.score).eq(old.iter().map(|mark| mark.score))
+                && max == before.max_score
+            {
                 return Ok(false);
             }
             record(conn, &mut attempt, &marks, score, reason, Some(who), now).await?;
@@ -196,8 +203,11 @@ impl Learning {
             Some(content) => serde_json::from_value::<Content>(content)?,
             None => Content::default(),
         };
-        let columns: Vec<(ItemId, String)> =
-            latest.items().filter(|item| item.is_graded()).map(|item| (item.id, item.title.clone())).collect();
+        let columns: Vec<(ItemId, String)> = latest
+            .items()
+            .filter(|item| item.is_graded())
+            .map(|item| (item.id, item.title.clone()))
+            .collect();
         let mut rows = Vec::new();
         let mut before = None;
         loop {
@@ -209,7 +219,8 @@ impl Learning {
             for enrolment in page {
                 let content = content_of(&mut conn, &enrolment).await?;
                 let progress = store::enrolments::progress(&mut conn, enrolment.id).await?;
-                let score = |id: ItemId| progress.iter().find(|one| one.item_id == id).and_then(|one| one.score);
+                let score =
+                    |id: ItemId| progress.iter().find(|one| one.item_id == id).and_then(|one| one.score);
                 let graded: Vec<ItemId> =
                     content.items().filter(|item| item.is_graded()).map(|item| item.id).collect();
                 let mut row = vec![
@@ -239,10 +250,7 @@ fn machine(
     let answers: Answers = serde_json::from_value(attempt.answers.clone())?;
     let penalty = super::attempts::quiz_at(content, attempt.item_id).map_or(0, |quiz| quiz.penalty);
     let one = |(n, (place, question)): (usize, (&Place, &Question))| Mark {
-        score: match (&question.kind, answers.get(&n)) {
-            (Kind::Essay {}, Some(_)) => marking::mark(answers.get(&n), place, question, penalty),
-            (_, answer) => marking::mark(answer, place, question, penalty),
-        },
+        score: marking::mark(answers.get(&n), place, question, penalty),
         max: i64::from(question.points) * 100,
         revision: place.revision,
     };
@@ -256,7 +264,9 @@ fn percent(score: Option<i64>) -> String {
 /// A cell that a spreadsheet takes for text: what would begin a formula gets an apostrophe before it
 /// (OWASP, "CSV injection"), and quotes are doubled.
 pub(in crate::contexts::learning) fn cell(text: &str) -> String {
-    let formula = text.trim_start().starts_with(['=', '+', '-', '@', '\t', '\r', '\u{ff1d}', '\u{ff0b}', '\u{ff0d}', '\u{ff20}'])
+    let formula = text
+        .trim_start()
+        .starts_with(['=', '+', '-', '@', '\t', '\r', '\u{ff1d}', '\u{ff0b}', '\u{ff0d}', '\u{ff20}'])
         || text.starts_with(['\t', '\r', '\n']);
     let safe = if formula { format!("'{text}") } else { text.to_owned() };
     if safe.contains([',', '"', '\n', '\r', ';', '\'']) {

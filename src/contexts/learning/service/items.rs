@@ -27,7 +27,12 @@ impl Learning {
     ///
     /// # Errors
     /// [`LearningError::Locked`] in a sequential course; [`LearningError::No`].
-    pub async fn item(&self, who: &Principal, id: EnrolmentId, item: ItemId) -> Result<ItemView, LearningError> {
+    pub async fn item(
+        &self,
+        who: &Principal,
+        id: EnrolmentId,
+        item: ItemId,
+    ) -> Result<ItemView, LearningError> {
         let now = self.now();
         let mut conn = self.conn().await?;
         let (enrolment, content) = (*conn)

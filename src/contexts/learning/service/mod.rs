@@ -20,7 +20,10 @@ pub use demo::DemoCast;
 
 use super::{
     Learning, LearningError,
-    model::{Course, CourseId, Enrolment, content::{Body, Content}},
+    model::{
+        Course, CourseId, Enrolment,
+        content::{Body, Content},
+    },
     store,
 };
 use crate::{
@@ -49,9 +52,8 @@ impl Learning {
         let more = found.len() > limit;
         found.truncate(limit);
         let last = found.last().filter(|_| more);
-        let next = last.map(|last| {
-            self.inner.signer.sign(&format!("learning.{list}"), id(last).as_bytes(), None)
-        });
+        let next =
+            last.map(|last| self.inner.signer.sign(&format!("learning.{list}"), id(last).as_bytes(), None));
         (found, next)
     }
 }
@@ -74,7 +76,11 @@ fn actors(who: &Principal, course: &Course) -> Vec<Actor> {
 }
 
 /// A course whose instructor is asking.
-async fn taught(conn: &mut AsyncPgConnection, who: &Principal, id: CourseId) -> Result<Course, LearningError> {
+async fn taught(
+    conn: &mut AsyncPgConnection,
+    who: &Principal,
+    id: CourseId,
+) -> Result<Course, LearningError> {
     let course = store::courses::load(conn, id).await?.ok_or(LearningError::No("course"))?;
     if course.owner_id != who.user_id {
         return Err(if course.published == 0 {

@@ -109,7 +109,8 @@ impl Issuer {
             }
         }
         let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
-        let packed = gzip.write_all(&bits).and_then(|()| gzip.finish()).map_err(|_| LearningError::Signing)?;
+        let packed =
+            gzip.write_all(&bits).and_then(|()| gzip.finish()).map_err(|_| LearningError::Signing)?;
         let url = self.list_url(list);
         let credential = json!({
             "@context": ["https://www.w3.org/ns/credentials/v2"],
@@ -178,13 +179,16 @@ pub(in crate::contexts::learning) fn verifies(token: &str, keys: &[KeyRow], issu
         return false;
     };
     let Ok(signature) = URL_SAFE_NO_PAD.decode(signature) else { return false };
-    let named = URL_SAFE_NO_PAD.decode(header).ok().and_then(|bytes| serde_json::from_slice::<Value>(&bytes).ok());
+    let named =
+        URL_SAFE_NO_PAD.decode(header).ok().and_then(|bytes| serde_json::from_slice::<Value>(&bytes).ok());
     let Some(named) = named else { return false };
     if named.get("alg").and_then(Value::as_str) != Some("EdDSA") {
         return false;
     }
     let kid = named.get("kid").and_then(Value::as_str);
-    let Some(key) = keys.iter().find(|key| kid == Some(issuer.key_name(&key.id).as_str())) else { return false };
+    let Some(key) = keys.iter().find(|key| kid == Some(issuer.key_name(&key.id).as_str())) else {
+        return false;
+    };
     let signed = format!("{header}.{payload}");
     UnparsedPublicKey::new(&ED25519, &key.public).verify(signed.as_bytes(), &signature).is_ok()
 }

@@ -144,7 +144,8 @@ impl Learning {
                 let mut one = store::attempts::submission(conn, id).await?.ok_or_else(none)?;
                 let enrolment = store::enrolments::load(conn, one.enrolment_id).await?.ok_or_else(none)?;
                 taught(conn, who, enrolment.course_id).await.map_err(|_| none())?;
-                let mut enrolment = store::enrolments::lock(conn, one.enrolment_id).await?.ok_or_else(none)?;
+                let mut enrolment =
+                    store::enrolments::lock(conn, one.enrolment_id).await?.ok_or_else(none)?;
                 if version.is_some_and(|version| version != one.version) {
                     return Err(LearningError::Stale);
                 }
@@ -157,7 +158,10 @@ impl Learning {
                     Some(points) => {
                         let (rubric, late) = assignment(&content, one.item_id)?;
                         let score = rubric.score(points).map_err(|n| {
-                            LearningError::field(format!("/points/{n}"), "one for each criterion, within its points")
+                            LearningError::field(
+                                format!("/points/{n}"),
+                                "one for each criterion, within its points",
+                            )
                         })?;
                         one.score = i32::try_from(late.apply(score, one.late_s)).ok();
                         one.rubric = Some(json!(points));
@@ -170,8 +174,7 @@ impl Learning {
                 (one.state, one.version) = (moved.state, moved.version);
                 if one.state == SubmissionState::Graded {
                     let found = store::enrolments::progress_of(conn, enrolment.id, one.item_id).await?;
-                    let mut progress =
-                        found.unwrap_or_else(|| ProgressView::blank(&enrolment, one.item_id));
+                    let mut progress = found.unwrap_or_else(|| ProgressView::blank(&enrolment, one.item_id));
                     progress.score = one.score;
                     reached(conn, &mut enrolment, &content, progress, now).await?;
                 }

@@ -48,7 +48,8 @@ impl Learning {
         for timer in &due {
             let done = correlation::scope(CorrelationId::fresh(), self.fire(timer)).await;
             let Err(error) = done else { continue };
-            let until = self.now() + chrono::Duration::seconds((1_i64 << timer.attempts.clamp(0, 12)).min(MOST));
+            let until =
+                self.now() + chrono::Duration::seconds((1_i64 << timer.attempts.clamp(0, 12)).min(MOST));
             slog::warn!(log(), "a timer failed and is put off";
                 "machine" => &timer.machine, "task" => &timer.task, "entity" => %timer.entity_id,
                 "kind" => error.kind().slug(), "error" => %error);

@@ -59,7 +59,8 @@ pub async fn load(conn: &mut AsyncPgConnection, id: AttemptId) -> Result<Option<
 }
 
 pub async fn lock(conn: &mut AsyncPgConnection, id: AttemptId) -> Result<Option<Attempt>, DbError> {
-    let found = diesel::sql_query("SELECT * FROM learning.attempts WHERE id = $1 FOR UPDATE").bind::<SqlUuid, _>(id);
+    let found =
+        diesel::sql_query("SELECT * FROM learning.attempts WHERE id = $1 FOR UPDATE").bind::<SqlUuid, _>(id);
     Ok(found.get_result(conn).await.optional()?)
 }
 
@@ -99,7 +100,11 @@ pub async fn save_answers(
     .optional()?)
 }
 
-pub async fn set_submitted(conn: &mut AsyncPgConnection, id: AttemptId, at: DateTime<Utc>) -> Result<(), DbError> {
+pub async fn set_submitted(
+    conn: &mut AsyncPgConnection,
+    id: AttemptId,
+    at: DateTime<Utc>,
+) -> Result<(), DbError> {
     diesel::sql_query("UPDATE learning.attempts SET submitted_at = $2 WHERE id = $1")
         .bind::<SqlUuid, _>(id)
         .bind::<Timestamptz, _>(at)
@@ -281,8 +286,12 @@ pub async fn hand_in(conn: &mut AsyncPgConnection, new: &Submission) -> Result<(
     Ok(())
 }
 
-pub async fn submission(conn: &mut AsyncPgConnection, id: SubmissionId) -> Result<Option<Submission>, DbError> {
-    let found = diesel::sql_query("SELECT * FROM learning.submissions WHERE id = $1 FOR UPDATE").bind::<SqlUuid, _>(id);
+pub async fn submission(
+    conn: &mut AsyncPgConnection,
+    id: SubmissionId,
+) -> Result<Option<Submission>, DbError> {
+    let found = diesel::sql_query("SELECT * FROM learning.submissions WHERE id = $1 FOR UPDATE")
+        .bind::<SqlUuid, _>(id);
     Ok(found.get_result(conn).await.optional()?)
 }
 
@@ -303,13 +312,15 @@ pub async fn submissions(
 
 /// Writes what the instructor decided.
 pub async fn grade_submission(conn: &mut AsyncPgConnection, one: &Submission) -> Result<(), DbError> {
-    diesel::sql_query("UPDATE learning.submissions SET score = $2, rubric = $3, note = $4, graded_by = $5 WHERE id = $1")
-        .bind::<SqlUuid, _>(one.id)
-        .bind::<Nullable<Integer>, _>(one.score)
-        .bind::<Nullable<Jsonb>, _>(&one.rubric)
-        .bind::<Nullable<Text>, _>(&one.note)
-        .bind::<Nullable<SqlUuid>, _>(one.graded_by)
-        .execute(conn)
-        .await?;
+    diesel::sql_query(
+        "UPDATE learning.submissions SET score = $2, rubric = $3, note = $4, graded_by = $5 WHERE id = $1",
+    )
+    .bind::<SqlUuid, _>(one.id)
+    .bind::<Nullable<Integer>, _>(one.score)
+    .bind::<Nullable<Jsonb>, _>(&one.rubric)
+    .bind::<Nullable<Text>, _>(&one.note)
+    .bind::<Nullable<SqlUuid>, _>(one.graded_by)
+    .execute(conn)
+    .await?;
     Ok(())
 }

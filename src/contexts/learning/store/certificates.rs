@@ -64,8 +64,9 @@ pub async fn load(conn: &mut AsyncPgConnection, id: CertificateId) -> Result<Opt
 
 /// The live certificate of an enrolment.
 pub async fn live(conn: &mut AsyncPgConnection, id: EnrolmentId) -> Result<Option<Certificate>, DbError> {
-    let found = diesel::sql_query("SELECT * FROM learning.certificates WHERE enrolment_id = $1 AND state = 'issued'")
-        .bind::<SqlUuid, _>(id);
+    let found =
+        diesel::sql_query("SELECT * FROM learning.certificates WHERE enrolment_id = $1 AND state = 'issued'")
+            .bind::<SqlUuid, _>(id);
     Ok(found.get_result(conn).await.optional()?)
 }
 
@@ -123,12 +124,10 @@ pub async fn keys(conn: &mut AsyncPgConnection) -> Result<Vec<KeyRow>, DbError> 
 
 /// The key that signs now.
 pub async fn key(conn: &mut AsyncPgConnection) -> Result<Option<KeyRow>, DbError> {
-    Ok(diesel::sql_query(
-        "SELECT id, private, public FROM learning.signing_keys WHERE retired_at IS NULL",
-    )
-    .get_result(conn)
-    .await
-    .optional()?)
+    Ok(diesel::sql_query("SELECT id, private, public FROM learning.signing_keys WHERE retired_at IS NULL")
+        .get_result(conn)
+        .await
+        .optional()?)
 }
 
 /// Adds a key, unless there is one that signs.

@@ -48,12 +48,17 @@ pub async fn load(conn: &mut AsyncPgConnection, id: CourseId) -> Result<Option<C
 }
 
 pub async fn lock(conn: &mut AsyncPgConnection, id: CourseId) -> Result<Option<Course>, DbError> {
-    let found = diesel::sql_query("SELECT * FROM learning.courses WHERE id = $1 FOR UPDATE").bind::<SqlUuid, _>(id);
+    let found =
+        diesel::sql_query("SELECT * FROM learning.courses WHERE id = $1 FOR UPDATE").bind::<SqlUuid, _>(id);
     Ok(found.get_result(conn).await.optional()?)
 }
 
 /// Writes what an instructor edits; the new version.
-pub async fn update(conn: &mut AsyncPgConnection, course: &Course, now: DateTime<Utc>) -> Result<i64, DbError> {
+pub async fn update(
+    conn: &mut AsyncPgConnection,
+    course: &Course,
+    now: DateTime<Utc>,
+) -> Result<i64, DbError> {
     #[derive(QueryableByName)]
     struct Row {
         #[diesel(sql_type = BigInt)]
@@ -75,7 +80,11 @@ pub async fn update(conn: &mut AsyncPgConnection, course: &Course, now: DateTime
 }
 
 /// Freezes the draft under the next number.
-pub async fn freeze(conn: &mut AsyncPgConnection, course: &Course, now: DateTime<Utc>) -> Result<i32, DbError> {
+pub async fn freeze(
+    conn: &mut AsyncPgConnection,
+    course: &Course,
+    now: DateTime<Utc>,
+) -> Result<i32, DbError> {
     let number = course.published + 1;
     diesel::sql_query(
         "INSERT INTO learning.course_versions (course_id, number, content, published_at) VALUES ($1, $2, $3, $4)",
@@ -106,13 +115,14 @@ pub async fn content(
     id: CourseId,
     number: i32,
 ) -> Result<Option<Value>, DbError> {
-    let row: Option<ContentRow> =
-        diesel::sql_query("SELECT content FROM learning.course_versions WHERE course_id = $1 AND number = $2")
-            .bind::<SqlUuid, _>(id)
-            .bind::<Integer, _>(number)
-            .get_result(conn)
-            .await
-            .optional()?;
+    let row: Option<ContentRow> = diesel::sql_query(
+        "SELECT content FROM learning.course_versions WHERE course_id = $1 AND number = $2",
+    )
+    .bind::<SqlUuid, _>(id)
+    .bind::<Integer, _>(number)
+    .get_result(conn)
+    .await
+    .optional()?;
     Ok(row.map(|row| row.content))
 }
 

@@ -43,8 +43,8 @@ pub async fn load(conn: &mut AsyncPgConnection, id: EnrolmentId) -> Result<Optio
 }
 
 pub async fn lock(conn: &mut AsyncPgConnection, id: EnrolmentId) -> Result<Option<Enrolment>, DbError> {
-    let found =
-        diesel::sql_query("SELECT * FROM learning.enrolments WHERE id = $1 FOR UPDATE").bind::<SqlUuid, _>(id);
+    let found = diesel::sql_query("SELECT * FROM learning.enrolments WHERE id = $1 FOR UPDATE")
+        .bind::<SqlUuid, _>(id);
     Ok(found.get_result(conn).await.optional()?)
 }
 
@@ -122,7 +122,11 @@ pub async fn set_access(
 }
 
 /// The table wants the time together with the state: set first, then the step.
-pub async fn set_completed(conn: &mut AsyncPgConnection, id: EnrolmentId, at: DateTime<Utc>) -> Result<(), DbError> {
+pub async fn set_completed(
+    conn: &mut AsyncPgConnection,
+    id: EnrolmentId,
+    at: DateTime<Utc>,
+) -> Result<(), DbError> {
     diesel::sql_query("UPDATE learning.enrolments SET state = 'completed', completed_at = $2 WHERE id = $1")
         .bind::<SqlUuid, _>(id)
         .bind::<Timestamptz, _>(at)
@@ -132,7 +136,8 @@ pub async fn set_completed(conn: &mut AsyncPgConnection, id: EnrolmentId, at: Da
 }
 
 pub async fn progress(conn: &mut AsyncPgConnection, id: EnrolmentId) -> Result<Vec<Progress>, DbError> {
-    let found = diesel::sql_query("SELECT * FROM learning.progress WHERE enrolment_id = $1").bind::<SqlUuid, _>(id);
+    let found =
+        diesel::sql_query("SELECT * FROM learning.progress WHERE enrolment_id = $1").bind::<SqlUuid, _>(id);
     Ok(found.get_results(conn).await?)
 }
 

@@ -12,7 +12,11 @@ use crate::{contexts::learning::model::Timer, postgres::DbError};
 const LEASE: Duration = Duration::seconds(60);
 
 /// Takes up to `limit` timers that are due.
-pub async fn lease(conn: &mut AsyncPgConnection, now: DateTime<Utc>, limit: i64) -> Result<Vec<Timer>, DbError> {
+pub async fn lease(
+    conn: &mut AsyncPgConnection,
+    now: DateTime<Utc>,
+    limit: i64,
+) -> Result<Vec<Timer>, DbError> {
     Ok(diesel::sql_query(
         "UPDATE learning.timers SET due_at = $2, attempts = attempts + 1 WHERE id IN (
             SELECT id FROM learning.timers WHERE due_at <= $1 ORDER BY due_at, id LIMIT $3 FOR UPDATE SKIP LOCKED

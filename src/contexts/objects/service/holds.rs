@@ -37,7 +37,11 @@ pub async fn release(conn: &mut AsyncPgConnection, id: UploadId, holder: &str) -
 ///
 /// # Errors
 /// [`UploadError::No`].
-pub async fn ready(conn: &mut AsyncPgConnection, owner: UserId, id: UploadId) -> Result<FileView, UploadError> {
+pub async fn ready(
+    conn: &mut AsyncPgConnection,
+    owner: UserId,
+    id: UploadId,
+) -> Result<FileView, UploadError> {
     let upload = store::load(conn, id).await?;
     let upload = upload.filter(|upload| upload.owner_id == owner && upload.state == UploadState::Ready);
     Ok(FileView::from(&upload.ok_or(UploadError::No)?))

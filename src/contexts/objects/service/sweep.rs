@@ -101,7 +101,8 @@ impl Uploads {
         (*conn)
             .transaction(async |conn| {
                 let step = Step { purge: Some("all"), ..Step::default() };
-                let gone = store::advance(conn, upload.id, UploadState::Open, UploadState::Expired, step, now);
+                let gone =
+                    store::advance(conn, upload.id, UploadState::Open, UploadState::Expired, step, now);
                 let Some(gone) = gone.await? else { return Ok(()) };
                 store::give_quota_back(conn, upload.owner_id, upload.size).await?;
                 tell(conn, "upload.expired", &gone).await

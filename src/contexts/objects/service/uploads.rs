@@ -41,7 +41,12 @@ impl Uploads {
     ///
     /// # Errors
     /// [`UploadError::Invalid`], [`UploadError::OverQuota`].
-    pub async fn begin(&self, who: &Principal, id: Uuid, form: &UploadForm) -> Result<UploadView, UploadError> {
+    pub async fn begin(
+        &self,
+        who: &Principal,
+        id: Uuid,
+        form: &UploadForm,
+    ) -> Result<UploadView, UploadError> {
         let set = &self.inner.settings;
         let form = form.check(set.largest, set.part)?;
         let now = self.now();
@@ -215,7 +220,8 @@ impl Uploads {
             ..Step::default()
         };
         let mut conn = self.conn().await?;
-        let taken = store::advance(&mut conn, id, UploadState::Open, UploadState::Verifying, step, now).await?;
+        let taken =
+            store::advance(&mut conn, id, UploadState::Open, UploadState::Verifying, step, now).await?;
         drop(conn);
         let Some(upload) = taken else { return self.upload(who, id).await };
         if !inline {

@@ -31,9 +31,9 @@ impl Uploads {
                 judge(upload, &found).map(|()| found.sha256)
             }
             // A part was sent again between the count and the join, or nothing ever arrived.
-            Err(UploadError::Object(ObjectError::BadPart | ObjectError::NoUpload | ObjectError::NotFound)) => {
-                Err("its bytes are not there".to_owned())
-            }
+            Err(UploadError::Object(
+                ObjectError::BadPart | ObjectError::NoUpload | ObjectError::NotFound,
+            )) => Err("its bytes are not there".to_owned()),
             Err(error) => return Err(error),
         };
         let now = self.now();
@@ -52,7 +52,8 @@ impl Uploads {
                         (UploadState::Refused, "upload.refused", step)
                     }
                 };
-                let Some(now_is) = store::advance(conn, id, UploadState::Verifying, to, step, now).await? else {
+                let Some(now_is) = store::advance(conn, id, UploadState::Verifying, to, step, now).await?
+                else {
                     // Another worker was faster and came to the same.
                     return store::load(conn, id).await?.ok_or(UploadError::No);
                 };

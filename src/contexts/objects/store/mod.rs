@@ -72,7 +72,8 @@ pub async fn load(conn: &mut AsyncPgConnection, id: UploadId) -> Result<Option<U
 }
 
 pub async fn lock(conn: &mut AsyncPgConnection, id: UploadId) -> Result<Option<Upload>, DbError> {
-    let found = diesel::sql_query("SELECT * FROM objects.uploads WHERE id = $1 FOR UPDATE").bind::<SqlUuid, _>(id);
+    let found =
+        diesel::sql_query("SELECT * FROM objects.uploads WHERE id = $1 FOR UPDATE").bind::<SqlUuid, _>(id);
     Ok(found.get_result(conn).await.optional()?)
 }
 
@@ -94,7 +95,11 @@ pub async fn list(
 }
 
 /// Names the store's upload in parts, once; the name that it has then.
-pub async fn name_parts(conn: &mut AsyncPgConnection, id: UploadId, parts: &str) -> Result<Option<Upload>, DbError> {
+pub async fn name_parts(
+    conn: &mut AsyncPgConnection,
+    id: UploadId,
+    parts: &str,
+) -> Result<Option<Upload>, DbError> {
     Ok(diesel::sql_query(
         "UPDATE objects.uploads SET parts = coalesce(parts, $2) WHERE id = $1 AND state = 'open' RETURNING *",
     )
@@ -142,7 +147,11 @@ pub async fn advance(
 }
 
 /// Takes up to `limit` that are due, so that no other worker does for a while.
-pub async fn lease(conn: &mut AsyncPgConnection, now: DateTime<Utc>, limit: i64) -> Result<Vec<Upload>, DbError> {
+pub async fn lease(
+    conn: &mut AsyncPgConnection,
+    now: DateTime<Utc>,
+    limit: i64,
+) -> Result<Vec<Upload>, DbError> {
     Ok(diesel::sql_query(
         "UPDATE objects.uploads SET due_at = $2, attempts = attempts + 1 WHERE id IN (
             SELECT id FROM objects.uploads WHERE due_at <= $1 ORDER BY due_at LIMIT $3 FOR UPDATE SKIP LOCKED
@@ -156,7 +165,11 @@ pub async fn lease(conn: &mut AsyncPgConnection, now: DateTime<Utc>, limit: i64)
 }
 
 /// Sets when a worker looks again.
-pub async fn put_off(conn: &mut AsyncPgConnection, id: UploadId, until: DateTime<Utc>) -> Result<(), DbError> {
+pub async fn put_off(
+    conn: &mut AsyncPgConnection,
+    id: UploadId,
+    until: DateTime<Utc>,
+) -> Result<(), DbError> {
     diesel::sql_query("UPDATE objects.uploads SET due_at = $2 WHERE id = $1 AND due_at IS NOT NULL")
         .bind::<SqlUuid, _>(id)
         .bind::<Timestamptz, _>(until)

@@ -12,7 +12,10 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
-use super::{super::{Key, Listed, ObjectError, Part}, token::hex};
+use super::{
+    super::{Key, Listed, ObjectError, Part},
+    token::hex,
+};
 
 /// A folder of objects. Cheap to clone.
 #[derive(Clone)]
@@ -143,7 +146,13 @@ impl Files {
     }
 
     /// Makes a draft a part; the tag is the digest of its bytes.
-    pub fn place_part(&self, mut draft: Draft, upload: &str, number: u32, tag: &str) -> Result<(), ObjectError> {
+    pub fn place_part(
+        &self,
+        mut draft: Draft,
+        upload: &str,
+        number: u32,
+        tag: &str,
+    ) -> Result<(), ObjectError> {
         let folder = self.upload(upload)?;
         if !folder.is_dir() {
             return Err(ObjectError::NoUpload);
@@ -166,7 +175,9 @@ impl Files {
         let mut parts = Vec::new();
         for entry in entries {
             let entry = entry?;
-            let Some(number) = entry.file_name().to_str().and_then(|name| name.parse().ok()) else { continue };
+            let Some(number) = entry.file_name().to_str().and_then(|name| name.parse().ok()) else {
+                continue;
+            };
             let tag = fs::read_to_string(folder.join(format!("{number:05}.tag")));
             let Ok(tag) = tag else { continue };
             parts.push(Part { number, size: entry.metadata()?.len(), tag });

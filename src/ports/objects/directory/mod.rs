@@ -73,7 +73,8 @@ impl Directory {
 
     fn put(&self, put: &Put, life: Duration) -> Result<SignedRequest, ObjectError> {
         let payload = serde_json::to_vec(put).map_err(ObjectError::unavailable)?;
-        let mut headers = std::collections::BTreeMap::from([("content-length".to_owned(), put.size.to_string())]);
+        let mut headers =
+            std::collections::BTreeMap::from([("content-length".to_owned(), put.size.to_string())]);
         if let Some(media_type) = &put.media_type {
             headers.insert("content-type".to_owned(), media_type.clone());
         }
@@ -93,7 +94,12 @@ impl Directory {
 
 #[async_trait]
 impl Objects for Directory {
-    async fn put_request(&self, key: &Key, bounds: &Bounds, life: Duration) -> Result<SignedRequest, ObjectError> {
+    async fn put_request(
+        &self,
+        key: &Key,
+        bounds: &Bounds,
+        life: Duration,
+    ) -> Result<SignedRequest, ObjectError> {
         let put = Put {
             key: key.to_string(),
             size: bounds.size,

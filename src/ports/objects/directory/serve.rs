@@ -36,7 +36,9 @@ fn permitted<T: serde::de::DeserializeOwned>(
     let now = store.inner.clock.now();
     let payload = store.inner.signer.verify(purpose, token, now).map_err(|error| match error {
         SignatureError::Invalid => Problem::new(ErrorKind::Forbidden, "this URL was not signed for this"),
-        SignatureError::Expired => Problem::new(ErrorKind::Forbidden, "this URL has expired; ask for another"),
+        SignatureError::Expired => {
+            Problem::new(ErrorKind::Forbidden, "this URL has expired; ask for another")
+        }
     })?;
     let said = serde_json::from_slice(&payload)
         .map_err(|_| Problem::new(ErrorKind::Forbidden, "this URL was not signed for this"))?;
@@ -180,7 +182,8 @@ enum Asked {
 impl Asked {
     /// One range of bytes is served; several, other units and what is malformed get the whole.
     fn of(range: &str, size: u64) -> Self {
-        let Some((first, last)) = range.strip_prefix("bytes=").and_then(|spec| spec.trim().split_once('-')) else {
+        let Some((first, last)) = range.strip_prefix("bytes=").and_then(|spec| spec.trim().split_once('-'))
+        else {
             return Self::Whole;
         };
         let number = |text: &str| text.trim().parse::<u64>();
