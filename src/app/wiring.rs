@@ -29,7 +29,7 @@ use crate::{
         ops::{Ops, OpsChannel},
         origins::Origins,
     },
-    ports::{Store, mail::FileMail, payments::sandbox::Sandbox},
+    ports::{Store, bus::Signals, mail::FileMail, payments::sandbox::Sandbox},
     postgres::{Database, DbError},
     realtime::{Hub, LocalShard, Personal, Realtime, Settings},
     signing::Signer,
@@ -49,6 +49,8 @@ pub(super) struct Platform {
     pub identity: Identity,
     pub chat: Chat,
     pub events: Events,
+    /// Words to and from other nodes.
+    pub signals: Signals,
     pub database: Database,
     pub ledger: Ledger,
     pub gigs: Gigs,
@@ -149,6 +151,9 @@ impl Platform {
         let domain = DomainConfig::from(&config.actors);
         let signer = Signer::new(&database.signing_key().await?);
 
+        let nats = events::nats(&config).await?;
+        let signals = nats.as_ref().map_or_else(Signals::alone, |bus| bus.signals(&metrics));
+
         let identity = identity_with(&config, &database, signer.clone());
         let hub = Hub::new();
         let personal = Personal::new(hub.clone());
@@ -164,7 +169,7 @@ impl Platform {
 
         let parts = Parts {
             database: database.clone(),
-            nats: events::nats(&config).await?,
+            nats,
             consumers: events::consumers(&gigs_live, &chat),
             settings: crate::events::Settings::default(),
         };
@@ -219,6 +224,7 @@ impl Platform {
             identity,
             chat,
             events,
+            signals,
             database,
             ledger,
             gigs,
