@@ -4,7 +4,7 @@ use std::{path::Path, sync::Arc, time::Duration, time::Instant};
 
 use actix_web::web::{self, ServiceConfig};
 
-use super::{StartError, events, glue};
+use super::{StartError, events, glue, nodes};
 use crate::{
     actors::{Arbiters, Domain, DomainConfig, Registry},
     clock::Clock,
@@ -155,10 +155,14 @@ impl Platform {
         let signals = nats.as_ref().map_or_else(Signals::alone, |bus| bus.signals(&metrics));
 
         let identity = identity_with(&config, &database, signer.clone());
-        let hub = Hub::new();
+        let hub = Hub::across(&signals, &metrics);
         let personal = Personal::new(hub.clone());
         let outlet = Arc::new(glue::News { hub: hub.clone(), personal: personal.clone() });
         let chat = chat_with(&config, &database, &identity, signer, outlet, &registry, &arbiters);
+
+        chat.follow(&hub);
+        let looking = chat.clone();
+        signals.on_gap(move || looking.look_again());
 
         let (ledger, sandbox) = ledger_with(&config, &database).await?;
         let idempotency = Idempotency::new(database.clone(), Clock::system());
@@ -206,10 +210,8 @@ impl Platform {
             &registry,
             &arbiters,
         );
-        identity.notify_of_ended_sessions(Arc::new(SessionCloser {
-            sessions: sessions.clone(),
-            realtime: realtime.clone(),
-        }));
+        let closer = SessionCloser { sessions: sessions.clone(), realtime: realtime.clone() };
+        identity.notify_of_ended_sessions(Arc::new(nodes::Everywhere::new(closer, &signals)));
 
         let limits = Arc::new(Limits::new(&config));
         let http_metrics = HttpMetrics::new(&metrics);

@@ -47,7 +47,9 @@ struct Inner {
     handlers: RwLock<HashMap<&'static str, Vec<Handler>>>,
     gap_handlers: RwLock<Vec<GapHandler>>,
     gap: Notify,
-    /// Words were thrown away for want of room: the others have a gap.
+    /// The bus is not connected now.
+    away: AtomicBool,
+    /// Words were thrown away: the others have a gap.
     overflowed: AtomicBool,
     metrics: OnceLock<SignalMetrics>,
 }
@@ -73,6 +75,7 @@ impl Signals {
                 handlers: RwLock::default(),
                 gap_handlers: RwLock::default(),
                 gap: Notify::new(),
+                away: AtomicBool::new(false),
                 overflowed: AtomicBool::new(false),
                 metrics: OnceLock::new(),
             }),
@@ -111,6 +114,16 @@ impl Signals {
         self.inner.out.is_none()
     }
 
+    /// Whether the bus is away, so that words are certainly lost: what cannot wait for the gap has to
+    /// look by itself meanwhile.
+    pub fn is_away(&self) -> bool {
+        self.inner.away.load(Relaxed)
+    }
+
+    pub(super) fn set_away(&self, away: bool) {
+        self.inner.away.store(away, Relaxed);
+    }
+
     /// Sends a word to the handlers on **other** nodes. `topic` is a NATS token: letters, digits, `_`,
     /// `-`. A body over [`MAX_BODY`] is not sent.
     pub fn send(&self, topic: &'static str, body: Bytes) {
@@ -121,10 +134,7 @@ impl Signals {
         }
         match out.try_send(Word { topic, body }) {
             Ok(()) => self.count(|m| m.sent.with_label_values(&[topic]).inc()),
-            Err(_) => {
-                self.inner.overflowed.store(true, Relaxed);
-                self.dropped("full");
-            }
+            Err(_) => self.lost("full"),
         }
     }
 
@@ -168,6 +178,12 @@ impl Signals {
     /// Whether words were thrown away since it was last asked.
     pub(super) fn take_overflowed(&self) -> bool {
         self.inner.overflowed.swap(false, Relaxed)
+    }
+
+    /// A word was lost on its way out: the others will be told to look again.
+    pub(super) fn lost(&self, why: &str) {
+        self.inner.overflowed.store(true, Relaxed);
+        self.dropped(why);
     }
 
     /// A word that did not go out, or made no sense.
@@ -238,11 +254,13 @@ pub(crate) mod mesh {
         /// Words are lost from now on.
         pub(crate) fn cut(&self) {
             self.cut.store(true, Relaxed);
+            self.nodes.iter().for_each(|node| node.set_away(true));
         }
 
         /// Words go through again, and everybody has a gap.
         pub(crate) fn mend(&self) {
             self.cut.store(false, Relaxed);
+            self.nodes.iter().for_each(|node| node.set_away(false));
             self.nodes.iter().for_each(Signals::gap);
         }
     }

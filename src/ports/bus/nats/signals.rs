@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use async_nats::{Client, HeaderMap, Message, Subscriber};
+use async_nats::{Client, HeaderMap, Message, Subscriber, connection::State};
 use bytes::Bytes;
 use futures_util::StreamExt;
 use tokio::sync::{mpsc, watch};
@@ -56,7 +56,7 @@ impl Mouth {
         // The connection may have come before us.
         let mut hello = *self.gaps.borrow_and_update() > 0;
         loop {
-            if hello || (words.is_empty() && signals.take_overflowed()) {
+            if hello || signals.take_overflowed() {
                 self.say(Word { topic: HELLO, body: Bytes::new() }, &signals).await;
             }
             hello = false;
@@ -70,13 +70,23 @@ impl Mouth {
                     Some(word) => self.say(word, &signals).await,
                     None => return,
                 },
+                () = tokio::time::sleep(HAND_OVER) => {
+                    signals.set_away(!self.is_connected());
+                }
             }
         }
     }
 
+    fn is_connected(&self) -> bool {
+        self.client.connection_state() == State::Connected
+    }
+
     async fn say(&self, word: Word, signals: &Signals) {
-        // Not into the client's buffer while it is away: what is old by then is worth nothing.
-        if self.client.connection_state() != async_nats::connection::State::Connected {
+        // Not into the client's buffer while it is away: what is old by then is worth nothing. The
+        // next connection begins with a hello.
+        let connected = self.is_connected();
+        signals.set_away(!connected);
+        if !connected {
             return signals.dropped("away");
         }
         let mut headers = HeaderMap::new();
@@ -89,7 +99,7 @@ impl Mouth {
                 slog::debug!(log(), "a word to other nodes did not go out"; "error" => %error);
                 signals.dropped("refused");
             }
-            Err(_) => signals.dropped("away"),
+            Err(_) => signals.lost("away"),
         }
     }
 }
