@@ -9,4 +9,4 @@ mod operations;
 mod restart;
 mod sdk;
 mod store_server;
-mod talk;
+pub(in crate::tests) mod talk;

@@ -172,7 +172,8 @@ impl Store for NatsBus {
                     match self.inspect().await {
                         Ok(found) if found.is_empty() => {
                             let n = self.settings.topics.len();
-                            status.detail = Some(format!("{n} streams and their consumers are in place"));
+                            status.detail =
+                                Some(format!("NATS JetStream: {n} streams and their consumers are in place"));
                         }
                         Ok(missing) => {
                             status.mend = Some(format!("run `gigsy migrate`: {}", missing.join(", ")))
