@@ -281,9 +281,11 @@ impl Hub {
     }
 
     fn enter(&self, channel: &Channel, info: Arc<ClientInfo>, announce: bool) {
-        self.tell_join(channel, &info, announce);
+        // First there, then told: whoever is told the whole state meanwhile does not miss it.
         let mut entry = self.inner.channels.entry(channel.clone()).or_default();
-        entry.present.insert(info.client, (info, announce));
+        entry.present.insert(info.client, (info.clone(), announce));
+        drop(entry);
+        self.tell_join(channel, &info, announce);
     }
 
     fn exit(&self, channel: &Channel, client: ClientId) {

@@ -67,6 +67,8 @@ pub(super) struct Nodes {
     wake: Arc<Notify>,
     /// A sign of life is due now.
     beat: AtomicBool,
+    /// Goodbye was said: not another word.
+    gone: AtomicBool,
     metrics: NodeMetrics,
 }
 
@@ -111,6 +113,7 @@ impl Nodes {
             rings: RwLock::default(),
             wake: Arc::new(Notify::new()),
             beat: AtomicBool::new(true),
+            gone: AtomicBool::new(false),
             metrics: NodeMetrics::new(metrics),
         }
     }
@@ -218,6 +221,9 @@ impl Nodes {
     }
 
     fn send<T: Serialize>(&self, topic: &'static str, word: &T) {
+        if self.gone.load(Relaxed) {
+            return;
+        }
         // Ours to serialise: it always can be.
         if let Ok(body) = serde_json::to_vec(word) {
             self.signals.send(topic, Bytes::from(body));
@@ -303,6 +309,7 @@ impl Hub {
             self.speak();
             let from = nodes.signals.node();
             nodes.send(BEAT, &Beat { from, n: lock(&nodes.journal).sent(), bye: true });
+            nodes.gone.store(true, Relaxed);
         }
     }
 
@@ -403,8 +410,8 @@ impl Hub {
 
     fn apply(&self, effects: Vec<Effect>) {
         let Some(nodes) = self.nodes() else { return };
-        nodes.metrics.peers.set(lock(&nodes.peers).len() as i64);
-        let mut renew = false;
+        nodes.metrics.peers.set(lock(&nodes.peers).alive() as i64);
+        let (mut renew, mut silent) = (false, false);
         for effect in effects {
             match effect {
                 Effect::Ring(channel, data) => {
@@ -420,19 +427,23 @@ impl Hub {
                     nodes.send(ASK, &Ask { from: nodes.signals.node(), to, after });
                 }
                 Effect::Renew => renew = true,
+                Effect::Silent => silent = true,
             }
         }
-        if renew {
-            self.renew_rings(nodes);
+        if renew || silent {
+            self.renew_rings(nodes, renew);
         }
     }
 
     /// Publications may be missing in rings here: whoever follows one learns it by its next epoch.
-    fn renew_rings(&self, nodes: &Nodes) {
+    ///
+    /// For channels of the server's own subscriptions that means to connect again, all clients at
+    /// once: only where something is `known` to be missing.
+    fn renew_rings(&self, nodes: &Nodes, known: bool) {
         let mut all = Vec::new();
         {
             let rings = nodes.rings.read().unwrap_or_else(PoisonError::into_inner);
-            for (namespace, ring) in &*rings {
+            for (namespace, ring) in rings.iter().filter(|(_, ring)| known || !ring.server_side) {
                 ring.ring.renew();
                 all.push((*namespace, ring.server_side));
             }

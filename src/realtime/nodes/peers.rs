@@ -21,6 +21,8 @@ use crate::{
 
 /// A node that is silent for so long, while the bus is there, is taken for dead.
 pub(super) const SILENCE: Duration = Duration::from_secs(10);
+/// And after so long it is forgotten; until then it may come back and go on where it was.
+const FORGOTTEN: Duration = Duration::from_secs(600);
 /// Between two times that the same thing is asked for.
 const PATIENCE: Duration = Duration::from_millis(500);
 /// Nodes at most: what says it comes from one more is not heard.
@@ -41,6 +43,8 @@ pub(super) enum Effect {
     Ask(Uuid, Option<u64>),
     /// Entries are lost for good: positions in rings mean nothing any more.
     Renew,
+    /// A node fell silent: what it published last may be lost.
+    Silent,
 }
 
 #[derive(Clone)]
@@ -56,6 +60,8 @@ struct Peer {
     n: Option<u64>,
     seen: Instant,
     asked: Option<Instant>,
+    /// Taken for dead: nobody is present there, until it is heard again.
+    silent: bool,
     present: Seats,
     /// A state that arrives in parts: its number, how many came, they.
     arriving: Option<(u64, u32, Vec<Seat>)>,
@@ -68,15 +74,16 @@ pub(super) struct Peers {
 }
 
 impl Peers {
-    /// How many there are.
-    pub fn len(&self) -> usize {
-        self.peers.len()
+    /// How many are alive.
+    pub fn alive(&self) -> usize {
+        self.peers.values().filter(|peer| !peer.silent).count()
     }
 
     /// Who is in a channel elsewhere.
     pub fn present<'a>(&'a self, channel: &'a Channel) -> impl Iterator<Item = &'a Arc<ClientInfo>> {
         self.peers
             .values()
+            .filter(|peer| !peer.silent)
             .filter_map(|peer| peer.present.get(channel))
             .flat_map(|seats| seats.values().map(|present| &present.info))
     }
@@ -88,7 +95,7 @@ impl Peers {
 
     /// A piece of a node's stream.
     pub fn live(&mut self, word: LiveIn, now: Instant, out: &mut Vec<Effect>) {
-        let Some(peer) = self.peer(word.from, now) else { return };
+        let Some(peer) = self.peer(word.from, now, out) else { return };
         if peer.n.is_none() && word.first == 1 {
             // Followed from its beginning.
             peer.n = Some(0);
@@ -114,7 +121,7 @@ impl Peers {
             self.forget(word.from, out);
             return;
         }
-        let Some(peer) = self.peer(word.from, now) else { return };
+        let Some(peer) = self.peer(word.from, now, out) else { return };
         if peer.n.is_none() && word.n == 0 {
             peer.n = Some(0);
         }
@@ -125,7 +132,7 @@ impl Peers {
 
     /// A part of who is present at a node; the last part takes effect.
     pub fn state(&mut self, word: State, now: Instant, out: &mut Vec<Effect>) {
-        let Some(peer) = self.peer(word.from, now) else { return };
+        let Some(peer) = self.peer(word.from, now, out) else { return };
         let (number, parts, mut seats) = match peer.arriving.take() {
             _ if word.part == 0 => (word.n, 0, Vec::new()),
             Some(arriving) => arriving,
@@ -155,25 +162,28 @@ impl Peers {
 
     /// Lets silent nodes go. Call it only while this node hears others.
     pub fn expire(&mut self, now: Instant, out: &mut Vec<Effect>) {
-        let silent = |peer: &Peer| now.saturating_duration_since(peer.seen) >= SILENCE;
-        let dead: Vec<Uuid> =
-            self.peers.iter().filter(|(_, peer)| silent(peer)).map(|(node, _)| *node).collect();
-        for node in dead {
-            self.forget(node, out);
-            // It may have published what it could not say any more.
-            out.push(Effect::Renew);
-        }
+        self.peers.retain(|_, peer| {
+            let silence = now.saturating_duration_since(peer.seen);
+            if silence >= SILENCE && !peer.silent {
+                peer.silent = true;
+                for (channel, info) in peer.announced() {
+                    out.push(Effect::Leave(channel, info));
+                }
+                out.push(Effect::Silent);
+            }
+            silence < FORGOTTEN
+        });
     }
 
     /// This node was away itself: silence until now means nothing.
     pub fn back(&mut self, now: Instant) {
-        for peer in self.peers.values_mut() {
+        for peer in self.peers.values_mut().filter(|peer| !peer.silent) {
             peer.seen = now;
             peer.asked = None;
         }
     }
 
-    fn peer(&mut self, node: Uuid, now: Instant) -> Option<&mut Peer> {
+    fn peer(&mut self, node: Uuid, now: Instant, out: &mut Vec<Effect>) -> Option<&mut Peer> {
         if self.peers.len() >= MOST && !self.peers.contains_key(&node) {
             return None;
         }
@@ -181,15 +191,24 @@ impl Peers {
             n: None,
             seen: now,
             asked: None,
+            silent: false,
             present: Seats::new(),
             arriving: None,
         });
         peer.seen = now;
+        if peer.silent {
+            // It lives: whoever was there is there, and what it said meanwhile is asked for.
+            peer.silent = false;
+            for (channel, info) in peer.announced() {
+                out.push(Effect::Join(channel, info));
+            }
+        }
         Some(peer)
     }
 
     fn forget(&mut self, node: Uuid, out: &mut Vec<Effect>) {
-        if let Some(mut peer) = self.peers.remove(&node) {
+        let Some(mut peer) = self.peers.remove(&node) else { return };
+        if !peer.silent {
             peer.adopt(Vec::new(), out);
         }
     }
@@ -201,6 +220,15 @@ impl Peer {
             self.asked = Some(now);
             out.push(Effect::Ask(node, self.n));
         }
+    }
+
+    fn announced(&self) -> Vec<(Channel, Arc<ClientInfo>)> {
+        let seats =
+            self.present.iter().flat_map(|(channel, seats)| seats.values().map(move |one| (channel, one)));
+        seats
+            .filter(|(_, present)| present.announced)
+            .map(|(channel, present)| (channel.clone(), present.info.clone()))
+            .collect()
     }
 
     fn follow(&mut self, entry: Entry, out: &mut Vec<Effect>) {

@@ -114,6 +114,8 @@ enum Act {
     /// The next word comes twice.
     Twice,
     Wait,
+    /// It is silent for so long that it is taken for dead.
+    Silence,
     Forgetful(bool),
 }
 
@@ -126,6 +128,7 @@ fn acts() -> impl Strategy<Value = Vec<Act>> {
         1 => (1u8..4).prop_map(Act::Lose),
         1 => Just(Act::Twice),
         1 => Just(Act::Wait),
+        1 => Just(Act::Silence),
         1 => any::<bool>().prop_map(Act::Forgetful),
     ];
     prop::collection::vec(act, 0..80)
@@ -151,6 +154,10 @@ impl Listener {
             Word::Beat(beat) => self.peers.beat(&beat, self.now, &mut effects),
             Word::State(state) => self.peers.state(state, self.now, &mut effects),
         }
+        self.act(effects, source, forgetful, wire);
+    }
+
+    fn act(&mut self, effects: Vec<Effect>, source: &mut Source, forgetful: bool, wire: &mut VecDeque<Word>) {
         for effect in effects {
             match effect {
                 Effect::Ring(_, data) => {
@@ -168,6 +175,7 @@ impl Listener {
                     source.answer(after, forgetful, wire);
                 }
                 Effect::Renew => self.renewed += 1,
+                Effect::Silent => {}
                 Effect::Logged(..) => unreachable!(),
             }
         }
@@ -200,6 +208,12 @@ proptest! {
                     wire.push_front(Word::Live(text));
                 },
                 Act::Wait => us.now += PATIENCE,
+                Act::Silence => {
+                    us.now += SILENCE;
+                    let mut effects = Vec::new();
+                    us.peers.expire(us.now, &mut effects);
+                    us.act(effects, &mut source, forgetful, &mut wire);
+                }
                 Act::Forgetful(now) => forgetful = now,
             }
         }
@@ -230,7 +244,7 @@ proptest! {
         us.peers.expire(us.now + SILENCE, &mut effects);
         let left = effects.iter().filter(|effect| matches!(effect, Effect::Leave(..))).count();
         prop_assert_eq!(left, source.present.len());
-        prop_assert_eq!(us.peers.len(), 0);
+        prop_assert_eq!(us.peers.alive(), 0);
     }
 }
 
@@ -251,7 +265,7 @@ fn presence_of_several_nodes_is_one_set() {
     assert_eq!(users.len(), 2, "1 and 4 are one person");
     let bye = Beat { from: Uuid::from_u128(3), n: 2, bye: true };
     peers.beat(&bye, now, &mut out);
-    assert_eq!((peers.count(&channel(0), &mut HashSet::new()), peers.len()), (1, 1));
+    assert_eq!((peers.count(&channel(0), &mut HashSet::new()), peers.alive()), (1, 1));
     assert!(out.is_empty(), "who goes in order has said everything");
 }
 
@@ -261,9 +275,16 @@ fn silence_counts_only_while_we_hear() {
     peers.live(joined(2, 1, 0, 1), now, &mut out);
     peers.back(now + SILENCE);
     peers.expire(now + SILENCE, &mut out);
-    assert_eq!((peers.len(), out.len()), (1, 0));
+    assert_eq!((peers.alive(), out.len()), (1, 0));
     peers.expire(now + SILENCE * 2, &mut out);
-    assert_eq!((peers.len(), out), (0, vec![Effect::Renew]));
+    assert_eq!((peers.alive(), &out), (0, &vec![Effect::Silent]));
+    assert_eq!(peers.count(&channel(0), &mut HashSet::new()), 0);
+    // It was only slow: it goes on where it was.
+    peers.live(joined(2, 2, 0, 2), now + SILENCE * 2, &mut out);
+    assert_eq!((peers.alive(), peers.count(&channel(0), &mut HashSet::new())), (1, 2));
+    assert_eq!(out.len(), 1, "nothing is lost");
+    peers.expire(now + SILENCE * 2 + FORGOTTEN, &mut out);
+    assert!(peers.peers.is_empty());
 }
 
 #[test]
@@ -272,7 +293,7 @@ fn nonsense_is_bounded() {
     for node in 0..2 * MOST as u128 {
         peers.beat(&Beat { from: Uuid::from_u128(node), n: 0, bye: false }, now, &mut out);
     }
-    assert_eq!((peers.len(), out.len()), (MOST, 0));
+    assert_eq!((peers.alive(), out.len()), (MOST, 0));
     for n in 0..5 {
         peers.beat(&Beat { from: Uuid::from_u128(1), n: n + 3, bye: false }, now, &mut out);
     }

@@ -158,12 +158,15 @@ async fn rings_begin_anew_when_a_node_dies_and_their_members_learn_it() {
     let node = nodes[1].hub.nodes().unwrap();
     lock(&node.peers).expire(Instant::now() + peers::SILENCE, &mut effects);
     nodes[1].hub.apply(effects);
+    assert_eq!(nodes[1].took(|m| matches!(m, ToShard::Recover { .. })), 0, "nobody has to connect again");
     let after = nodes[1].feed.top(&feed).await.unwrap();
     assert!(after.epoch != before.epoch && after.offset == 0);
     assert_eq!(
         nodes[1].took(|m| matches!(m, ToShard::UnsubscribeAll { channel, .. } if *channel == feed)),
         1
     );
+    // Known to be lost, not only suspected.
+    nodes[1].hub.apply(vec![Effect::Renew]);
     assert_eq!(nodes[1].took(|m| matches!(m, ToShard::Recover { channel } if *channel == own)), 1);
 }
 
