@@ -122,7 +122,7 @@ async fn play(nodes: &[Node; 2], cable: &Cable, steps: Vec<Step>) -> Result<(), 
     let room = nodes[0].group(ann, &[ben]).await;
     // Live on both.
     for (node, who) in nodes.iter().zip([ann, ben]) {
-        node.chat.send(who, room, &says(format!("first of {who}"), "x")).await.unwrap();
+        node.chat.send(who, room, &says(format!("first-{who}"), "x")).await.unwrap();
     }
     let mut sent = 0;
     for step in steps {
@@ -144,7 +144,7 @@ async fn play(nodes: &[Node; 2], cable: &Cable, steps: Vec<Step>) -> Result<(), 
             Step::AnswerLost { node } => {
                 let node = &nodes[usize::from(node)];
                 node.log.fail(Fault::AnswerLost);
-                let done = node.chat.send(ann, room, &says(format!("lost {sent}"), "x")).await;
+                let done = node.chat.send(ann, room, &says(format!("lost-{sent}"), "x")).await;
                 prop_assert!(done.is_err());
                 node.log.fail(Fault::None);
                 sent += 1;
