@@ -1,0 +1,1 @@
+DROP TABLE gigs.saved_searches, gigs.invitations;
