@@ -21,11 +21,6 @@ pub async fn insert(conn: &mut AsyncPgConnection, search: &SavedSearch) -> Resul
     Ok(written.await? == 1)
 }
 
-pub async fn load(conn: &mut AsyncPgConnection, id: SavedSearchId) -> Result<Option<SavedSearch>, DbError> {
-    let found = saved_searches::table.find(id).select(SavedSearch::as_select());
-    Ok(found.first(conn).await.optional()?)
-}
-
 /// A person's searches, newest first.
 pub async fn of_user(conn: &mut AsyncPgConnection, user: UserId) -> Result<Vec<SavedSearch>, DbError> {
     Ok(saved_searches::table
