@@ -88,7 +88,7 @@ impl Gigs {
                     return Err(GigsError::field("/answers", said));
                 }
                 store::applications::insert(conn, new).await.map_err(|error| {
-                    if error.is_unique("applications_once") {
+                    if error.is_unique("applications_once") || error.is_unique("applications_pkey") {
                         GigsError::AppliedAlready
                     } else {
                         error.into()
