@@ -42,7 +42,7 @@ impl Consumer for News {
     }
 
     fn subjects(&self) -> &'static [&'static str] {
-        &["gig.*", "application.*", "contract.*", "milestone.*", "dispute.*", "payment.*"]
+        &["gig.*", "application.*", "contract.*", "milestone.*", "dispute.*", "payment.*", "review.*"]
     }
 
     fn handle<'a>(
@@ -69,7 +69,11 @@ impl Consumer for News {
                     Ok(AfterCommit::run(move || tell_of_gig(&live, sort, &view)))
                 }
                 _ => {
-                    let sides = [id(&event.data, "client_id"), id(&event.data, "student_id")];
+                    // A review tells of its author and its subject.
+                    let side = |role: &str, other: &str| {
+                        id(&event.data, role).or_else(|| id(&event.data, other))
+                    };
+                    let sides = [side("client_id", "author_id"), side("student_id", "subject_id")];
                     let contract = id(&event.data, "contract_id");
                     let news = json!({
                         "type": "contract_changed", "contract_id": contract, "subject": event.subject,

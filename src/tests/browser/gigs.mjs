@@ -24,7 +24,7 @@ await visit(async ({ out, step, window, signIn }) => {
   });
 
   await step("the list narrows to what is searched", async () => {
-    await student.locator("#work [name=q]").fill("chamber music");
+    await student.locator("#work [name=q]").fill("watercolour");
     await student.waitForFunction(() => document.querySelectorAll("#gig-list .gig-card").length === 1);
     await student.locator("#work [name=q]").fill("");
     await student.waitForFunction(() => document.querySelectorAll("#gig-list .gig-card").length > 5);

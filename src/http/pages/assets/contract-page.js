@@ -47,7 +47,7 @@ export class Contracts {
 export class ContractPage {
   #context;
   #id;
-  #head = h("div");
+  #head = h("div", { class: "stack tight" });
   #milestones = h("ol", { class: "milestones", id: "milestones" });
   #foot = h("div");
   #totals = h("dl", { class: "totals", id: "totals" });

@@ -13,8 +13,8 @@ export class GigPage {
   #id;
   #gig;
   #stop;
-  #head = h("div");
-  #below = h("section", { class: "below", "aria-live": "polite" });
+  #head = h("div", { class: "stack tight" });
+  #below = h("section", { class: "stack tight" });
   #counter = h("p", { class: "help", id: "gig-counter" });
   #typing = false; // a form is being filled in: it is not drawn anew
 
@@ -71,13 +71,14 @@ export class GigPage {
       await this.#load();
     });
     const had = this.#head.contains(document.activeElement);
-    this.#head.replaceChildren(
+    this.#head.replaceChildren(...[
       h("div", { class: "section-head" }, heading(gig.title), badge(gig.state, GIG)),
       h("p", { class: "gig-line" }, h("b", {}, budget(gig.budget)), " · ", by, gig.deadline ? ` · until ${day(gig.deadline)}` : ""),
       chips(gig.skills), h("p", { class: "prose" }, gig.description),
       gig.attachments.length ? h("ul", { class: "files", "aria-label": "Files" }, ...gig.attachments.map((file) =>
         h("li", {}, h("a", { href: file.url, rel: "noopener nofollow", target: "_blank" }, file.name)))) : null,
-      buttons.length ? h("div", { class: "steps" }, ...buttons) : null);
+      buttons.length ? h("div", { class: "steps" }, ...buttons) : null,
+    ].filter(Boolean));
     if (had) this.#head.querySelector("h1").focus();
     this.#count(gig);
   }

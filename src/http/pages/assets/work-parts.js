@@ -43,8 +43,8 @@ export function action(text, run, { main = false, danger = false, step } = {}) {
 /** Buttons for the steps that are allowed, in the order of `words`. */
 export function steps(allowed, words, take) {
   const known = Object.keys(words).filter((step) => allowed.includes(step));
-  const danger = ["cancel", "end", "remove", "reject", "withdraw", "decline", "dispute", "request_refund"];
-  return known.map((step, n) => action(words[step], () => take(step), { step, main: n === 0 && !danger.includes(step) }));
+  const aside = ["cancel", "end", "remove", "reject", "withdraw", "decline", "dispute", "request_refund", "pause"];
+  return known.map((step, n) => action(words[step], () => take(step), { step, main: n === 0 && !aside.includes(step) }));
 }
 
 /** A text of several lines with a label. */
