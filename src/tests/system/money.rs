@@ -18,7 +18,7 @@ use crate::{
 };
 
 /// Kills, where the environment does not say.
-const KILLS: u32 = 8;
+const KILLS: u32 = 5;
 /// Contracts that go on at the same time.
 const COUPLES: usize = 5;
 /// A provider at its worst: answers and webhooks get lost, come twice and out of order.
