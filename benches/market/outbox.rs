@@ -8,7 +8,9 @@ use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl, SimpleAsyncC
 use futures_util::future::BoxFuture;
 use gigsy::actors::Registry;
 use gigsy::config::{DataConfig, DatabaseConfig};
-use gigsy::events::{AfterCommit, ConsumeError, Consumer, Envelope, Events, NewEvent, Parts, Settings, record};
+use gigsy::events::{
+    AfterCommit, ConsumeError, Consumer, Envelope, Events, NewEvent, Parts, Settings, record,
+};
 use gigsy::postgres::{Database, DbError};
 use gigsy::telemetry::metrics::Metrics;
 use serde_json::json;
@@ -70,8 +72,18 @@ pub fn measure(rounds: usize, events: usize, report: &mut Report) -> Outcome<()>
         let shape = format!("outbox-{events}-events-{together}-a-transaction");
         let row = (shape.as_str(), "gigsy", env!("CARGO_PKG_VERSION"));
         let each = |n: usize| kept.iter().map(|figures| figures[n]).collect::<Vec<_>>();
-        report.add(row, ("events_per_s", "events a second, until two consumers have handled all"), &each(0), None);
-        report.add(row, ("cpu_us_per_op", "µs of the server's CPU per event, for two consumers"), &each(1), None);
+        report.add(
+            row,
+            ("events_per_s", "events a second, until two consumers have handled all"),
+            &each(0),
+            None,
+        );
+        report.add(
+            row,
+            ("cpu_us_per_op", "µs of the server's CPU per event, for two consumers"),
+            &each(1),
+            None,
+        );
         report.add(row, ("postgres_cpu_us_per_op", "µs of PostgreSQL's CPU per event"), &each(2), None);
     }
     Ok(())
@@ -87,7 +99,8 @@ async fn round_of(database: &Database, events: usize, together: usize) -> Outcom
                 let aggregate = format!("room-{}", n % AGGREGATES);
                 let version = i64::try_from(n / AGGREGATES).unwrap_or(0) + 1;
                 let data = json!({"room_id": aggregate, "by": "the benchmark", "n": n});
-                record(conn, NewEvent { subject: "room.noted", context: "chat", aggregate, version, data }).await?;
+                record(conn, NewEvent { subject: "room.noted", context: "chat", aggregate, version, data })
+                    .await?;
             }
             Ok::<_, DbError>(())
         })

@@ -44,25 +44,39 @@ struct Phase {
 pub fn measure(rounds: usize, count: usize, report: &mut Report) -> Outcome<()> {
     let data = tempfile::Builder::new().prefix("gigsy-bench-").tempdir()?;
     let server = start(data.path())?;
-    let mut kinds: Vec<(&str, Vec<Phase>)> =
-        ["gig-draft-and-post", "application", "gig-list-20", "gig-read"].map(|kind| (kind, Vec::new())).into();
+    let mut kinds: Vec<(&str, Vec<Phase>)> = ["gig-draft-and-post", "application", "gig-list-20", "gig-read"]
+        .map(|kind| (kind, Vec::new()))
+        .into();
     let (mut p50, mut p99) = (Vec::new(), Vec::new());
     for round in 0..=rounds {
         let mut gigs = Vec::new();
         let mut phases = Vec::new();
-        phases.push(phase(&server, count, |line, n| {
-            let id = format!("post-{round}-{n:05}");
-            let gig = line.call("POST", "/api/v1/gigs", &id, Some(&form(n)))?;
-            let gig = gig["id"].as_str().unwrap_or_default().to_owned();
-            line.call("POST", &format!("/api/v1/gigs/{gig}/post"), &id, None)?;
-            Ok(gig)
-        }, &server.client, &mut gigs)?);
+        phases.push(phase(
+            &server,
+            count,
+            |line, n| {
+                let id = format!("post-{round}-{n:05}");
+                let gig = line.call("POST", "/api/v1/gigs", &id, Some(&form(n)))?;
+                let gig = gig["id"].as_str().unwrap_or_default().to_owned();
+                line.call("POST", &format!("/api/v1/gigs/{gig}/post"), &id, None)?;
+                Ok(gig)
+            },
+            &server.client,
+            &mut gigs,
+        )?);
         let mut lags = lags(&server, &format!("post-{round}-"), count)?;
-        let apply = json!({"proposal": "I drew the posters of last year's festival, and would like to draw yours."});
-        phases.push(phase(&server, count, |line, n| {
-            let path = format!("/api/v1/gigs/{}/applications", gigs[n]);
-            line.call("POST", &path, &format!("apply-{round}-{n:05}"), Some(&apply))
-        }, &server.student, &mut Vec::new())?);
+        let apply =
+            json!({"proposal": "I drew the posters of last year's festival, and would like to draw yours."});
+        phases.push(phase(
+            &server,
+            count,
+            |line, n| {
+                let path = format!("/api/v1/gigs/{}/applications", gigs[n]);
+                line.call("POST", &path, &format!("apply-{round}-{n:05}"), Some(&apply))
+            },
+            &server.student,
+            &mut Vec::new(),
+        )?);
         lags.extend(self::lags(&server, &format!("apply-{round}-"), count)?);
         let list = "/api/v1/gigs?limit=20&skill=graphic-design";
         let get = |line: &mut Line, path: &str| line.call("GET", path, "reading-reading", None);
@@ -84,7 +98,12 @@ pub fn measure(rounds: usize, count: usize, report: &mut Report) -> Outcome<()> 
         let row = (*kind, "gigsy", env!("CARGO_PKG_VERSION"));
         let each = |what: fn(&Phase) -> f64| phases.iter().map(what).collect::<Vec<_>>();
         let rate = each(|p| p.count as f64 / p.server.as_secs_f64().max(1e-9));
-        report.add(row, ("requests_per_cpu_s", "per CPU-second of the server, its events' work included"), &rate, None);
+        report.add(
+            row,
+            ("requests_per_cpu_s", "per CPU-second of the server, its events' work included"),
+            &rate,
+            None,
+        );
         let cost = each(|p| p.server.as_secs_f64() * 1e6 / p.count as f64);
         report.add(row, ("cpu_us_per_op", "µs of the server's CPU, its events' work included"), &cost, None);
         let cost = each(|p| p.postgres.as_secs_f64() * 1e6 / p.count as f64);
@@ -117,12 +136,12 @@ fn phase<T: Send + Default + Clone>(
     let read = || (CpuReading::of(&[pid]), CpuReading::of(&usage::descendants(pid)));
     let before = read();
     let addr = server.addr;
+    let work = |first: usize| -> Outcome<Vec<(usize, T)>> {
+        let mut line = Line::open(addr, token)?;
+        (first..count).step_by(LINES).map(|n| Ok((n, send(&mut line, n)?))).collect()
+    };
+    let work = &work;
     let answers = std::thread::scope(|scope| -> Outcome<Vec<(usize, T)>> {
-        let work = |first: usize| -> Outcome<Vec<(usize, T)>> {
-            let mut line = Line::open(addr, token)?;
-            (first..count).step_by(LINES).map(|n| Ok((n, send(&mut line, n)?))).collect()
-        };
-        let work = &work;
         let threads: Vec<_> = (0..LINES).map(|first| scope.spawn(move || work(first))).collect();
         let mut all = Vec::new();
         for thread in threads {
@@ -164,7 +183,8 @@ fn quiet(server: &Server) -> Outcome<()> {
 fn text(addr: SocketAddr, path: &str) -> Outcome<String> {
     use std::io::{Read, Write};
     let mut stream = std::net::TcpStream::connect(addr)?;
-    stream.write_all(format!("GET {path} HTTP/1.1\r\nHost: bench\r\nConnection: close\r\n\r\n").as_bytes())?;
+    stream
+        .write_all(format!("GET {path} HTTP/1.1\r\nHost: bench\r\nConnection: close\r\n\r\n").as_bytes())?;
     let mut answer = String::new();
     stream.read_to_string(&mut answer)?;
     Ok(answer)
@@ -177,7 +197,9 @@ fn lags(server: &Server, prefix: &str, count: usize) -> Outcome<Vec<f64>> {
         let path = format!("/api/v1/ops/trace/{prefix}{n:05}");
         let trace = http::call_ok(server.addr, "GET", &path, Some(&server.operator), None)?;
         for item in trace["items"].as_array().into_iter().flatten() {
-            let at = |value: &Value| value.as_str().and_then(|text| chrono::DateTime::parse_from_rfc3339(text).ok());
+            let at = |value: &Value| {
+                value.as_str().and_then(|text| chrono::DateTime::parse_from_rfc3339(text).ok())
+            };
             let Some(recorded) = at(&item["recorded_at"]) else { continue };
             let handled = item["deliveries"].as_array().into_iter().flatten();
             if let Some(last) = handled.filter_map(|delivery| at(&delivery["handled_at"])).max() {
@@ -190,17 +212,18 @@ fn lags(server: &Server, prefix: &str, count: usize) -> Outcome<Vec<f64>> {
 
 fn start(data: &Path) -> Outcome<Server> {
     let addr = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
-    let mut process = Process::program(Path::new(env!("CARGO_BIN_EXE_gigsy")), &["serve", "--demo"], |command| {
-        // Nothing of the caller's own set-up reaches the server under test.
-        for (name, _) in std::env::vars_os() {
-            let text = name.to_string_lossy();
-            if text.ends_with("_URL") || (text.starts_with("GIGSY_") && text != "GIGSY_POSTGRES_BIN") {
-                command.env_remove(&name);
+    let mut process =
+        Process::program(Path::new(env!("CARGO_BIN_EXE_gigsy")), &["serve", "--demo"], |command| {
+            // Nothing of the caller's own set-up reaches the server under test.
+            for (name, _) in std::env::vars_os() {
+                let text = name.to_string_lossy();
+                if text.ends_with("_URL") || (text.starts_with("GIGSY_") && text != "GIGSY_POSTGRES_BIN") {
+                    command.env_remove(&name);
+                }
             }
-        }
-        command.env("GIGSY_LISTEN", addr.to_string()).env("GIGSY_DATA_DIR", data);
-        command.envs(SETTINGS.iter().copied());
-    })?;
+            command.env("GIGSY_LISTEN", addr.to_string()).env("GIGSY_DATA_DIR", data);
+            command.envs(SETTINGS.iter().copied());
+        })?;
     let until = Instant::now() + Duration::from_secs(60);
     while !matches!(http::call(addr, "GET", "/readyz", None, None), Ok((200, _))) {
         if !process.is_running() || Instant::now() > until {
@@ -209,7 +232,8 @@ fn start(data: &Path) -> Outcome<Server> {
         std::thread::sleep(Duration::from_millis(50));
     }
     let sign_in = |who: &str| -> Outcome<String> {
-        let form = json!({"email": format!("{who}@demo.gigsy.test"), "password": "gigsy-demo-1", "device": "bench"});
+        let form =
+            json!({"email": format!("{who}@demo.gigsy.test"), "password": "gigsy-demo-1", "device": "bench"});
         let answer = http::call_ok(addr, "POST", "/api/v1/auth/sessions", None, Some(&form))?;
         Ok(answer["token"].as_str().unwrap_or_default().to_owned())
     };

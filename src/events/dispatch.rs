@@ -154,7 +154,8 @@ impl Dispatcher {
     async fn round(self: &Arc<Self>, stop: &watch::Receiver<bool>) -> Result<bool, DbError> {
         let lines = self.lines().await?;
         // Dealt out evenly, so that nobody waits for one worker's long list.
-        let share = lines.len().div_ceil(self.settings.concurrency.max(1)).clamp(1, self.settings.together.max(1));
+        let share =
+            lines.len().div_ceil(self.settings.concurrency.max(1)).clamp(1, self.settings.together.max(1));
         let shares: Vec<Vec<Line>> = lines.chunks(share).map(<[Line]>::to_vec).collect();
         let work = stream::iter(shares).map(|lines| {
             let this = self.clone();

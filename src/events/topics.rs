@@ -9,7 +9,14 @@ pub const TOPICS: &[Topic] = &[
     Topic {
         stream: "gigs",
         aggregates: &[
-            "gig", "application", "contract", "milestone", "dispute", "review", "payment", "invitation",
+            "gig",
+            "application",
+            "contract",
+            "milestone",
+            "dispute",
+            "review",
+            "payment",
+            "invitation",
             "saved_search",
         ],
     },

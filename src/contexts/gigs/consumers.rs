@@ -70,9 +70,8 @@ impl Consumer for News {
                 }
                 _ => {
                     // A review tells of its author and its subject.
-                    let side = |role: &str, other: &str| {
-                        id(&event.data, role).or_else(|| id(&event.data, other))
-                    };
+                    let side =
+                        |role: &str, other: &str| id(&event.data, role).or_else(|| id(&event.data, other));
                     let sides = [side("client_id", "author_id"), side("student_id", "subject_id")];
                     let contract = id(&event.data, "contract_id");
                     let news = json!({
@@ -251,10 +250,13 @@ impl Consumer for Searches {
             let (gig_id, title) = (gig.id, gig.title);
             Ok(AfterCommit::run(move || {
                 for search in met {
-                    live.person(search.user_id, &json!({
-                        "type": "saved_search_matched", "saved_search_id": search.id, "name": search.name,
-                        "gig_id": gig_id, "title": title,
-                    }));
+                    live.person(
+                        search.user_id,
+                        &json!({
+                            "type": "saved_search_matched", "saved_search_id": search.id, "name": search.name,
+                            "gig_id": gig_id, "title": title,
+                        }),
+                    );
                 }
             }))
         })

@@ -43,13 +43,13 @@ pub use forms::{
 pub use handlers::api;
 pub use model::{
     APPLICATION, ApplicationId, ApplicationState, BudgetKind, CONTRACT, ContractId, ContractState, DISPUTE,
-    DisputeId, DisputeState, GIG, GigId, GigState, InvitationId, MILESTONE, MilestoneId, MilestoneState, Offer,
-    OfferedMilestone, PaymentId, PaymentState, ReviewId, SavedSearchId, Skill,
+    DisputeId, DisputeState, GIG, GigId, GigState, InvitationId, MILESTONE, MilestoneId, MilestoneState,
+    Offer, OfferedMilestone, PaymentId, PaymentState, ReviewId, SavedSearchId, Skill,
 };
 pub use service::{DemoCast, GigQuery};
 pub use views::{
-    ApplicationView, ContractView, DisputeView, GigView, InvitationView, MilestoneView, MoneyView, PaymentView,
-    RatingView, ReviewView, SavedSearchView, StepView, TotalsView,
+    ApplicationView, ContractView, DisputeView, GigView, InvitationView, MilestoneView, MoneyView,
+    PaymentView, RatingView, ReviewView, SavedSearchView, StepView, TotalsView,
 };
 
 use crate::{

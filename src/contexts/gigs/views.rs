@@ -9,10 +9,10 @@ use super::{
     error::GigsError,
     forms::{Attachment, Budget},
     model::{
-        APPLICATION, Application, ApplicationId, ApplicationState, BudgetKind, CONTRACT, Contract, ContractId,
-        ContractState, Dispute, DisputeId, DisputeState, GIG, Gig, GigId, GigState, Invitation, InvitationId,
-        MILESTONE, Milestone, MilestoneId, MilestoneState, Offer, Payment, PaymentId, PaymentState, Review,
-        ReviewId, SavedSearch, SavedSearchId,
+        APPLICATION, Application, ApplicationId, ApplicationState, BudgetKind, CONTRACT, Contract,
+        ContractId, ContractState, Dispute, DisputeId, DisputeState, GIG, Gig, GigId, GigState, Invitation,
+        InvitationId, MILESTONE, Milestone, MilestoneId, MilestoneState, Offer, Payment, PaymentId,
+        PaymentState, Review, ReviewId, SavedSearch, SavedSearchId,
     },
 };
 use crate::{

@@ -8,8 +8,8 @@ use proptest::prelude::*;
 use super::world::{World, person};
 use crate::{
     contexts::gigs::{
-        ApplicationId, ApplyForm, BudgetKind, GigForm, GigId, GigQuery, GigsError, InvitationForm, InvitationId,
-        Live, SavedSearchForm, SavedSearchId, consumers,
+        ApplicationId, ApplyForm, BudgetKind, GigForm, GigId, GigQuery, GigsError, InvitationForm,
+        InvitationId, Live, SavedSearchForm, SavedSearchId, consumers,
     },
     error::Fault,
     events::{Consumer, Envelope},
@@ -56,7 +56,8 @@ async fn a_client_invites_a_person_once() {
     }
     let twice = world.gigs.invite(&client, gig, InvitationId::new(), &form).await.unwrap_err();
     assert!(matches!(twice, GigsError::InvitedAlready));
-    let stranger = world.gigs.invite(&person(Role::Client), gig, InvitationId::new(), &form).await.unwrap_err();
+    let stranger =
+        world.gigs.invite(&person(Role::Client), gig, InvitationId::new(), &form).await.unwrap_err();
     assert_eq!(stranger.kind().status(), 403);
     let oneself = InvitationForm { student_id: client.user_id, note: String::new() };
     let oneself = world.gigs.invite(&client, gig, InvitationId::new(), &oneself).await.unwrap_err();
@@ -79,7 +80,8 @@ async fn a_client_invites_a_person_once() {
 async fn searches_are_kept_forgotten_and_bounded() {
     let world = World::new().await;
     let (ann, ben) = (person(Role::Student), person(Role::Student));
-    let form = SavedSearchForm { name: "Posters".into(), skills: vec!["Design".into()], ..Default::default() };
+    let form =
+        SavedSearchForm { name: "Posters".into(), skills: vec!["Design".into()], ..Default::default() };
     let id = SavedSearchId::new();
     for _ in 0..2 {
         let kept = world.gigs.save_search(&ann, id, &form).await.unwrap();
@@ -127,16 +129,20 @@ fn cases() -> ProptestConfig {
 
 fn search() -> impl Strategy<Value = SavedSearchForm> {
     let skills = proptest::sample::subsequence(vec!["design".to_owned(), "rust".into(), "sql".into()], 0..=2);
-    let q = proptest::option::of(proptest::sample::select(vec!["poster", "May", "100%", "o_ter", "concert may"]));
+    let q =
+        proptest::option::of(proptest::sample::select(vec!["poster", "May", "100%", "o_ter", "concert may"]));
     let least = proptest::option::of(0i64..300);
     let most = proptest::option::of(0i64..300);
-    let currency = proptest::option::of(proptest::sample::select(vec![Currency::EUR, "USD".parse().unwrap()]));
+    let currency =
+        proptest::option::of(proptest::sample::select(vec![Currency::EUR, "USD".parse().unwrap()]));
     let kind = proptest::option::of(proptest::sample::select(vec![BudgetKind::Fixed, BudgetKind::Hourly]));
-    (skills, q, least, most, currency, kind).prop_map(|(skills, q, budget_min, budget_max, currency, kind)| {
-        let most = budget_max.filter(|most| budget_min.is_none_or(|least| least <= *most));
-        let q = q.map(str::to_owned);
-        SavedSearchForm { name: "Mine".into(), q, skills, budget_min, budget_max: most, currency, kind }
-    })
+    (skills, q, least, most, currency, kind).prop_map(
+        |(skills, q, budget_min, budget_max, currency, kind)| {
+            let most = budget_max.filter(|most| budget_min.is_none_or(|least| least <= *most));
+            let q = q.map(str::to_owned);
+            SavedSearchForm { name: "Mine".into(), q, skills, budget_min, budget_max: most, currency, kind }
+        },
+    )
 }
 
 fn gig() -> impl Strategy<Value = GigForm> {
@@ -157,7 +163,12 @@ fn gig() -> impl Strategy<Value = GigForm> {
 }
 
 /// The searches that a posted gig was told to meet.
-async fn met(world: &World, consumer: &dyn Consumer, owner: &Principal, form: &GigForm) -> (GigId, BTreeSet<String>) {
+async fn met(
+    world: &World,
+    consumer: &dyn Consumer,
+    owner: &Principal,
+    form: &GigForm,
+) -> (GigId, BTreeSet<String>) {
     let gig = world.gigs.draft(owner, form).await.unwrap().id;
     world.gigs.move_gig(owner, gig, "post").await.unwrap();
     let posted = events(world, "gig.posted").await.pop().unwrap();

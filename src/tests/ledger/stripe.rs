@@ -380,8 +380,14 @@ async fn localstripe_takes_payments_signs_webhooks_and_refunds() {
         (PaymentStatus::Succeeded, Some(new.milestone), euro(12_500))
     );
 
-    let refund = NewRefund { milestone: new.milestone, payment: payment.id.clone(), amount: euro(2_500), again: false };
+    let refund = NewRefund {
+        milestone: new.milestone,
+        payment: payment.id.clone(),
+        amount: euro(2_500),
+        again: false,
+    };
     assert!(provider.refund(refund, "re-1").await.unwrap().succeeded);
-    let too_much = NewRefund { milestone: new.milestone, payment: "pi_none".into(), amount: euro(1), again: false };
+    let too_much =
+        NewRefund { milestone: new.milestone, payment: "pi_none".into(), amount: euro(1), again: false };
     assert!(provider.refund(too_much, "re-2").await.is_err());
 }

@@ -46,7 +46,8 @@ pub async fn number(server: &Server, query: &str) -> i64 {
     }
     let database = attach(server).await;
     let mut connection = database.conn().await.expect("a connection");
-    let row: Row = sql_query(query).get_result(&mut connection).await.unwrap_or_else(|e| panic!("{query}: {e}"));
+    let row: Row =
+        sql_query(query).get_result(&mut connection).await.unwrap_or_else(|e| panic!("{query}: {e}"));
     row.n
 }
 

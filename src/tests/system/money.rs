@@ -115,7 +115,8 @@ const WRONG: &[(&str, &str)] = &[
 ];
 
 /// What is still under way.
-const OPEN: &str = "select (select count(*) from platform.outbox where published_at is null or received_at is null)
+const OPEN: &str =
+    "select (select count(*) from platform.outbox where published_at is null or received_at is null)
     + (select count(*) from platform.inbox where handled_at is null and died_at is null)
     + (select count(*) from gigs.timers where machine = 'job' and task <> 'publish_reviews')
     + (select count(*) from sandbox.webhooks where delivered_at is null)
@@ -133,10 +134,8 @@ async fn kill_9_at_random_points_of_a_money_flow_loses_and_doubles_nothing() {
     let mut server = Server::start(PROVIDER).await;
     let couples = couples(&server).await;
     let stop = Rc::new(Cell::new(false));
-    let work: Vec<_> = couples
-        .into_iter()
-        .map(|couple| actix_web::rt::spawn(contracts(couple, stop.clone())))
-        .collect();
+    let work: Vec<_> =
+        couples.into_iter().map(|couple| actix_web::rt::spawn(contracts(couple, stop.clone()))).collect();
     for n in 0..kills {
         // From in the middle of the start's own work to a whole contract.
         let pause = u64::from(uuid::Uuid::new_v4().as_bytes()[0]) * if n % 4 == 0 { 1 } else { 5 };
@@ -169,7 +168,8 @@ async fn kill_9_at_random_points_of_a_money_flow_loses_and_doubles_nothing() {
         assert_eq!(sql::number(&server, query).await, 0, "{what}");
     }
     let count = async |what: &str| sql::number(&server, &format!("select count(*) as n from {what}")).await;
-    let (contracts, released) = (count("gigs.contracts").await, count("gigs.milestones where state = 'released'").await);
+    let (contracts, released) =
+        (count("gigs.contracts").await, count("gigs.milestones where state = 'released'").await);
     let (events, payouts) = (count("platform.outbox").await, count("ledger.payouts").await);
     let returned = count("platform.outbox where subject = 'payment.returned'").await;
     eprintln!(
@@ -210,7 +210,13 @@ async fn contracts(couple: Couple, stop: Rc<Cell<bool>>) {
 }
 
 /// Calls until there is an answer that is one of `fine`; `None` once it is time to stop.
-async fn insist(person: &Person, path: &str, body: &Value, fine: &[u16], stop: &Cell<bool>) -> Option<(u16, Value)> {
+async fn insist(
+    person: &Person,
+    path: &str,
+    body: &Value,
+    fine: &[u16],
+    stop: &Cell<bool>,
+) -> Option<(u16, Value)> {
     while !stop.get() {
         match person.api.try_call("POST", path, Some(body)).await {
             Ok(answer) if fine.contains(&answer.status) => return Some((answer.status, answer.json)),

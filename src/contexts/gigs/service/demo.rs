@@ -249,14 +249,21 @@ impl Gigs {
             GigState::Paused => drop(self.move_gig(&client, gig, "pause").await?),
             GigState::Cancelled => drop(self.move_gig(&client, gig, "cancel").await?),
             GigState::Filled => self.seed_running(&client, &player(cast.student, Role::Student), gig).await?,
-            GigState::Completed => self.seed_whole(&client, &player(cast.student, Role::Student), gig).await?,
+            GigState::Completed => {
+                self.seed_whole(&client, &player(cast.student, Role::Student), gig).await?
+            }
             _ => {}
         }
         Ok(())
     }
 
     /// A contract that goes on: of three milestones one is approved, one delivered, one planned.
-    async fn seed_running(&self, client: &Principal, student: &Principal, gig: GigId) -> Result<(), GigsError> {
+    async fn seed_running(
+        &self,
+        client: &Principal,
+        student: &Principal,
+        gig: GigId,
+    ) -> Result<(), GigsError> {
         let parts = [
             ("Wireframe and structure", 15_000),
             ("Working page with the player", 30_000),
@@ -279,7 +286,8 @@ impl Gigs {
         let Some(contract) = self.seed_contract(client, student, gig, &parts).await? else { return Ok(()) };
         let milestones = self.contract(client, contract).await?.milestones;
         let note = |text: &str| MilestoneForm { note: Some(text.to_owned()), reason: None };
-        let notes = ["Four pages as PDF, two type sizes to compare.", "Print file with bleed, and a list of fonts."];
+        let notes =
+            ["Four pages as PDF, two type sizes to compare.", "Print file with bleed, and a list of fonts."];
         for (n, (milestone, text)) in milestones.iter().zip(notes).enumerate() {
             if !self.seed_delivery(client, student, milestone, text).await? {
                 return Ok(());
@@ -294,7 +302,8 @@ impl Gigs {
             self.until_released(client, milestone.id).await?;
         }
         let review = |rating, body: &str| ReviewForm { rating, body: body.to_owned() };
-        let of_student = review(5, "Careful, quick, and better at type than we are. The printer had no questions.");
+        let of_student =
+            review(5, "Careful, quick, and better at type than we are. The printer had no questions.");
         let of_client = review(5, "Clear wishes, answers within a day, paid as soon as it was approved.");
         self.review(client, contract, &of_student).await?;
         self.review(student, contract, &of_client).await?;
@@ -335,7 +344,9 @@ impl Gigs {
             return Ok(false);
         }
         let funding = self.move_milestone(client, milestone.id, "fund", &MilestoneForm::default()).await?;
-        let Some(reference) = funding.payment.and_then(|payment| payment.provider_ref) else { return Ok(false) };
+        let Some(reference) = funding.payment.and_then(|payment| payment.provider_ref) else {
+            return Ok(false);
+        };
         // What the sandbox's webhook will say too, once a server runs.
         let intent = PaymentIntent {
             id: reference,

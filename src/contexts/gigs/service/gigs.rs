@@ -88,7 +88,8 @@ impl Gigs {
                 if !store::gigs::insert(conn, gig).await? {
                     return Ok::<_, GigsError>(false);
                 }
-                moves::born(conn, &GIG, gig.id.0, None, (Actor::Client, gig.owner_id), now, json!({})).await?;
+                moves::born(conn, &GIG, gig.id.0, None, (Actor::Client, gig.owner_id), now, json!({}))
+                    .await?;
                 Ok(true)
             })
             .await?;

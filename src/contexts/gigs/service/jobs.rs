@@ -124,7 +124,8 @@ impl Gigs {
         drop(conn);
         let amount = Money::new(milestone.amount_minor, views::currency(&contract.currency)?);
         let split = ReleaseSplit::whole(amount, self.inner.ledger.fee()).map_err(LedgerError::from)?;
-        let reference = self.transfer(&contract, &milestone, &payment, split.to_payee, job.attempts > 1).await?;
+        let reference =
+            self.transfer(&contract, &milestone, &payment, split.to_payee, job.attempts > 1).await?;
         let now = self.now();
         let mut conn = self.conn().await?;
         (*conn)

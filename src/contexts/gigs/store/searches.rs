@@ -32,11 +32,7 @@ pub async fn of_user(conn: &mut AsyncPgConnection, user: UserId) -> Result<Vec<S
 }
 
 /// Forgets a search of a person; `false` when they have no such.
-pub async fn delete(
-    conn: &mut AsyncPgConnection,
-    user: UserId,
-    id: SavedSearchId,
-) -> Result<bool, DbError> {
+pub async fn delete(conn: &mut AsyncPgConnection, user: UserId, id: SavedSearchId) -> Result<bool, DbError> {
     let theirs = saved_searches::table.find(id).filter(saved_searches::user_id.eq(user));
     Ok(diesel::delete(theirs).execute(conn).await? == 1)
 }

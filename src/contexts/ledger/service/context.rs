@@ -106,12 +106,8 @@ impl Ledger {
         match known {
             Some(account) => Ok(account),
             None if self.payments().opens_accounts_alone() => {
-                let payee = NewPayee {
-                    user,
-                    account: None,
-                    return_url: String::new(),
-                    refresh_url: String::new(),
-                };
+                let payee =
+                    NewPayee { user, account: None, return_url: String::new(), refresh_url: String::new() };
                 let opened = self.payments().onboard(payee, &format!("payee-{user}")).await?;
                 let mut conn = self.conn().await?;
                 store::provider::keep_payee_account(&mut conn, user, provider, &opened.account).await?;
