@@ -269,7 +269,7 @@ async fn live_through(couple: &Couple, contract: &str, stop: &Cell<bool>) {
     let path = format!("/api/v1/contracts/{contract}");
     loop {
         let dice = *uuid::Uuid::new_v4().as_bytes();
-        let who = if dice[0] % 2 == 0 { &couple.client } else { &couple.student };
+        let who = if dice[0].is_multiple_of(2) { &couple.client } else { &couple.student };
         let Some(seen) = read(who, &path, stop).await else { return };
         if ["completed", "ended", "cancelled"].contains(&text(&seen, "/state").as_str()) {
             let amount = json!({"amount": {"amount_minor": 100 + i64::from(dice[1]), "currency": "EUR"}});
