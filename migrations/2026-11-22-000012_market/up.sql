@@ -1,4 +1,5 @@
--- Two ways in which work finds people: a client invites somebody, somebody saves a search.
+-- Two ways in which work finds people: a client invites somebody, somebody saves a search. And a trace that
+-- does not end where a job begins.
 
 CREATE TABLE gigs.invitations (
     id         uuid PRIMARY KEY,
@@ -30,3 +31,6 @@ CREATE TABLE gigs.saved_searches (
 CREATE INDEX saved_searches_user ON gigs.saved_searches (user_id, id DESC);
 -- Which searches ask for one of a gig's skills, and which for none.
 CREATE INDEX saved_searches_skills ON gigs.saved_searches USING gin (skills);
+
+-- Of the request that set it: what the timer does belongs to the same story.
+ALTER TABLE gigs.timers ADD COLUMN correlation_id text;

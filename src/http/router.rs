@@ -107,7 +107,7 @@ routes! {
     "/api/v1/gigs/{id}/{transition}" => { POST gigs::gigs::transition }
     "/api/v1/invitations" => { GET gigs::invitations::mine }
     "/api/v1/saved-searches" => { GET gigs::searches::list, POST gigs::searches::save }
-    "/api/v1/saved-searches/{id}" => { DELETE gigs::searches::forget }
+    "/api/v1/saved-searches/{id}" => { GET gigs::searches::get, DELETE gigs::searches::forget }
     "/api/v1/applications" => { GET gigs::applications::mine }
     "/api/v1/applications/{id}" => { GET gigs::applications::get }
     "/api/v1/applications/{id}/{transition}" => { POST gigs::applications::transition }

@@ -103,6 +103,8 @@ async fn searches_are_kept_forgotten_and_bounded() {
     }
     let full = world.gigs.save_search(&ann, SavedSearchId::new(), &form).await.unwrap_err();
     assert_eq!(full.kind().status(), 409);
+    assert_eq!(world.gigs.saved_search(&ann, id).await.unwrap().name, "Posters");
+    assert_eq!(world.gigs.saved_search(&ben, id).await.unwrap_err().kind().status(), 404);
     world.gigs.forget_search(&ann, id).await.unwrap();
     assert_eq!(world.gigs.saved_searches(&ann).await.unwrap().len(), 19);
 }

@@ -34,6 +34,7 @@ use super::GigsError;
         invitations::mine,
         searches::save,
         searches::list,
+        searches::get,
         searches::forget,
         contracts::list,
         contracts::get,

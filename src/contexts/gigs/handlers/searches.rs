@@ -33,6 +33,19 @@ pub async fn list(gigs: web::Data<Gigs>, who: SignedIn) -> Result<HttpResponse, 
     Ok(HttpResponse::Ok().json(Page { items, next_cursor: None }))
 }
 
+/// A search of one's own.
+#[utoipa::path(get, path = "/api/v1/saved-searches/{id}", tag = "gigs",
+    params(("id" = SavedSearchId, Path, description = "The search")),
+    security(("bearer" = []), ("cookie" = [])),
+    responses((status = 200, description = "The search", body = SavedSearchView)))]
+pub async fn get(
+    gigs: web::Data<Gigs>,
+    who: SignedIn,
+    path: web::Path<String>,
+) -> Result<HttpResponse, Problem> {
+    Ok(HttpResponse::Ok().json(gigs.saved_search(&who.0, id(&path, "saved search")?).await?))
+}
+
 /// Forget a search of one's own.
 #[utoipa::path(delete, path = "/api/v1/saved-searches/{id}", tag = "gigs",
     params(("id" = SavedSearchId, Path, description = "The search")),

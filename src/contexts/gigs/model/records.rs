@@ -243,4 +243,6 @@ pub struct Timer {
     pub due_at: DateTime<Utc>,
     pub attempts: i32,
     pub error: Option<String>,
+    /// Of the request that set it.
+    pub correlation_id: Option<String>,
 }

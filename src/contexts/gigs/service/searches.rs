@@ -78,6 +78,20 @@ impl Gigs {
         found.into_iter().map(TryInto::try_into).collect()
     }
 
+    /// A search of one's own.
+    ///
+    /// # Errors
+    /// [`GigsError::No`].
+    pub async fn saved_search(
+        &self,
+        who: &Principal,
+        id: SavedSearchId,
+    ) -> Result<SavedSearchView, GigsError> {
+        let found = store::searches::of_user(&mut *self.conn().await?, who.user_id).await?;
+        let found = found.into_iter().find(|search| search.id == id);
+        found.ok_or(GigsError::No("saved search"))?.try_into()
+    }
+
     /// Forgets a search of one's own.
     ///
     /// # Errors

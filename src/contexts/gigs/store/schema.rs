@@ -151,5 +151,6 @@ diesel::table! {
         due_at -> Timestamptz,
         attempts -> Integer,
         error -> Nullable<Text>,
+        correlation_id -> Nullable<Text>,
     }
 }
