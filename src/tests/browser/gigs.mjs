@@ -58,6 +58,16 @@ await visit(async ({ out, step, window, signIn }) => {
     await shot(student, "board");
   });
 
+  await step("the client invites the student, who is told", async () => {
+    await client.locator(".invite summary").click();
+    await client.locator(".invite input[type=search]").fill("Sami");
+    await client.locator(".invite .found button", { hasText: "Sami Haddad" }).click();
+    await client.locator(".invite [name=note]").fill("Your booklet was lovely.");
+    await press(client, "invite");
+    await client.locator(".invite", { hasText: "Sami Haddad is invited." }).waitFor();
+    await student.locator("#work .note", { hasText: `You are invited to apply to “${TITLE}”` }).waitFor();
+  });
+
   await step("the student applies; the client sees it by itself", async () => {
     await student.locator("#gig-list .gig-card a", { hasText: TITLE }).click();
     const form = student.locator("#apply-form");

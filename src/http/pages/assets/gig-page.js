@@ -3,9 +3,10 @@
 import { all, ApiError, get, post } from "./api.js";
 import { count, h, setText, uuid } from "./dom.js";
 import { budget, money, parseAmount, places } from "./money.js";
+import { PeoplePicker } from "./people-picker.js";
 import { avatar, lookUp } from "./people.js";
 import { explain, field, onSubmit } from "./session.js";
-import { area, badge, chips, day, heading, listen, once, steps, to } from "./work-parts.js";
+import { action, area, badge, chips, day, heading, listen, once, steps, to } from "./work-parts.js";
 import { APPLICATION, GIG, STEPS } from "./words.js";
 
 export class GigPage {
@@ -16,6 +17,7 @@ export class GigPage {
   #head = h("div", { class: "stack tight" });
   #below = h("section", { class: "stack tight" });
   #counter = h("p", { class: "help", id: "gig-counter" });
+  #invite = h("div");
   #typing = false; // a form is being filled in: it is not drawn anew
 
   constructor(context, id) {
@@ -23,7 +25,7 @@ export class GigPage {
   }
 
   async open() {
-    this.element.replaceChildren(h("p", {}, to("gigs", "← All gigs")), this.#head, this.#counter, this.#below);
+    this.element.replaceChildren(h("p", {}, to("gigs", "← All gigs")), this.#head, this.#counter, this.#invite, this.#below);
     await this.#load();
   }
 
@@ -42,6 +44,8 @@ export class GigPage {
     const mine = this.#gig.owner_id === me.id;
     const applications = await all(`/api/v1/gigs/${this.#id}/applications`, 200);
     await Promise.all(applications.map((one) => lookUp(one.student_id)));
+    if (mine && this.#gig.state === "open") this.#drawInvite();
+    else this.#invite.replaceChildren();
     if (mine) await this.#drawApplications(applications);
     else if (applications.length) this.#drawOwn(applications[0]);
     else this.#drawApply();
@@ -104,6 +108,24 @@ export class GigPage {
       await this.#load();
     });
     this.#below.replaceChildren(form);
+  }
+
+  /** Asking somebody in particular; made once, so that nothing typed is lost. */
+  #drawInvite() {
+    if (this.#invite.childElementCount) return;
+    const place = h("div", { class: "field" });
+    const picker = new PeoplePicker(place, { exclude: () => [this.#context.me.id], single: () => true });
+    const note = field("A word to them", { name: "note", maxLength: 1_000, autocomplete: "off" });
+    const said = h("p", { class: "help", role: "status" });
+    const send = action("Invite", async () => {
+      const [student_id] = picker.ids;
+      if (!student_id) return picker.focus();
+      await post(`/api/v1/gigs/${this.#id}/invitations`, { student_id, note: note.input.value }, { "idempotency-key": uuid() });
+      setText(said, `${await lookUp(student_id)} is invited.`);
+      picker.clear();
+      note.input.value = "";
+    }, { step: "invite" });
+    this.#invite.replaceChildren(h("details", { class: "invite" }, h("summary", {}, "Invite somebody to apply"), h("div", { class: "stack card" }, place, note, send, said)));
   }
 
   /** A student's own application. */
