@@ -12,6 +12,7 @@ mod idempotency;
 mod identity;
 mod learning;
 mod ledger;
+mod nodes;
 mod objects;
 mod postgres;
 mod realtime;
