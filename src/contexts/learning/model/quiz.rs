@@ -112,9 +112,6 @@ impl Question {
         if self.feedback.chars().count() > 5_000 {
             wrong("/feedback", "takes 5,000 characters at most");
         }
-        let texts = |texts: &mut dyn Iterator<Item = &String>| {
-            texts.map(|text| (1..=2_000).contains(&text.trim().chars().count())).all(|fits| fits)
-        };
         let said = match &self.kind {
             Kind::Single { choices, correct } => (!(2..=50).contains(&choices.len())
                 || !texts(&mut choices.iter())
@@ -155,6 +152,11 @@ impl Question {
         }
         flaws
     }
+}
+
+/// Whether each of them may stand in a question.
+fn texts(all: &mut dyn Iterator<Item = &String>) -> bool {
+    all.map(|text| (1..=2_000).contains(&text.trim().chars().count())).all(|fits| fits)
 }
 
 /// A quiz: what is drawn, and under which rules it is taken.
