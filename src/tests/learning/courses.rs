@@ -42,7 +42,9 @@ async fn a_learner_keeps_the_version_and_what_was_reached() {
     assert!(matches!(early, Err(LearningError::Locked(items)) if items == [a]));
     assert!(matches!(world.learning.item(&student, mine.id, b).await, Err(LearningError::Locked(_))));
     let shown = world.learning.item(&student, mine.id, a).await.unwrap();
-    assert_eq!(shown.html.unwrap(), "<h1>Hello</h1>\n&lt;script&gt;x&lt;/script&gt;");
+    let html = shown.html.unwrap();
+    assert!(html.contains("<h1>Hello</h1>") && html.contains("&lt;script&gt;"), "{html}");
+    assert!(!html.contains("<script"), "{html}");
     let half = world.learning.advance(&student, mine.id, a, &viewed()).await.unwrap();
     assert_eq!((half.percent, half.items[1].unlocked), (50, true));
 
