@@ -12,7 +12,8 @@ const LIFE: Duration = Duration::from_secs(60);
 /// The least part that S3 takes when it is not the last.
 const PART: usize = 5 << 20;
 
-fn client() -> reqwest::Client {
+/// A client as any other.
+pub(crate) fn client() -> reqwest::Client {
     let _ = rustls::crypto::ring::default_provider().install_default();
     reqwest::Client::new()
 }

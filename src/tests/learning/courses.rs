@@ -13,7 +13,7 @@ use crate::{
         },
         objects::{CompleteForm, UploadError, UploadForm},
     },
-    ports::objects::contract::send,
+    ports::objects::contract::{client, send},
     principal::Role,
     realtime::{Channel, ChannelLog, HistoryQuery},
     tests::chat::support::Node,
@@ -159,7 +159,7 @@ async fn a_video_is_done_when_it_was_watched_and_its_file_is_held() {
     assert!(matches!(world.uploads.remove(&world.teacher, upload.id).await, Err(UploadError::InUse)));
     let mine = world.enrol(&student, course).await;
     let link = world.learning.item(&student, mine.id, item).await.unwrap().file.unwrap();
-    assert_eq!(reqwest::get(&link.url).await.unwrap().bytes().await.unwrap(), body);
+    assert_eq!(client().get(&link.url).send().await.unwrap().bytes().await.unwrap(), body);
     let watch = async |percent: u8, at: i32| {
         let form = ProgressForm { watched_percent: Some(percent), position_seconds: Some(at), viewed: false };
         world.learning.advance(&student, mine.id, item, &form).await.unwrap()

@@ -9,7 +9,10 @@ use crate::{
     contexts::objects::{
         CompleteForm, PartsForm, UploadError, UploadForm, UploadId, UploadState, hold, release,
     },
-    ports::objects::{Key, Objects, contract::send},
+    ports::objects::{
+        Key, Objects,
+        contract::{client, send},
+    },
 };
 
 fn hex(bytes: impl AsRef<[u8]>) -> String {
@@ -55,13 +58,13 @@ async fn what_arrives_as_announced_is_ready_and_nothing_before() {
     // The URL still lives: what it brings now changes nothing, and is swept.
     assert_eq!(send(&put, body.clone()).await, 200);
     let link = world.uploads.download(&who, upload.id).await.unwrap();
-    let answer = reqwest::Client::new().get(&link.url).send().await.unwrap();
+    let answer = client().get(&link.url).send().await.unwrap();
     assert_eq!(answer.headers()["content-security-policy"], "sandbox; default-src 'none'");
     assert_eq!(answer.bytes().await.unwrap(), body);
     world.drain().await;
     assert_eq!(world.stored().await.len(), 1, "only what is ready is kept");
     world.store.clock.advance(chrono::Duration::seconds(700));
-    assert_eq!(reqwest::get(&link.url).await.unwrap().status(), 403, "links expire");
+    assert_eq!(client().get(&link.url).send().await.unwrap().status(), 403, "links expire");
 }
 
 #[actix_web::test]
@@ -129,8 +132,7 @@ async fn a_large_one_comes_in_parts_and_goes_on_after_an_interruption() {
     assert_eq!((done.state, done.sha256), (UploadState::Ready, Some(hex(Sha256::digest(&body)))));
     assert_eq!(send(&signed[0].put, piece(3)).await, 409, "the upload is over");
     let url = world.uploads.download(&who, upload.id).await.unwrap().url;
-    let range =
-        reqwest::Client::new().get(url).header("range", "bytes=5242879-5242880").send().await.unwrap();
+    let range = client().get(url).header("range", "bytes=5242879-5242880").send().await.unwrap();
     assert_eq!(range.bytes().await.unwrap(), body[5_242_879..=5_242_880]);
 }
 

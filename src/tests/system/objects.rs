@@ -4,7 +4,10 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::tests::support::{server::Server, wait::eventually};
+use crate::{
+    ports::objects::contract::client,
+    tests::support::{server::Server, wait::eventually},
+};
 
 const SIZE: usize = 200 << 20;
 /// What the server may grow by, in bytes: a few chunks for each of its connections, and whatever it had
@@ -25,7 +28,7 @@ fn byte(n: usize) -> u8 {
 }
 
 async fn put(request: &Value, body: Vec<u8>) -> u16 {
-    let mut put = reqwest::Client::new().put(request["url"].as_str().expect("a URL"));
+    let mut put = client().put(request["url"].as_str().expect("a URL"));
     for (name, value) in request["headers"].as_object().expect("headers") {
         if name != "content-length" {
             put = put.header(name, value.as_str().expect("text"));
@@ -63,14 +66,14 @@ async fn two_hundred_megabytes_go_through_a_server_whose_memory_stays_flat() {
     .await;
     let link = ada.api.get(&format!("{path}/download")).await.expect(200);
     let url = link["url"].as_str().expect("a URL");
-    let mut whole = reqwest::get(url).await.expect("answered");
+    let mut whole = client().get(url).send().await.expect("answered");
     let mut came = 0;
     while let Some(chunk) = whole.chunk().await.expect("bytes") {
         came += chunk.len();
     }
     assert_eq!(came, SIZE);
     let from = SIZE - 1_000;
-    let range = reqwest::Client::new().get(url).header("range", format!("bytes={from}-")).send().await;
+    let range = client().get(url).header("range", format!("bytes={from}-")).send().await;
     let range = range.expect("answered");
     assert_eq!(range.status(), 206);
     let wanted: Vec<u8> = (from..SIZE).map(byte).collect();
