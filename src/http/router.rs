@@ -167,6 +167,7 @@ routes! {
     "/api/v1/uploads/{id}/complete" => { POST uploads::complete }
     "/api/v1/uploads/{id}/download" => { GET uploads::download }
 
+    "/api/v1/ops/certificates/rotate-key" => { POST learning::certificates::rotate_key }
     "/api/v1/ops/actors" => { GET ops::actors }
     "/api/v1/ops/actors/{kind}/{id}/restart" => { POST ops::restart }
     "/api/v1/ops/trace/{correlation_id}" => { GET ops::trace }

@@ -2,10 +2,13 @@
 
 use actix_web::{HttpRequest, HttpResponse, http::header, web};
 
+use serde::Serialize;
+use utoipa::ToSchema;
+
 use super::{id, tagged};
 use crate::{
     contexts::learning::{CertificateId, CertificateView, Learning, RevokeForm, VerifyView},
-    http::{Json, Page, PageQuery, Problem, Query, SignedIn},
+    http::{Json, OperatorOnly, Page, PageQuery, Problem, Query, SignedIn},
 };
 
 /// One's own certificates, the newest first.
@@ -49,6 +52,22 @@ pub async fn transition(
 ) -> Result<HttpResponse, Problem> {
     let one = learning.move_certificate(&who.0, id(&path.0, "certificate")?, &path.1, &form.0).await?;
     Ok(tagged(HttpResponse::Ok(), one.version, &one))
+}
+
+/// The key that signs from now on.
+#[derive(Serialize, ToSchema)]
+pub struct SigningKey {
+    /// Its name in the issuer's document.
+    pub key_id: String,
+}
+
+/// Take a fresh key for the credentials to come; what was signed before stays good. Operators only.
+#[utoipa::path(post, path = "/api/v1/ops/certificates/rotate-key", tag = "ops",
+    security(("bearer" = []), ("cookie" = [])),
+    responses((status = 200, description = "Done", body = SigningKey)))]
+pub async fn rotate_key(learning: web::Data<Learning>, _who: OperatorOnly) -> Result<HttpResponse, Problem> {
+    let key_id = learning.rotate_key().await?;
+    Ok(HttpResponse::Ok().json(SigningKey { key_id }))
 }
 
 /// `GET /verify/{id}`: a page for people, JSON for programs (by `Accept`).

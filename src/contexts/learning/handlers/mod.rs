@@ -58,6 +58,7 @@ use crate::http::{IfMatch, Problem, etag};
         certificates::mine,
         certificates::get,
         certificates::transition,
+        certificates::rotate_key,
     ),
     tags(
         (name = "courses", description = "Courses, enrolments, progress"),
