@@ -1,7 +1,6 @@
 //! Certificates, and what anybody needs to verify one.
 
 use actix_web::{HttpRequest, HttpResponse, http::header, web};
-
 use serde::Serialize;
 use utoipa::ToSchema;
 
