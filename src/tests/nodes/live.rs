@@ -87,11 +87,8 @@ async fn presence_typing_membership_and_news_cross() {
         person.rpc("chat.send", json!({"room": room, "client_msg_id": id, "body": id})).await.expect("sent");
     }
     for socket in [&mut here, &mut there] {
-        let mut last = 0;
-        until(socket, "all messages", |push| push["pub"]["data"]["body"] == "b-9").await["pub"]["offset"]
-            .as_u64()
-            .inspect(|offset| last = *offset);
-        assert!(last >= 10);
+        let last = until(socket, "all messages", |push| push["pub"]["data"]["body"] == "b-9").await;
+        assert!(last["pub"]["offset"].as_u64().is_some_and(|offset| offset >= 10), "{last}");
     }
 
     // Eve is let in on one node, hears of it on the other, and is put out again.
