@@ -169,6 +169,7 @@ impl Platform {
 
         let gigs = gigs_with(&database, &ledger, Signer::new(&database.signing_key().await?));
         ledger.tell(Arc::new(gigs.clone()));
+        gigs.ask(Arc::new(identity.directory()));
         let gigs_live = gigs::Live::new(hub.clone(), personal.clone());
 
         let parts = Parts {

@@ -107,8 +107,9 @@ impl Namespace for Board {
                 return if channel.id() == FEED_ID { Ok(()) } else { Err(RtError::UNKNOWN_CHANNEL) };
             }
             let id = channel.id().parse().map_err(|_| RtError::UNKNOWN_CHANNEL)?;
-            match self.gigs.gig(who, id).await {
-                Ok(_) => Ok(()),
+            match self.gigs.may_watch(who, id).await {
+                Ok(true) => Ok(()),
+                Ok(false) => Err(RtError::PERMISSION_DENIED),
                 Err(super::GigsError::No(_)) => Err(RtError::UNKNOWN_CHANNEL),
                 Err(error) => Err(error.into()),
             }
