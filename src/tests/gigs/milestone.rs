@@ -39,10 +39,6 @@ enum Event {
     Whole {
         milestone: usize,
     },
-    /// The client pays, wants it back, and the student agrees.
-    Back {
-        milestone: usize,
-    },
     /// The client pays, the student cancels, and only then the provider tells.
     Late {
         milestone: usize,
@@ -92,7 +88,6 @@ impl fmt::Debug for Event {
             }
             Self::Pays { milestone } => write!(f, "the client pays #{milestone}"),
             Self::Whole { milestone } => write!(f, "#{milestone} is paid, delivered, approved"),
-            Self::Back { milestone } => write!(f, "#{milestone} is paid and given back"),
             Self::Late { milestone } => {
                 write!(f, "#{milestone} is paid, the student cancels, and then the provider tells")
             }
@@ -130,7 +125,6 @@ fn simple() -> impl Strategy<Value = Event> {
             .prop_map(|(client, pick, milestone)| Event::Moves { client, pick, milestone }),
         10 => milestone().prop_map(|milestone| Event::Pays { milestone }),
         5 => milestone().prop_map(|milestone| Event::Whole { milestone }),
-        3 => milestone().prop_map(|milestone| Event::Back { milestone }),
         3 => milestone().prop_map(|milestone| Event::Late { milestone }),
         6 => (client_step, milestone())
             .prop_map(|(step, milestone)| Event::Person { client: true, step, milestone }),
@@ -208,11 +202,6 @@ impl Play<'_> {
                 Box::pin(self.happen(&Event::Pays { milestone: *milestone })).await?;
                 Self::fine(world.step(&self.student, self.milestones[*milestone], "submit").await)?;
                 Self::fine(world.step(&self.client, self.milestones[*milestone], "approve").await)
-            }
-            Event::Back { milestone } => {
-                Box::pin(self.happen(&Event::Pays { milestone: *milestone })).await?;
-                Self::fine(world.step(&self.client, self.milestones[*milestone], "request_refund").await)?;
-                Self::fine(world.step(&self.student, self.milestones[*milestone], "agree_refund").await)
             }
             Event::Late { milestone } => {
                 Self::fine(world.step(&self.client, self.milestones[*milestone], "fund").await)?;
