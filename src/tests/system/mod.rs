@@ -10,4 +10,4 @@ mod operations;
 mod restart;
 mod sdk;
 mod store_server;
-mod talk;
+pub(in crate::tests) mod talk;
