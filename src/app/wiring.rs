@@ -10,7 +10,7 @@ use crate::{
     clock::Clock,
     config::Config,
     contexts::{
-        chat::{self, Chat, PostgresLog, PostgresRooms, RoomLimits},
+        chat::{self, Chat, Desk, NoUploads, PostgresLog, PostgresRooms, RoomLimits},
         gigs::{self, Gigs},
         identity::{
             self, Identity,
@@ -96,6 +96,8 @@ fn chat_with(
         log: Arc::new(PostgresLog::new(database.clone())),
         outlet,
         people: Arc::new(identity.directory()),
+        desk: Desk::new(database.clone()),
+        uploads: Arc::new(NoUploads),
         signer,
         limits: RoomLimits::from(config),
     };
