@@ -184,6 +184,7 @@ impl Chat {
     /// Tells what is new in the rooms that were stirred; whether any of it failed (it is tried again).
     pub async fn announce_stirred(&self) -> bool {
         let mut failed = false;
+        self.inner.metrics.stirred.set(i64::try_from(self.inner.stir.rooms.len()).unwrap_or(i64::MAX));
         for room in self.inner.stir.take() {
             if let Err(error) = self.announce(room).await {
                 slog::warn!(log(), "a room's news are told later"; "room" => %room, "error" => %error);
@@ -237,7 +238,11 @@ impl Chat {
             let done = last.seq >= slice.top.last_seq;
             let (news, reports) = self.told(room, &about, &slice.events).await?;
             // Refused means that another node told it: look again from there.
+            let count = news.len() as u64;
             let moved = self.inner.desk.announce(room, from, to, news, reports).await?;
+            if moved {
+                self.inner.metrics.announced.inc_by(count);
+            }
             if moved && done {
                 return Ok(());
             }

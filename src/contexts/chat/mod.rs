@@ -23,6 +23,7 @@ mod error;
 pub mod handlers;
 mod markup;
 mod mentions;
+mod metrics;
 mod model;
 mod realtime;
 mod service;
@@ -43,6 +44,7 @@ pub use actors::{ChatRoom, RoomLimits};
 pub use channels::Outlet;
 pub use error::ChatError;
 pub use handlers::api;
+pub use metrics::ChatMetrics;
 pub use model::{
     Attachment, LastSeenTo, MemberRole, MessageId, NotifyLevel, ReportReason, RoomId, RoomKind, Seq, Status,
 };
@@ -139,6 +141,8 @@ pub struct Parts {
     pub signer: Signer,
     /// Bounds of a room.
     pub limits: RoomLimits,
+    /// What is measured.
+    pub metrics: ChatMetrics,
 }
 
 /// The chat context. Cheap to clone; each use case is a method (in `service/`).
@@ -158,6 +162,7 @@ struct Inner {
     stir: Stir,
     signer: Signer,
     receipt_members: usize,
+    metrics: ChatMetrics,
     /// Whom people have blocked, as it was a moment ago.
     hidden: DashMap<UserId, (Instant, Arc<Vec<UserId>>)>,
     /// When people's last-seen times were noted.
@@ -167,13 +172,14 @@ struct Inner {
 impl Chat {
     /// Starts the rooms' supervisor; rooms start with their first traffic.
     pub fn start(parts: Parts, config: DomainConfig, registry: &Registry, placement: &Arbiters) -> Self {
-        let Parts { rooms, log, outlet, people, desk, uploads, signer, limits } = parts;
+        let Parts { rooms, log, outlet, people, desk, uploads, signer, limits, metrics } = parts;
         let stir = Stir::default();
         let seed = RoomSeed {
             rooms: rooms.clone(),
             log: log.clone(),
             desk: desk.clone(),
             stir: stir.clone(),
+            metrics: metrics.clone(),
             outlet: outlet.clone(),
             limits,
             published: Arc::new(DashMap::new()),
@@ -190,6 +196,7 @@ impl Chat {
             stir,
             signer,
             receipt_members: limits.receipt_members,
+            metrics,
             hidden: DashMap::new(),
             there: DashMap::new(),
         };

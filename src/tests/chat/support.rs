@@ -18,15 +18,16 @@ use tokio::sync::watch;
 use crate::{
     actors::{ActorReport, Arbiters, DomainConfig, Filter, Registry},
     contexts::chat::{
-        Attachment, Chat, CreateRoomForm, Desk, EventLog, MessageId, Outlet, Parts, People, PostgresLog,
-        PostgresRooms, ReadForm, RoomId, RoomKind, RoomLimits, RoomView, SendForm, Seq, StoreError, Top,
-        Uploads,
+        Attachment, Chat, ChatMetrics, CreateRoomForm, Desk, EventLog, MessageId, Outlet, Parts, People,
+        PostgresLog, PostgresRooms, ReadForm, RoomId, RoomKind, RoomLimits, RoomView, SendForm, Seq,
+        StoreError, Top, Uploads,
         contract::{Appended, Digest, Message, Messages, NewEvent, Page, Payload, Reader, Slice, Stored},
     },
     postgres::Database,
     principal::UserId,
     realtime::{Channel, ClientInfo, Publication},
     signing::Signer,
+    telemetry::metrics::Metrics,
     tests::support::database::TestDatabase,
 };
 
@@ -303,6 +304,7 @@ impl Node {
             uploads: shelf.clone(),
             signer: Signer::new(&[7; 32]),
             limits,
+            metrics: ChatMetrics::new(&Metrics::new()),
         };
         let config = DomainConfig {
             backoff: (Duration::from_millis(5), Duration::from_millis(200)),

@@ -120,7 +120,9 @@ impl Chat {
             body: found.body,
             at: now(),
         };
-        Ok(self.inner.desk.report(report).await?)
+        let (id, new) = self.inner.desk.report(report).await?;
+        self.inner.metrics.reports.inc_by(u64::from(new));
+        Ok((id, new))
     }
 
     /// A page of reports, newest first: of one room for its admins, of all rooms for moderators.

@@ -42,6 +42,7 @@ use crate::{
     contexts::chat::{
         announcer::Stir,
         channels::{Outlet, chat_channel, typing_channel},
+        metrics::ChatMetrics,
         model::{Member, Room, RoomId, RoomKind, RoomState, Seq},
         store::{EventLog, Page, RoomStore, StoreError, desk::Desk},
     },
@@ -103,6 +104,8 @@ pub struct RoomSeed {
     pub desk: Desk,
     /// Where the announcer hears that a room has news.
     pub stir: Stir,
+    /// What is measured.
+    pub metrics: ChatMetrics,
     /// Where news go.
     pub outlet: Arc<dyn Outlet>,
     /// Bounds.

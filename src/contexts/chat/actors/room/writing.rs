@@ -332,6 +332,7 @@ impl ChatRoom {
             return;
         }
         self.published.store(event.seq, Ordering::Relaxed);
+        self.seed.metrics.events.with_label_values(&[sort(&event.payload)]).inc();
         if event.payload.is_message() {
             self.last_message = event.seq;
         }
@@ -347,6 +348,11 @@ impl ChatRoom {
             self.seed.outlet.publish(&self.channel, &publication);
         }
     }
+}
+
+/// The sort as a label: those of another version share one.
+fn sort(payload: &Payload) -> &str {
+    if matches!(payload, Payload::Other { .. }) { "other" } else { payload.kind() }
 }
 
 fn cause(error: &StoreError) -> String {
