@@ -1,24 +1,31 @@
-// The server's rendered form of a text as nodes. It is safe as it comes; this takes no more than the
-// tags it may hold, so that a mistake there is none here.
+// The server's rendered form of a text as nodes. The page's policy lets no text become markup, so the few
+// tags that the form may hold (docs/chat.md) are read here; anything else stays text.
 
-const TAGS = { A: "a", CODE: "code", PRE: "pre" };
-
-function copy(node, into) {
-  if (node.nodeType === Node.TEXT_NODE) return into.append(node.data);
-  const tag = TAGS[node.nodeName];
-  const element = tag ? document.createElement(tag) : into;
-  if (tag === "a") {
-    if (!/^https?:\/\//i.test(node.getAttribute("href") ?? "")) return into.append(node.textContent);
-    Object.assign(element, { href: node.getAttribute("href"), rel: "noopener noreferrer nofollow", target: "_blank" });
-  }
-  for (const child of node.childNodes) copy(child, element);
-  if (element !== into) into.append(element);
-}
+const ENTITIES = { "&amp;": "&", "&lt;": "<", "&gt;": ">", "&quot;": '"', "&#39;": "'" };
+const plain = (text) => text.replace(/&(?:amp|lt|gt|quot|#39);/g, (entity) => ENTITIES[entity]);
+const OPEN = { "<code>": "code", "<pre>": "pre" };
 
 /** The nodes of a text: rendered where it has marks, else itself. */
 export function rich({ body, html }) {
   const place = document.createDocumentFragment();
-  if (!html) place.append(body);
-  else for (const node of new DOMParser().parseFromString(html, "text/html").body.childNodes) copy(node, place);
+  if (!html) {
+    place.append(body);
+    return place;
+  }
+  const open = [place];
+  for (const token of html.split(/(<[^>]*>)/).filter(Boolean)) {
+    const href = /^<a href="(https?:\/\/[^"]*)" /i.exec(token)?.[1];
+    const tag = href ? "a" : OPEN[token];
+    if (tag) {
+      const element = document.createElement(tag);
+      if (href) Object.assign(element, { href: plain(href), rel: "noopener noreferrer nofollow", target: "_blank" });
+      open.at(-1).append(element);
+      open.push(element);
+    } else if (/^<\/(a|code|pre)>$/.test(token)) {
+      if (open.length > 1) open.pop();
+    } else {
+      open.at(-1).append(plain(token));
+    }
+  }
   return place;
 }
