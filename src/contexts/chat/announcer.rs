@@ -233,7 +233,10 @@ impl Chat {
                 // The log was restored to an earlier state: what it says again was told.
                 return self.inner.desk.skip_announcements(room, &slice.top).await;
             }
-            let Some(last) = slice.events.last() else { return Ok(()) };
+            let Some(last) = slice.events.last() else {
+                // Cut before it was told, or begun anew at the same place: the position is the end.
+                return self.inner.desk.skip_announcements(room, &slice.top).await;
+            };
             let to = Announced { epoch: slice.top.epoch.clone(), seq: last.seq };
             let done = last.seq >= slice.top.last_seq;
             let (news, reports) = self.told(room, &about, &slice.events).await?;

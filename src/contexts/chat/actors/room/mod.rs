@@ -215,11 +215,15 @@ impl Behavior for ChatRoom {
             .or_insert_with(|| Arc::new(AtomicU64::new(top.last_seq)))
             .value()
             .clone();
-        // Slow mode outlives the actor as far as the last messages tell.
-        let recent = if members.len() <= seed.limits.receipt_members || room.settings.slow_mode_seconds > 0 {
-            seed.log.messages(id, Page::Newest, 100).await?.0
-        } else {
-            Vec::new()
+        // A room's own rules of rate outlive the actor as far as its last messages tell.
+        let rules = &room.settings;
+        let wanted = match rules.slow_mode_seconds > 0 || rules.messages_per_minute > 0 {
+            true => 100,
+            false => usize::from(members.len() <= seed.limits.receipt_members),
+        };
+        let recent = match wanted {
+            0 => Vec::new(),
+            wanted => seed.log.messages(id, Page::Newest, wanted).await?.0,
         };
         let last_message = recent.first().map_or(0, |message| message.seq);
         let behind = published.load(Ordering::Relaxed) != top.last_seq;
