@@ -10,7 +10,7 @@ use crate::{
     clock::Clock,
     config::Config,
     contexts::{
-        chat::{self, Chat, PostgresLog, PostgresRooms, RoomLimits},
+        chat::{self, Chat, ChatMetrics, Desk, NoUploads, PostgresLog, PostgresRooms, RoomLimits},
         gigs::{self, Gigs},
         identity::{
             self, Identity,
@@ -84,6 +84,7 @@ pub fn mail(config: &Config) -> FileMail {
     FileMail::new(Path::new(&config.data.dir), &config.public_url())
 }
 
+#[expect(clippy::too_many_arguments, reason = "wiring")]
 fn chat_with(
     config: &Config,
     database: &Database,
@@ -91,6 +92,7 @@ fn chat_with(
     signer: Signer,
     outlet: Arc<dyn chat::Outlet>,
     registry: &Registry,
+    metrics: &Metrics,
     arbiters: &Arbiters,
 ) -> Chat {
     let parts = chat::Parts {
@@ -98,8 +100,11 @@ fn chat_with(
         log: Arc::new(PostgresLog::new(database.clone())),
         outlet,
         people: Arc::new(identity.directory()),
+        desk: Desk::new(database.clone()),
+        uploads: Arc::new(NoUploads),
         signer,
         limits: RoomLimits::from(config),
+        metrics: ChatMetrics::new(metrics),
     };
     Chat::start(parts, DomainConfig::from(&config.actors), registry, arbiters)
 }
@@ -113,7 +118,16 @@ pub(super) async fn chat_at_rest(
     let signer = Signer::new(&database.signing_key().await?);
     let registry = Registry::new();
     let arbiters = Arbiters::current()?;
-    Ok(chat_with(config, database, identity, signer, Arc::new(Hub::new()), &registry, &arbiters))
+    Ok(chat_with(
+        config,
+        database,
+        identity,
+        signer,
+        Arc::new(Hub::new()),
+        &registry,
+        &Metrics::new(),
+        &arbiters,
+    ))
 }
 
 fn gigs_with(database: &Database, ledger: &Ledger, signer: Signer) -> Gigs {
@@ -158,7 +172,7 @@ impl Platform {
         let hub = Hub::across(&signals, &metrics);
         let personal = Personal::new(hub.clone());
         let outlet = Arc::new(glue::News { hub: hub.clone(), personal: personal.clone() });
-        let chat = chat_with(&config, &database, &identity, signer, outlet, &registry, &arbiters);
+        let chat = chat_with(&config, &database, &identity, signer, outlet, &registry, &metrics, &arbiters);
 
         chat.follow(&hub);
         let looking = chat.clone();
