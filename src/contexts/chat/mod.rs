@@ -19,6 +19,7 @@ mod actors;
 mod channels;
 mod error;
 pub mod handlers;
+mod markup;
 mod model;
 mod realtime;
 mod service;

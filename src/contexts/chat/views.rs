@@ -6,7 +6,7 @@ use utoipa::ToSchema;
 
 use super::{
     actors::room::messages::Sent,
-    model::{Event, MemberRole, MessageId, Payload, RoomId, RoomKind, Seq},
+    model::{Attachment, MemberRole, Message, MessageId, RoomId, RoomKind, Seq},
 };
 use crate::principal::UserId;
 
@@ -153,7 +153,20 @@ pub struct RoomItem {
     pub last_message: Option<MessageView>,
 }
 
-/// A message.
+/// Who reacted with one emoji.
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
+pub struct ReactionView {
+    /// The emoji.
+    pub emoji: String,
+    /// How many people.
+    pub count: usize,
+    /// Whether the caller is among them.
+    pub mine: bool,
+    /// The first of them, up to 50, in the order in which they came.
+    pub user_ids: Vec<UserId>,
+}
+
+/// A message as it is now.
 #[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
 pub struct MessageView {
     /// Its id.
@@ -162,8 +175,11 @@ pub struct MessageView {
     pub seq: Seq,
     /// Who said it.
     pub sender_id: UserId,
-    /// What.
+    /// What; empty in a deleted message.
     pub body: String,
+    /// The text as safe HTML; left out where that is the text itself, escaped.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub html: Option<String>,
     /// When.
     pub created_at: DateTime<Utc>,
     /// What the sender called it.
@@ -172,22 +188,99 @@ pub struct MessageView {
     /// The message it answers.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reply_to: Option<MessageId>,
+    /// The first message of the thread that it belongs to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub thread: Option<MessageId>,
+    /// Members whom it mentions.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub mentions: Vec<UserId>,
+    /// Whether it mentions everybody in the room.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub mentions_room: bool,
+    /// What goes with it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub attachments: Vec<Attachment>,
+    /// Whether the platform said it.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub system: bool,
+    /// Of a system message, what it is about.
+    #[serde(skip_serializing_if = "serde_json::Value::is_null")]
+    #[schema(value_type = Option<Object>)]
+    pub data: serde_json::Value,
+    /// When its text changed last.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub edited_at: Option<DateTime<Utc>>,
+    /// When it was deleted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub deleted_at: Option<DateTime<Utc>>,
+    /// Who deleted it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub deleted_by: Option<UserId>,
+    /// In the order in which each emoji came first.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub reactions: Vec<ReactionView>,
+    /// Replies in the thread that it begins.
+    #[serde(skip_serializing_if = "no_replies")]
+    pub replies: u64,
+    /// When the last of them came.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_reply_at: Option<DateTime<Utc>>,
+    /// When it was pinned.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pinned_at: Option<DateTime<Utc>>,
+    /// Who pinned it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pinned_by: Option<UserId>,
+    /// The last event that is in here: later ones on `chat:<room>` are to be folded in.
+    pub changed_seq: Seq,
+}
+
+/// People whom a reaction's view names.
+const SHOWN_REACTORS: usize = 50;
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn no_replies(count: &u64) -> bool {
+    *count == 0
 }
 
 impl MessageView {
-    /// The view of an event that is a message.
-    pub(crate) fn of(event: Event) -> Option<Self> {
-        let Payload::Message { body, reply_to } = event.payload else { return None };
-        let internal = event.client_msg_id.is_internal();
-        Some(Self {
-            id: event.message_id,
-            seq: event.seq,
-            sender_id: event.sender_id,
-            body,
-            created_at: event.created_at,
-            client_msg_id: (!internal).then(|| event.client_msg_id.into_inner()),
-            reply_to,
-        })
+    /// What `reader` sees of a message.
+    pub(crate) fn of(message: Message, reader: UserId) -> Self {
+        let reactions = message
+            .reactions
+            .into_iter()
+            .map(|reaction| ReactionView {
+                count: reaction.user_ids.len(),
+                mine: reaction.user_ids.contains(&reader),
+                user_ids: reaction.user_ids.into_iter().take(SHOWN_REACTORS).collect(),
+                emoji: reaction.emoji,
+            })
+            .collect();
+        Self {
+            id: message.id,
+            seq: message.seq,
+            sender_id: message.sender_id,
+            html: super::markup::html(&message.body),
+            body: message.body,
+            created_at: message.created_at,
+            client_msg_id: message.client_msg_id,
+            reply_to: message.reply_to,
+            thread: message.thread,
+            mentions: message.mentions.users,
+            mentions_room: message.mentions.room,
+            attachments: message.attachments,
+            system: message.system,
+            data: message.data,
+            edited_at: message.edited_at,
+            deleted_at: message.deleted.as_ref().map(|deleted| deleted.at),
+            deleted_by: message.deleted.map(|deleted| deleted.by),
+            reactions,
+            replies: message.replies,
+            last_reply_at: message.last_reply_at,
+            pinned_at: message.pinned.as_ref().map(|pinned| pinned.at),
+            pinned_by: message.pinned.map(|pinned| pinned.by),
+            changed_seq: message.changed_seq,
+        }
     }
 }
 

@@ -20,7 +20,7 @@ use crate::{
     contexts::chat::{
         Chat, CreateRoomForm, EventLog, MessageId, Outlet, Parts, People, PostgresLog, PostgresRooms, RoomId,
         RoomKind, RoomLimits, RoomView, SendForm, Seq, StoreError, Top,
-        contract::{Appended, Digest, Event, NewEvent, Page, Payload, Slice, Stored},
+        contract::{Appended, Digest, Message, Messages, NewEvent, Page, Payload, Reader, Slice, Stored},
     },
     principal::UserId,
     realtime::{Channel, ClientInfo, Publication},
@@ -149,7 +149,7 @@ impl EventLog for Watched {
         let mut gate = self.gate.subscribe();
         Box::pin(async move {
             let _ = gate.wait_for(|open| *open).await;
-            if batch.iter().any(|e| matches!(&e.payload, Payload::Message { body, .. } if body == REFUSED)) {
+            if batch.iter().any(|e| matches!(&e.payload, Payload::Message(said) if said.body == REFUSED)) {
                 return Err(StoreError::Failed("refused".into()));
             }
             match self.fault() {
@@ -167,20 +167,46 @@ impl EventLog for Watched {
         self.read(self.log.since(room, after, limit))
     }
 
-    fn messages(&self, room: RoomId, page: Page, limit: usize) -> Stored<'_, (Vec<Event>, bool)> {
+    fn messages(&self, room: RoomId, page: Page, limit: usize) -> Stored<'_, Messages> {
         self.read(self.log.messages(room, page, limit))
     }
 
-    fn message(&self, room: RoomId, id: MessageId) -> Stored<'_, Option<Event>> {
+    fn message(&self, room: RoomId, id: MessageId) -> Stored<'_, Option<Message>> {
         self.read(self.log.message(room, id))
+    }
+
+    fn thread(&self, room: RoomId, root: MessageId, after: Seq, limit: usize) -> Stored<'_, Messages> {
+        self.read(self.log.thread(room, root, after, limit))
+    }
+
+    fn pinned(&self, room: RoomId, limit: usize) -> Stored<'_, Vec<Message>> {
+        self.read(self.log.pinned(room, limit))
+    }
+
+    fn search<'a>(
+        &'a self,
+        room: RoomId,
+        words: &'a [String],
+        before: Option<Seq>,
+        limit: usize,
+    ) -> Stored<'a, Messages> {
+        self.read(self.log.search(room, words, before, limit))
     }
 
     fn digests<'a>(
         &'a self,
-        reader: UserId,
+        reader: Reader<'a>,
         rooms: &'a [(RoomId, Seq)],
     ) -> Stored<'a, HashMap<RoomId, Digest>> {
         self.read(self.log.digests(reader, rooms))
+    }
+
+    fn tops(&self, after: Option<RoomId>, limit: usize) -> Stored<'_, Vec<(RoomId, Top)>> {
+        self.read(self.log.tops(after, limit))
+    }
+
+    fn refold(&self, room: RoomId) -> Stored<'_, u64> {
+        self.log.refold(room)
     }
 
     fn cut(&self, room: RoomId, first_seq: Seq) -> Stored<'_, Top> {

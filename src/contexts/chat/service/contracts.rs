@@ -87,7 +87,7 @@ impl Chat {
             message_id: MessageId::new(),
             sender_id: Self::SYSTEM,
             client_msg_id: ClientMsgId::internal(id),
-            payload: Payload::Message { body: body.into_inner(), reply_to: None },
+            payload: Payload::System { body: body.into_inner(), data: serde_json::Value::Null },
             created_at: now(),
             correlation_id: correlation::current_or_fresh().as_str().to_owned(),
         };

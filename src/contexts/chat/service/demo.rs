@@ -6,7 +6,7 @@ use uuid::{ContextV7, Timestamp, Uuid};
 use crate::{
     contexts::chat::{
         Chat, ChatError,
-        model::{Body, Member, MemberRole, MessageId, NewEvent, Payload, Room, RoomId, RoomKind, now},
+        model::{Body, Member, MemberRole, MessageId, NewEvent, Payload, Room, RoomId, RoomKind, Said, now},
         store::NewRoom,
     },
     principal::UserId,
@@ -161,7 +161,7 @@ impl Chat {
                 message_id: MessageId(id_at(at)),
                 sender_id: cast.who(who),
                 client_msg_id: super::field("demo", &format!("demo-{number}-{n}"))?,
-                payload: Payload::Message { body: body.into_inner(), reply_to: None },
+                payload: Payload::Message(Said::text(body.into_inner())),
                 // A long conversation ends now at the latest.
                 created_at: at.min(now()),
                 correlation_id: "demo-seed".into(),

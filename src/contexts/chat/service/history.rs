@@ -66,7 +66,8 @@ impl Chat {
         // missing below it.
         let top = self.inner.log.open(form.room).await?;
         let (found, more) = self.inner.log.messages(form.room, page, limit).await?;
-        let mut items: Vec<MessageView> = found.into_iter().filter_map(MessageView::of).collect();
+        let mut items: Vec<MessageView> =
+            found.into_iter().map(|message| MessageView::of(message, who)).collect();
         let fit = fitting(items.iter().map(|item| item.body.len()));
         let more = more || fit < items.len();
         items.truncate(fit);
@@ -103,7 +104,7 @@ impl Chat {
             };
             self.page_cursor(room, page)
         });
-        Ok((found.into_iter().filter_map(MessageView::of).collect(), next))
+        Ok((found.into_iter().map(|message| MessageView::of(message, who)).collect(), next))
     }
 }
 

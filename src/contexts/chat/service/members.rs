@@ -6,6 +6,7 @@ use crate::{
         actors::room::messages::{AddMembers, Join, MarkRead, RemoveMember, SetRole, Typing},
         model::{MAX_NAMED, MemberRole, RoomId, Seq},
         service::room_view,
+        store::Reader,
         views::{MemberView, PresenceView, PresentView, ReadView, RoomView},
     },
     principal::UserId,
@@ -100,9 +101,9 @@ impl Chat {
     /// [`ChatError::NotMember`].
     pub async fn read(&self, who: UserId, room: RoomId, seq: Seq) -> Result<ReadView, ChatError> {
         let read_seq = self.ask(room, MarkRead { who, seq }).await?;
-        let mut digests = self.inner.log.digests(who, &[(room, read_seq)]).await?;
+        let mut digests = self.inner.log.digests(Reader::plain(who), &[(room, read_seq)]).await?;
         let digest = digests.remove(&room).unwrap_or_default();
-        Ok(ReadView { read_seq, unread: digest.unread, mentions: 0 })
+        Ok(ReadView { read_seq, unread: digest.unread, mentions: digest.mentions })
     }
 
     /// Who is in a room right now: those subscribed to its channel on this node.

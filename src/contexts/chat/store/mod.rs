@@ -14,7 +14,8 @@ use chrono::{DateTime, Utc};
 use futures_util::future::BoxFuture;
 
 use super::model::{
-    Event, Member, MemberChange, MessageId, NewEvent, Payload, Room, RoomId, RoomKind, RoomState, Seq,
+    Event, Member, MemberChange, Message, MessageId, NewEvent, Payload, Room, RoomId, RoomKind, RoomState,
+    Seq,
 };
 use crate::{
     error::{ErrorKind, Fault},
@@ -134,10 +135,13 @@ pub enum Page {
 pub struct Digest {
     /// The last event's place.
     pub last_seq: Seq,
-    /// The last message.
-    pub last_message: Option<Event>,
-    /// Messages by others behind the reader's position, counted up to [`Digest::MOST_UNREAD`].
+    /// The last message, deleted or not, of somebody who is not hidden.
+    pub last_message: Option<Message>,
+    /// Messages behind the reader's position, counted up to [`Digest::MOST_UNREAD`]: of others who are
+    /// not hidden, and not deleted.
     pub unread: u64,
+    /// Of these, those that mention the reader or the whole room; counted up to the same bound.
+    pub mentions: u64,
 }
 
 impl Digest {
@@ -145,7 +149,33 @@ impl Digest {
     pub const MOST_UNREAD: u64 = 1_000;
 }
 
+/// Whose counters: the reader, and whose messages are hidden from them.
+#[derive(Clone, Copy, Debug)]
+pub struct Reader<'a> {
+    /// Who reads.
+    pub user: UserId,
+    /// People whom the reader has blocked.
+    pub hidden: &'a [UserId],
+}
+
+impl Reader<'_> {
+    /// Somebody who has blocked nobody.
+    pub const fn plain(user: UserId) -> Self {
+        Self { user, hidden: &[] }
+    }
+}
+
+/// A page of messages, and whether there are more in its direction.
+pub type Messages = (Vec<Message>, bool);
+
 /// The rooms' logs. Several writers (nodes) may append to one room at once.
+///
+/// A log is its events, gapless in `seq`. Beside them it keeps its messages as they are now, by
+/// [`super::model::fold`]: what `messages`, `message`, `thread`, `pinned`, `search` and `digests` answer
+/// holds every event that a finished `append` wrote, deletions and edits among them. Once an event of
+/// kind `delete` is in, no answer holds the text, the mentions or the attachments of its target any
+/// more; of the events that [`EventLog::since`] gives, the message itself and its edits have an empty
+/// body then.
 pub trait EventLog: Send + Sync + 'static {
     /// Where the room's log begins and ends; makes an empty one if there is none.
     fn open(&self, room: RoomId) -> Stored<'_, Top>;
@@ -159,22 +189,46 @@ pub trait EventLog: Send + Sync + 'static {
     /// Up to `limit` events after a place, oldest first.
     fn since(&self, room: RoomId, after: Seq, limit: usize) -> Stored<'_, Slice>;
 
-    /// Up to `limit` messages, oldest first for `Page::After`, else newest first. Answers
-    /// whether there are more in that direction.
-    fn messages(&self, room: RoomId, page: Page, limit: usize) -> Stored<'_, (Vec<Event>, bool)>;
+    /// Up to `limit` messages, oldest first for `Page::After`, else newest first. Deleted ones are
+    /// among them, as tombstones.
+    fn messages(&self, room: RoomId, page: Page, limit: usize) -> Stored<'_, Messages>;
 
-    /// One message.
-    fn message(&self, room: RoomId, id: MessageId) -> Stored<'_, Option<Event>>;
+    /// One message; `None` for the id of an event that is none.
+    fn message(&self, room: RoomId, id: MessageId) -> Stored<'_, Option<Message>>;
 
-    /// What a list of rooms shows, for a reader who has read each room up to a place.
+    /// Up to `limit` replies of a thread after a place, oldest first, without its first message.
+    fn thread(&self, room: RoomId, root: MessageId, after: Seq, limit: usize) -> Stored<'_, Messages>;
+
+    /// Up to `limit` pinned messages, the last pinned first.
+    fn pinned(&self, room: RoomId, limit: usize) -> Stored<'_, Vec<Message>>;
+
+    /// Up to `limit` messages before a place, newest first, whose present text holds every one of
+    /// `words` as a word, in whatever case. A word is a run of letters and digits. Platform messages and
+    /// deleted ones are not found.
+    fn search<'a>(
+        &'a self,
+        room: RoomId,
+        words: &'a [String],
+        before: Option<Seq>,
+        limit: usize,
+    ) -> Stored<'a, Messages>;
+
+    /// What a list of rooms shows, for a reader who has read each room up to a place. A room without
+    /// a log is left out.
     fn digests<'a>(
         &'a self,
-        reader: UserId,
+        reader: Reader<'a>,
         rooms: &'a [(RoomId, Seq)],
     ) -> Stored<'a, HashMap<RoomId, Digest>>;
 
-    /// Drops every event before `first_seq` (retention). Positions behind the cut stay good, so
-    /// the epoch stays.
+    /// Up to `limit` rooms that have a log, in the order of their ids after `after`, with its ends.
+    fn tops(&self, after: Option<RoomId>, limit: usize) -> Stored<'_, Vec<(RoomId, Top)>>;
+
+    /// Makes the messages of a room again from its events. Answers how many events it read.
+    fn refold(&self, room: RoomId) -> Stored<'_, u64>;
+
+    /// Drops every event before `first_seq` (retention), and the messages among them. Positions behind
+    /// the cut stay good, so the epoch stays.
     fn cut(&self, room: RoomId, first_seq: Seq) -> Stored<'_, Top>;
 
     /// Gives the log a new epoch: after a restore from a backup, positions that clients hold may

@@ -61,7 +61,26 @@ diesel::table! {
     }
 }
 
-diesel::allow_tables_to_appear_in_same_query!(rooms, members, outbox, streams, events);
+diesel::table! {
+    chat.changed (room_id, seq) {
+        room_id -> Uuid,
+        seq -> Int8,
+        message_id -> Uuid,
+        pinned_seq -> Nullable<Int8>,
+        message -> Jsonb,
+    }
+}
+
+diesel::table! {
+    chat.mentions (room_id, user_id, seq) {
+        room_id -> Uuid,
+        user_id -> Uuid,
+        seq -> Int8,
+        sender_id -> Uuid,
+    }
+}
+
+diesel::allow_tables_to_appear_in_same_query!(rooms, members, outbox, streams, events, changed, mentions);
 
 diesel::define_sql_function! {
     /// See the migration.

@@ -10,7 +10,7 @@ use crate::{
     actors::{Cx, Receive, Reply},
     contexts::chat::{
         error::ChatError,
-        model::{Event, MessageId, NewEvent, Payload, RoomState, Seq, now},
+        model::{Event, MessageId, NewEvent, Payload, RoomState, Said, Seq, now},
         store::{Appended, Slice, StoreError, Unlogged},
     },
     realtime::{Json, Publication},
@@ -55,7 +55,11 @@ impl Receive<Send> for ChatRoom {
                 message_id: send.message_id,
                 sender_id: send.who,
                 client_msg_id: send.client_msg_id,
-                payload: Payload::Message { body: send.body.into_inner(), reply_to: send.reply_to },
+                payload: Payload::Message(Said {
+                    body: send.body.into_inner(),
+                    reply_to: send.reply_to,
+                    ..Said::default()
+                }),
                 created_at: now(),
                 correlation_id: correlation.as_str().to_owned(),
             };
@@ -227,7 +231,7 @@ impl ChatRoom {
             let slice = seed.log.since(id, from, STRETCH).await?;
             let outbox = if outbox_due { Some(seed.rooms.unlogged(id).await?) } else { None };
             // Who is in the room changed elsewhere if an event says so.
-            let stale = stale || slice.events.iter().any(|e| e.payload.kind() != Payload::MESSAGE);
+            let stale = stale || slice.events.iter().any(|e| e.payload.is_about_room());
             let state = if stale { Some(seed.rooms.load(id).await?) } else { None };
             Ok::<_, StoreError>(Caught { slice, outbox, state })
         };

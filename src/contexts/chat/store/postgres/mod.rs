@@ -1,7 +1,9 @@
 //! Chat in Postgres, schema `chat`.
 
 mod edits;
+mod folding;
 mod log;
+mod reading;
 mod rooms;
 
 pub use log::PostgresLog;
