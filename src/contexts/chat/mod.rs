@@ -41,6 +41,7 @@ pub use realtime::{namespaces, rpcs};
 pub use service::{ContractRoom, DemoCast, HistoryForm, SendForm};
 pub use store::{
     EventLog, RoomStore, StoreError, Top,
+    mongo::{MongoLog, TailSize},
     postgres::{PostgresLog, PostgresRooms},
 };
 pub use views::{

@@ -171,7 +171,7 @@ impl Mongo {
     async fn ask(&self) -> Result<Topology, MongoError> {
         let admin = self.inner.client.database("admin");
         let hello = self.run(async { admin.run_command(doc! { "hello": 1 }).await }).await?;
-        let replicated = hello.contains_key("setName") || hello.get_str("msg") == Ok("isdbgrid");
+        let replicated = hello.contains_key("setName") || hello.get_str("msg").is_ok_and(|msg| msg == "isdbgrid");
         Ok(if replicated { Topology::Replicated } else { Topology::Standalone })
     }
 

@@ -20,7 +20,7 @@ use crate::{
     contexts::chat::{
         Chat, CreateRoomForm, EventLog, MessageId, Outlet, Parts, People, PostgresLog, PostgresRooms, RoomId,
         RoomKind, RoomLimits, RoomView, SendForm, Seq, StoreError, Top,
-        contract::{Appended, Digest, Message, Messages, NewEvent, Page, Payload, Reader, Slice, Stored},
+        contract::{Appended, Digest, Event, Message, Messages, NewEvent, Page, Payload, Reader, Slice, Stored},
     },
     principal::UserId,
     realtime::{Channel, ClientInfo, Publication},
@@ -215,6 +215,10 @@ impl EventLog for Watched {
 
     fn renew(&self, room: RoomId) -> Stored<'_, Top> {
         self.log.renew(room)
+    }
+
+    fn import<'a>(&'a self, room: RoomId, top: &'a Top, events: &'a [Event]) -> Stored<'a, Top> {
+        self.log.import(room, top, events)
     }
 }
 

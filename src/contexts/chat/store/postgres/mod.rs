@@ -2,6 +2,7 @@
 
 mod edits;
 mod folding;
+mod importing;
 mod log;
 mod reading;
 mod rooms;
