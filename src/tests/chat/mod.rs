@@ -6,6 +6,7 @@ mod actor;
 mod crash;
 mod http;
 mod log;
+mod mongo;
 mod nodes;
 mod realtime;
 mod rooms;
