@@ -4,13 +4,14 @@ use std::{path::Path, sync::Arc, time::Duration, time::Instant};
 
 use actix_web::web::{self, ServiceConfig};
 
-use super::{StartError, events, glue};
+use super::{StartError, events, glue, logs};
 use crate::{
     actors::{Arbiters, Domain, DomainConfig, Registry},
     clock::Clock,
     config::Config,
     contexts::{
-        chat::{self, Chat, PostgresLog, PostgresRooms, RoomLimits},
+        activity::{self, Activity},
+        chat::{self, Chat, EventLog, PostgresRooms, RoomLimits},
         gigs::{self, Gigs},
         identity::{
             self, Identity,
@@ -48,6 +49,7 @@ pub(super) struct Platform {
     pub sessions: Domain<UserSession>,
     pub identity: Identity,
     pub chat: Chat,
+    pub activity: Activity,
     pub events: Events,
     pub database: Database,
     pub ledger: Ledger,
@@ -82,9 +84,11 @@ pub fn mail(config: &Config) -> FileMail {
     FileMail::new(Path::new(&config.data.dir), &config.public_url())
 }
 
+#[expect(clippy::too_many_arguments, reason = "each is a part")]
 fn chat_with(
     config: &Config,
     database: &Database,
+    log: Arc<dyn EventLog>,
     identity: &Identity,
     signer: Signer,
     outlet: Arc<dyn chat::Outlet>,
@@ -93,7 +97,7 @@ fn chat_with(
 ) -> Chat {
     let parts = chat::Parts {
         rooms: Arc::new(PostgresRooms::new(database.clone())),
-        log: Arc::new(PostgresLog::new(database.clone())),
+        log,
         outlet,
         people: Arc::new(identity.directory()),
         signer,
@@ -111,7 +115,9 @@ pub(super) async fn chat_at_rest(
     let signer = Signer::new(&database.signing_key().await?);
     let registry = Registry::new();
     let arbiters = Arbiters::current()?;
-    Ok(chat_with(config, database, identity, signer, Arc::new(Hub::new()), &registry, &arbiters))
+    let log = logs::logs(config, database).await?.chat;
+    let outlet = Arc::new(Hub::new());
+    Ok(chat_with(config, database, log, identity, signer, outlet, &registry, &arbiters))
 }
 
 fn gigs_with(database: &Database, ledger: &Ledger, signer: Signer) -> Gigs {
@@ -153,7 +159,15 @@ impl Platform {
         let hub = Hub::new();
         let personal = Personal::new(hub.clone());
         let outlet = Arc::new(glue::News { hub: hub.clone(), personal: personal.clone() });
-        let chat = chat_with(&config, &database, &identity, signer, outlet, &registry, &arbiters);
+        let logs = logs::logs(&config, &database).await?;
+        let log = logs.chat.clone();
+        let chat = chat_with(&config, &database, log, &identity, signer.clone(), outlet, &registry, &arbiters);
+        let activity = Activity::new(activity::Parts {
+            stream: logs.activity.clone(),
+            signer,
+            clock: Clock::system(),
+            days: config.activity.days,
+        });
 
         let (ledger, sandbox) = ledger_with(&config, &database).await?;
         let idempotency = Idempotency::new(database.clone(), Clock::system());
@@ -165,13 +179,13 @@ impl Platform {
         let parts = Parts {
             database: database.clone(),
             nats: events::nats(&config).await?,
-            consumers: events::consumers(&gigs_live, &chat),
+            consumers: events::consumers(&gigs_live, &chat, logs.activity),
             settings: crate::events::Settings::default(),
         };
         let events = Events::start(parts, &metrics, &registry).await?;
 
         let stores: Vec<Arc<dyn Store>> =
-            vec![Arc::new(database.clone()), events.bus(), Arc::new(mail(&config))];
+            vec![Arc::new(database.clone()), logs.store, events.bus(), Arc::new(mail(&config))];
         let health = Arc::new(Health::new(stores, demo));
         let ops = Ops { registry: registry.clone(), health: health.clone(), started: Instant::now() };
 
@@ -218,6 +232,7 @@ impl Platform {
             sessions,
             identity,
             chat,
+            activity,
             events,
             database,
             ledger,
@@ -245,6 +260,7 @@ impl Platform {
             .app_data(web::Data::new(lookup))
             .app_data(web::Data::new(self.identity.clone()))
             .app_data(web::Data::new(self.chat.clone()))
+            .app_data(web::Data::new(self.activity.clone()))
             .app_data(web::Data::new(self.events.clone()))
             .app_data(web::Data::new(self.database.clone()))
             .app_data(web::Data::new(self.ledger.clone()))

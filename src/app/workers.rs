@@ -55,6 +55,9 @@ async fn tidy(platform: Platform) {
         if let Err(error) = forget_old(&platform.database).await {
             slog::warn!(log(), "old events stay for now"; "error" => %error);
         }
+        if let Err(error) = platform.activity.tidy().await {
+            slog::warn!(log(), "old activity stays for now"; "error" => %error);
+        }
         if let Err(error) = platform.idempotency.tidy().await {
             slog::warn!(log(), "could not tidy up keys; the next round will"; "error" => %error);
         }

@@ -21,6 +21,7 @@ mod error;
 pub mod handlers;
 mod markup;
 mod model;
+mod moving;
 mod realtime;
 mod service;
 mod store;
@@ -37,12 +38,13 @@ pub use channels::Outlet;
 pub use error::ChatError;
 pub use handlers::api;
 pub use model::{MemberRole, MessageId, RoomId, RoomKind, Seq};
+pub use moving::{MoveError, Moved, Survey, all_tops, move_logs, survey};
 pub use realtime::{namespaces, rpcs};
 pub use service::{ContractRoom, DemoCast, HistoryForm, SendForm};
 pub use store::{
     EventLog, RoomStore, StoreError, Top,
     mongo::{MongoLog, TailSize},
-    postgres::{PostgresLog, PostgresRooms},
+    postgres::{PostgresLog, PostgresRooms, all_rooms},
 };
 pub use views::{
     AddMembersForm, CreateRoomForm, HistoryView, MemberView, MessageView, PatchRoomForm, PresenceView,

@@ -6,9 +6,11 @@ mod importing;
 mod log;
 mod reading;
 mod rooms;
+mod survey;
 
 pub use log::PostgresLog;
 pub use rooms::PostgresRooms;
+pub use survey::all_rooms;
 
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
