@@ -338,3 +338,38 @@ async fn a_log_moves_from_store_to_store_and_back() {
     assert!(to.import(fresh, &ahead.top, &ahead.events).await.is_err(), "no gap is taken over");
     assert!(again.import(fresh, &ahead.top, &ahead.events).await.is_err());
 }
+
+/// By hand: `GIGSY_TEST_RATE=1 cargo test --lib -- --nocapture appends_a_second`.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn appends_a_second() {
+    if std::env::var_os("GIGSY_TEST_RATE").is_none() {
+        return;
+    }
+    let Some(bin) = mongo_server::installed() else { return };
+    let (database, server) = (TestDatabase::new(), MongoServer::start(&bin, Presents::ReplicaSet).await);
+    let logs: [(&str, Arc<dyn EventLog>); 2] = [
+        ("embedded PostgreSQL", Arc::new(PostgresLog::new(database.open().await))),
+        ("SecantusDB", Arc::new(log(&server).await)),
+    ];
+    for _ in 0..3 {
+        for (name, log) in &logs {
+            for (rooms, batch) in [(1, 1), (8, 1), (8, 32)] {
+                let began = std::time::Instant::now();
+                let work = (0..rooms).map(|_| {
+                    let log = log.clone();
+                    tokio::spawn(async move {
+                        let (room, ann) = (RoomId::new(), UserId::new());
+                        log.open(room).await.unwrap();
+                        for _ in 0..30 {
+                            let events: Vec<NewEvent> = (0..batch).map(|_| says(ann, "a message")).collect();
+                            log.append(room, &events).await.unwrap();
+                        }
+                    })
+                });
+                futures_util::future::join_all(work).await;
+                let rate = f64::from(30 * rooms * batch) / began.elapsed().as_secs_f64();
+                println!("{name}: {rooms} rooms, batches of {batch}: {rate:.0} messages/s");
+            }
+        }
+    }
+}

@@ -5,6 +5,7 @@ mod browser;
 mod crash;
 mod drain;
 mod fuzz;
+mod mongodb;
 mod operations;
 mod restart;
 mod sdk;
