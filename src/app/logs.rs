@@ -74,7 +74,8 @@ impl Store for InPostgres {
 pub async fn chat_log_status(config: &Config, database: Option<&Database>) -> StoreStatus {
     let (mut status, log) = match mongo_log(config).await {
         Ok(None) => {
-            let log = database.map(|database| Arc::new(PostgresLog::new(database.clone())) as Arc<dyn EventLog>);
+            let log =
+                database.map(|database| Arc::new(PostgresLog::new(database.clone())) as Arc<dyn EventLog>);
             (InPostgres(database.cloned()).status().await, log)
         }
         Ok(Some((log, _))) => (log.inspect().await, Some(Arc::new(log) as Arc<dyn EventLog>)),

@@ -161,7 +161,8 @@ impl Platform {
         let outlet = Arc::new(glue::News { hub: hub.clone(), personal: personal.clone() });
         let logs = logs::logs(&config, &database).await?;
         let log = logs.chat.clone();
-        let chat = chat_with(&config, &database, log, &identity, signer.clone(), outlet, &registry, &arbiters);
+        let chat =
+            chat_with(&config, &database, log, &identity, signer.clone(), outlet, &registry, &arbiters);
         let activity = Activity::new(activity::Parts {
             stream: logs.activity.clone(),
             signer,

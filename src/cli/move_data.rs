@@ -59,6 +59,8 @@ async fn logs(config: &Config, database: &Database, from: Place) -> Result<(), F
     .await;
     bar.finish_and_clear();
     let chat::Moved { rooms, events, copied } = moved?;
-    say(&format!("{rooms} rooms, {events} events: the same in both, by count and checksum; {copied} copied now"));
+    say(&format!(
+        "{rooms} rooms, {events} events: the same in both, by count and checksum; {copied} copied now"
+    ));
     Ok(())
 }

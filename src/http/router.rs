@@ -11,8 +11,8 @@ use actix_web::{
 use super::{Problem, health, openapi, ops, pages};
 use crate::{
     contexts::{
-        activity::handlers as activity, chat::handlers as chat, gigs::handlers as gigs, identity::handlers as identity,
-        ledger::handlers as ledger,
+        activity::handlers as activity, chat::handlers as chat, gigs::handlers as gigs,
+        identity::handlers as identity, ledger::handlers as ledger,
     },
     error::ErrorKind,
     realtime,

@@ -73,7 +73,12 @@ const TOLD: &[Told] = &[
         object: ("milestone", "milestone_id"),
         public: PRIVATE,
     },
-    Told { subject: "review.published", actors: &["author_id"], object: ("person", "subject_id"), public: PUBLIC },
+    Told {
+        subject: "review.published",
+        actors: &["author_id"],
+        object: ("person", "subject_id"),
+        public: PUBLIC,
+    },
 ];
 
 /// What an entry keeps of an event's data. A public one must not show what only the parties may see.

@@ -28,9 +28,7 @@ impl Activity {
     }
 
     fn from(&self, list: &str, cursor: &str) -> Result<Uuid, ActivityError> {
-        let foreign = || {
-            ActivityError::Invalid(FieldError::new("?cursor", "is not a cursor of this list"))
-        };
+        let foreign = || ActivityError::Invalid(FieldError::new("?cursor", "is not a cursor of this list"));
         let bytes = self.signer.verify(list, cursor, self.clock.now()).map_err(|_| foreign())?;
         Uuid::from_slice(&bytes).map_err(|_| foreign())
     }

@@ -18,15 +18,16 @@ pub enum MongoError {
 
 /// Codes of a server that cannot serve now: interrupted, shutting down, not the primary, out of time,
 /// or not (yet) knowing us. From the server's `error_codes.yml`.
-const PASSING: &[i32] =
-    &[6, 7, 13, 18, 50, 64, 89, 91, 112, 134, 189, 202, 262, 290, 317, 9001, 10107, 11600, 11602, 13435, 13436];
+const PASSING: &[i32] = &[
+    6, 7, 13, 18, 50, 64, 89, 91, 112, 134, 189, 202, 262, 290, 317, 9001, 10107, 11600, 11602, 13435, 13436,
+];
 /// `DuplicateKey`.
 const DUPLICATE: i32 = 11_000;
 
 impl From<Error> for MongoError {
     fn from(error: Error) -> Self {
-        let passing = error.contains_label("RetryableWriteError")
-            || error.contains_label("TransientTransactionError");
+        let passing =
+            error.contains_label("RetryableWriteError") || error.contains_label("TransientTransactionError");
         let code = match error.kind.as_ref() {
             ErrorKind::Write(WriteFailure::WriteError(write)) => Some(write.code),
             ErrorKind::Command(command) => Some(command.code),

@@ -171,12 +171,18 @@ impl Mongo {
     async fn ask(&self) -> Result<Topology, MongoError> {
         let admin = self.inner.client.database("admin");
         let hello = self.run(async { admin.run_command(doc! { "hello": 1 }).await }).await?;
-        let replicated = hello.contains_key("setName") || hello.get_str("msg").is_ok_and(|msg| msg == "isdbgrid");
+        let replicated =
+            hello.contains_key("setName") || hello.get_str("msg").is_ok_and(|msg| msg == "isdbgrid");
         Ok(if replicated { Topology::Replicated } else { Topology::Standalone })
     }
 
     /// A collection with the reads and writes that its content needs.
-    pub fn collection<T: Send + Sync>(&self, name: &str, topology: Topology, promise: Promise) -> Collection<T> {
+    pub fn collection<T: Send + Sync>(
+        &self,
+        name: &str,
+        topology: Topology,
+        promise: Promise,
+    ) -> Collection<T> {
         let durable = promise == Promise::Durable;
         let writes = if durable {
             // `majority` is every data-bearing server there is where there is one.

@@ -6,8 +6,8 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::{
-    contexts::activity::{Activity, MongoActivity, Parts, PostgresActivity, consumers, contract},
     clock::Clock,
+    contexts::activity::{Activity, MongoActivity, Parts, PostgresActivity, consumers, contract},
     events::{ConsumeError, Consumer, Envelope},
     postgres::DbError,
     principal::UserId,
@@ -86,10 +86,7 @@ async fn events_are_told_once_and_shown_to_whom_they_may_be() {
         let (found, _) = activity.of(person, public, 50, None).await.unwrap();
         found.into_iter().map(|entry| entry.verb).collect()
     };
-    assert_eq!(
-        verbs(student, false).await,
-        ["contract.completed", "milestone.released", "contract.created"]
-    );
+    assert_eq!(verbs(student, false).await, ["contract.completed", "milestone.released", "contract.created"]);
     assert_eq!(verbs(client, true).await, ["contract.completed"]);
     // Page by page; a cursor of one list is none of another.
     let (first, cursor) = activity.of(student, false, 2, None).await.unwrap();
@@ -116,7 +113,8 @@ async fn a_stream_that_is_away_is_waited_for() {
     let stream = std::sync::Arc::new(MongoActivity::new(server.open("activity").await));
     let all = consumers(stream);
     let mut conn = db.conn().await.unwrap();
-    let told = event("gig.posted", json!({"owner_id": UserId::new(), "gig_id": Uuid::now_v7(), "title": "x"}));
+    let told =
+        event("gig.posted", json!({"owner_id": UserId::new(), "gig_id": Uuid::now_v7(), "title": "x"}));
     server.down(rustix::process::Signal::KILL);
     let failed = all[0].handle(&mut conn, &told).await.unwrap_err();
     // Such an attempt does not count: the event never becomes a dead letter for it.

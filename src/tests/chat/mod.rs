@@ -10,4 +10,5 @@ mod mongo;
 mod nodes;
 mod realtime;
 mod rooms;
+mod stores;
 pub(super) mod support;

@@ -181,7 +181,12 @@ async fn a_batch_whose_writer_died_right_after_it_is_whole_for_everybody() {
 }
 
 /// Sends until told to stop, as clients do: the same message until it is acknowledged.
-async fn send_on(log: MongoLog, room: RoomId, who: usize, stop: Arc<AtomicBool>) -> (UserId, Vec<(String, Seq)>, usize) {
+async fn send_on(
+    log: MongoLog,
+    room: RoomId,
+    who: usize,
+    stop: Arc<AtomicBool>,
+) -> (UserId, Vec<(String, Seq)>, usize) {
     let (sender, mut acknowledged, mut failures) = (UserId::new(), Vec::new(), 0);
     for n in 0.. {
         if stop.load(Ordering::SeqCst) {

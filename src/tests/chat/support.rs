@@ -20,7 +20,9 @@ use crate::{
     contexts::chat::{
         Chat, CreateRoomForm, EventLog, MessageId, Outlet, Parts, People, PostgresLog, PostgresRooms, RoomId,
         RoomKind, RoomLimits, RoomView, SendForm, Seq, StoreError, Top,
-        contract::{Appended, Digest, Event, Message, Messages, NewEvent, Page, Payload, Reader, Slice, Stored},
+        contract::{
+            Appended, Digest, Event, Message, Messages, NewEvent, Page, Payload, Reader, Slice, Stored,
+        },
     },
     principal::UserId,
     realtime::{Channel, ClientInfo, Publication},

@@ -247,6 +247,11 @@ impl Server {
         self.env.retain(|(known, _)| known != name);
     }
 
+    /// What it was started with.
+    pub fn setting(&self, name: &str) -> Option<&str> {
+        self.env.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+    }
+
     /// The settings that name its database.
     pub fn database_env(&self) -> impl Iterator<Item = (String, String)> {
         self.env.iter().filter(|(name, _)| name == "DATABASE_URL").cloned()

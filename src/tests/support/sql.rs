@@ -3,8 +3,12 @@
 use diesel::sql_query;
 use diesel_async::RunQueryDsl;
 
-use super::server::Server;
-use crate::{config::layer, postgres::Database};
+use super::{mongo_server, server::Server};
+use crate::{
+    config::layer,
+    contexts::chat::{EventLog, MongoLog, RoomId, TailSize},
+    postgres::Database,
+};
 
 /// Runs statements on the server's own database.
 ///
@@ -27,6 +31,11 @@ pub async fn execute(server: &Server, statements: &[String]) {
 /// As [`execute`].
 pub async fn cut_log(server: &Server, room: &str, seq: u64) {
     let room: uuid::Uuid = room.parse().expect("a room's id");
+    if let Some(url) = server.setting("MONGODB_URL") {
+        let log = MongoLog::new(mongo_server::open(url).await, TailSize { bytes: 64 << 20 });
+        log.cut(RoomId(room), seq + 1).await.expect("the log is cut");
+        return;
+    }
     execute(
         server,
         &[

@@ -159,7 +159,11 @@ async fn an_operator_moves_the_history_to_mongodb_and_back() {
     let check = server.cli(&["check"]).await;
     assert!(said(&check).contains("gigsy migrate"), "{}", said(&check));
     let migrate = server.cli(&["migrate"]).await;
-    assert!(migrate.status.success() && said(&migrate).contains("made collection events"), "{}", said(&migrate));
+    assert!(
+        migrate.status.success() && said(&migrate).contains("made collection events"),
+        "{}",
+        said(&migrate)
+    );
     assert!(said(&server.cli(&["migrate"]).await).contains("collections are in place"));
     let check = server.cli(&["check"]).await;
     assert!(said(&check).contains("gigsy move chat --from"), "{}", said(&check));

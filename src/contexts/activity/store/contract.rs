@@ -36,7 +36,8 @@ pub async fn all(stream: &dyn ActivityStream, db: &Database) {
     stream.append(&mut conn, &[]).await.unwrap();
     stream.append(&mut conn, &written[..6]).await.unwrap();
     // Some of them again, changed: the first stays.
-    let again: Vec<Entry> = written[4..].iter().map(|e| Entry { verb: e.verb.clone(), ..e.clone() }).collect();
+    let again: Vec<Entry> =
+        written[4..].iter().map(|e| Entry { verb: e.verb.clone(), ..e.clone() }).collect();
     let forged: Vec<Entry> = written[..2].iter().map(|e| Entry { verb: "x".into(), ..e.clone() }).collect();
     stream.append(&mut conn, &again).await.unwrap();
     stream.append(&mut conn, &forged).await.unwrap();

@@ -14,7 +14,7 @@ use uuid::Uuid;
 
 use super::{
     Collections, MongoLog,
-    documents::{BatchDoc, EventDoc, RoomDoc, id, key, of, place, seq, uuid},
+    documents::{BatchDoc, EventDoc, id, key, of, place, seq, uuid},
 };
 use crate::{
     contexts::chat::{
@@ -67,8 +67,8 @@ impl MongoLog {
                 return Ok(Appended { epoch: stream.epoch, prior, outcomes });
             }
             if self.claim(at, room, prior, events).await? {
-                let appended = Appended { epoch: stream.epoch.clone(), prior, outcomes };
-                self.follow_up(at, room, &stream, batch).await;
+                let appended = Appended { epoch: stream.epoch, prior, outcomes };
+                self.follow_up(at, room, batch).await;
                 return Ok(appended);
             }
             self.inner.counts.conflicts.fetch_add(1, Relaxed);
@@ -141,8 +141,7 @@ impl MongoLog {
     }
 
     /// Brings the projections on: at once where an event changes messages, else behind the answer.
-    async fn follow_up(&self, at: &Collections, room: RoomId, stream: &RoomDoc, batch: &[NewEvent]) {
-        let _ = stream;
+    async fn follow_up(&self, at: &Collections, room: RoomId, batch: &[NewEvent]) {
         if batch.iter().any(|event| super::folding::changes_messages(&event.payload)) {
             // If it fails, readers find the projections behind and do it.
             if let Err(error) = self.roll(at, room).await {

@@ -207,8 +207,11 @@ impl MessageDoc {
 
 /// The words of a text: runs of letters and digits, each once, in lower case.
 pub(super) fn words(text: &str) -> Vec<String> {
-    let words: BTreeSet<String> =
-        text.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()).map(str::to_lowercase).collect();
+    let words: BTreeSet<String> = text
+        .split(|c: char| !c.is_alphanumeric())
+        .filter(|word| !word.is_empty())
+        .map(str::to_lowercase)
+        .collect();
     words.into_iter().collect()
 }
 

@@ -38,7 +38,9 @@ const SIDE_BY_SIDE: usize = 4;
 pub(super) fn changes_messages(payload: &Payload) -> bool {
     match payload {
         Payload::Message(Said { thread, .. }) => thread.is_some(),
-        Payload::Edit { .. } | Payload::Delete { .. } | Payload::Reaction { .. } | Payload::Pin { .. } => true,
+        Payload::Edit { .. } | Payload::Delete { .. } | Payload::Reaction { .. } | Payload::Pin { .. } => {
+            true
+        }
         _ => false,
     }
 }
@@ -86,7 +88,8 @@ impl MongoLog {
     /// Brings a room's projections to the end of its log.
     pub(super) async fn roll(&self, at: &Collections, room: RoomId) -> Result<u64, StoreError> {
         // One at a time in this process: who comes second finds it done.
-        let _turn = self.inner.turns[usize::from(room.0.as_bytes()[15]) % self.inner.turns.len()].lock().await;
+        let _turn =
+            self.inner.turns[usize::from(room.0.as_bytes()[15]) % self.inner.turns.len()].lock().await;
         let stream = self.room(at, room).await?;
         self.roll_from(at, room, stream, true).await
     }
@@ -94,7 +97,8 @@ impl MongoLog {
     /// Makes a room's messages again.
     pub(super) async fn fold_again(&self, room: RoomId) -> Result<u64, StoreError> {
         let at = self.collections().await?;
-        let _turn = self.inner.turns[usize::from(room.0.as_bytes()[15]) % self.inner.turns.len()].lock().await;
+        let _turn =
+            self.inner.turns[usize::from(room.0.as_bytes()[15]) % self.inner.turns.len()].lock().await;
         let anew = doc! { "$inc": { "generation": 1 }, "$set": { "projected": 0 } };
         self.run(async { at.rooms.update_one(doc! { "_id": of(room.0) }, anew).await }).await?;
         let stream = self.room(at, room).await?;
@@ -257,9 +261,7 @@ impl MongoLog {
     async fn empty(&self, at: &Collections, room: RoomId, places: &[i64]) -> Result<(), StoreError> {
         for seq in places {
             let holds = doc! { "room": of(room.0), "last": { "$gte": seq }, "first": { "$lte": seq } };
-            let batch = self
-                .run(async { at.events.find_one(holds).sort(doc! { "last": 1 }).await })
-                .await?;
+            let batch = self.run(async { at.events.find_one(holds).sort(doc! { "last": 1 }).await }).await?;
             let Some(batch) = batch else { continue };
             let Some(event) = batch.events.iter().find(|event| event.seq == *seq) else { continue };
             let says = serialize_to_bson(&redacted(&event.data)).map_err(|e| StoreError::Failed(e.into()))?;

@@ -33,9 +33,7 @@ use tokio::sync::{Mutex, OnceCell, mpsc};
 use uuid::Uuid;
 
 use self::documents::{BatchDoc, MessageDoc, RoomDoc, id, of, place, seq};
-use super::{
-    Appended, Digest, EventLog, Messages, Page, Reader, Slice, StoreError, Stored, Top,
-};
+use super::{Appended, Digest, EventLog, Messages, Page, Reader, Slice, StoreError, Stored, Top};
 use crate::{
     contexts::chat::model::{Event, Message, MessageId, NewEvent, RoomId, Seq},
     ports::{
@@ -225,13 +223,8 @@ impl EventLog for MongoLog {
                 Err(StoreError::NoStream) => {}
                 known => return known.map(|(stream, last)| top(stream, last)),
             }
-            let fresh = RoomDoc {
-                room: id(room.0),
-                epoch: fresh_epoch(),
-                first_seq: 1,
-                projected: 0,
-                generation: 0,
-            };
+            let fresh =
+                RoomDoc { room: id(room.0), epoch: fresh_epoch(), first_seq: 1, projected: 0, generation: 0 };
             match self.run(async { at.rooms.insert_one(&fresh).await }).await {
                 // Somebody else made it.
                 Ok(_) | Err(MongoError::Duplicate) => {}

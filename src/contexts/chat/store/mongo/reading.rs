@@ -20,7 +20,7 @@ use super::{
     top,
 };
 use crate::contexts::chat::{
-    model::{Event, Message, MessageId, RoomId, Seq},
+    model::{Event, Message, MessageId, Payload, RoomId, Seq},
     store::{Digest, Messages, Page, Reader, Slice, StoreError, Top},
 };
 
@@ -87,9 +87,9 @@ impl MongoLog {
                 let mut found = Vec::new();
                 while found.len() < limit {
                     let Some(batch) = batches.try_next().await? else { break };
-                    found.extend(batch.events.into_iter().filter(|event| {
-                        (from..=to).contains(&seq(event.seq))
-                    }));
+                    found.extend(
+                        batch.events.into_iter().filter(|event| (from..=to).contains(&seq(event.seq))),
+                    );
                 }
                 found.truncate(limit);
                 Ok(found)
@@ -105,23 +105,30 @@ impl MongoLog {
         room: RoomId,
         events: Vec<Event>,
     ) -> Result<Vec<Event>, StoreError> {
-        let ids: HashSet<MessageId> = events.iter().filter(|event| is_text(event)).map(text_of).collect();
-        if ids.is_empty() {
-            return Ok(events);
-        }
-        let keys: Vec<Bson> = ids
+        let (Some(first), Some(last)) = (events.first(), events.last()) else { return Ok(events) };
+        let mut which = vec![doc! { "seq": { "$gte": place(first.seq), "$lte": place(last.seq) } }];
+        // What an edit changed may have been said long before.
+        let edited: Vec<Bson> = events
             .iter()
-            .map(|message| serialize_to_bson(&MessageKey { room: id(room.0), id: id(message.0) }))
+            .filter(|event| event.payload.kind() == Payload::EDIT)
+            .map(|event| serialize_to_bson(&MessageKey { room: id(room.0), id: id(text_of(event).0) }))
             .collect::<Result<_, _>>()
             .map_err(|e| StoreError::Failed(e.into()))?;
-        let filter = doc! { "_id": { "$in": keys }, "live": false };
-        let found: Vec<KeyDoc> = self
-            .run(async {
-                let deleted = at.messages.clone_with_type::<KeyDoc>();
-                deleted.find(filter).projection(doc! { "_id": 1 }).await?.try_collect().await
-            })
-            .await?;
-        let deleted: HashSet<MessageId> = found.into_iter().map(|m| MessageId(uuid(m.key.id))).collect();
+        if !edited.is_empty() {
+            which.push(doc! { "_id": { "$in": edited } });
+        }
+        let mut deleted = HashSet::new();
+        for mut filter in which {
+            filter.insert("room", of(room.0));
+            filter.insert("live", false);
+            let found: Vec<KeyDoc> = self
+                .run(async {
+                    let keys = at.messages.clone_with_type::<KeyDoc>();
+                    keys.find(filter).projection(doc! { "_id": 1 }).await?.try_collect().await
+                })
+                .await?;
+            deleted.extend(found.into_iter().map(|message| MessageId(uuid(message.key.id))));
+        }
         if deleted.is_empty() {
             return Ok(events);
         }

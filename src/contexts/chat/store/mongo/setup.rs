@@ -24,22 +24,83 @@ struct Index {
     name: &'static str,
     keys: fn() -> Document,
     unique: bool,
-    /// Only documents that have this field are in it.
-    only: Option<&'static str>,
+    /// Only documents like this are in it.
+    only: Option<fn() -> Document>,
 }
 
 const INDEXES: &[Index] = &[
     // What makes a log gapless: a place is claimed once.
-    Index { collection: EVENTS, name: "room_first", keys: || doc! { "room": 1, "first": 1 }, unique: true, only: None },
-    Index { collection: EVENTS, name: "room_last", keys: || doc! { "room": 1, "last": 1 }, unique: false, only: None },
+    Index {
+        collection: EVENTS,
+        name: "room_first",
+        keys: || doc! { "room": 1, "first": 1 },
+        unique: true,
+        only: None,
+    },
+    Index {
+        collection: EVENTS,
+        name: "room_last",
+        keys: || doc! { "room": 1, "last": 1 },
+        unique: false,
+        only: None,
+    },
     // (room, sender, client_msg_id), of every event in every batch.
-    Index { collection: EVENTS, name: "room_key", keys: || doc! { "room": 1, "events.key": 1 }, unique: true, only: None },
-    Index { collection: TAIL, name: "room_last", keys: || doc! { "room": 1, "last": 1 }, unique: false, only: None },
-    Index { collection: MESSAGES, name: "room_seq", keys: || doc! { "room": 1, "seq": 1 }, unique: true, only: None },
-    Index { collection: MESSAGES, name: "room_words", keys: || doc! { "room": 1, "words": 1, "seq": 1 }, unique: false, only: None },
-    Index { collection: MESSAGES, name: "room_mentions", keys: || doc! { "room": 1, "mentions": 1, "seq": 1 }, unique: false, only: None },
-    Index { collection: MESSAGES, name: "room_thread", keys: || doc! { "room": 1, "thread": 1, "seq": 1 }, unique: false, only: Some("thread") },
-    Index { collection: MESSAGES, name: "room_pinned", keys: || doc! { "room": 1, "pinned": 1 }, unique: false, only: Some("pinned") },
+    Index {
+        collection: EVENTS,
+        name: "room_key",
+        keys: || doc! { "room": 1, "events.key": 1 },
+        unique: true,
+        only: None,
+    },
+    Index {
+        collection: TAIL,
+        name: "room_last",
+        keys: || doc! { "room": 1, "last": 1 },
+        unique: false,
+        only: None,
+    },
+    Index {
+        collection: MESSAGES,
+        name: "room_seq",
+        keys: || doc! { "room": 1, "seq": 1 },
+        unique: true,
+        only: None,
+    },
+    Index {
+        collection: MESSAGES,
+        name: "room_words",
+        keys: || doc! { "room": 1, "words": 1, "seq": 1 },
+        unique: false,
+        only: None,
+    },
+    Index {
+        collection: MESSAGES,
+        name: "room_mentions",
+        keys: || doc! { "room": 1, "mentions": 1, "seq": 1 },
+        unique: false,
+        only: None,
+    },
+    Index {
+        collection: MESSAGES,
+        name: "room_thread",
+        keys: || doc! { "room": 1, "thread": 1, "seq": 1 },
+        unique: false,
+        only: Some(|| doc! { "thread": { "$exists": true } }),
+    },
+    Index {
+        collection: MESSAGES,
+        name: "room_pinned",
+        keys: || doc! { "room": 1, "pinned": 1 },
+        unique: false,
+        only: Some(|| doc! { "pinned": { "$exists": true } }),
+    },
+    Index {
+        collection: MESSAGES,
+        name: "room_deleted",
+        keys: || doc! { "room": 1, "seq": 1, "live": 1 },
+        unique: false,
+        only: Some(|| doc! { "live": false }),
+    },
 ];
 
 /// What a batch has to look like, for whoever writes by hand.
@@ -119,10 +180,7 @@ impl MongoLog {
         }
         let create = async |options: CreateCollectionOptions| {
             let database = self.inner.mongo.database();
-            self.inner
-                .mongo
-                .run(async { database.create_collection(name).with_options(options).await })
-                .await
+            self.inner.mongo.run(async { database.create_collection(name).with_options(options).await }).await
         };
         match create(options.clone()).await {
             Ok(()) => return Ok(true),
@@ -144,7 +202,7 @@ impl MongoLog {
 
     async fn index(&self, index: &Index) -> Result<(), MongoError> {
         let unique = index.unique.then_some(true);
-        let only = index.only.map(|field| doc! { field: { "$exists": true } });
+        let only = index.only.map(|like| like());
         let options = IndexOptions::builder()
             .name(index.name.to_owned())
             .unique(unique)

@@ -73,11 +73,8 @@ impl MongoLog {
         self.inner.tops.remove(&room);
         let mine = self.last(at, room).await?;
         let last = mine.max(from.first_seq.saturating_sub(1));
-        let fresh: Vec<EventDoc> = events
-            .iter()
-            .filter(|event| event.seq > last)
-            .map(EventDoc::copied)
-            .collect::<Result<_, _>>()?;
+        let fresh: Vec<EventDoc> =
+            events.iter().filter(|event| event.seq > last).map(EventDoc::copied).collect::<Result<_, _>>()?;
         let (first, until) = match (fresh.first(), fresh.last()) {
             (Some(first), Some(until)) => (first.seq, until.seq),
             // All of it was cut: an empty batch tells where the log ends.
