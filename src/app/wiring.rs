@@ -11,7 +11,7 @@ use crate::{
     config::Config,
     contexts::{
         activity::{self, Activity},
-        chat::{self, Chat, EventLog, PostgresRooms, RoomLimits},
+        chat::{self, Chat, ChatMetrics, Desk, EventLog, NoUploads, PostgresRooms, RoomLimits},
         gigs::{self, Gigs},
         identity::{
             self, Identity,
@@ -84,7 +84,7 @@ pub fn mail(config: &Config) -> FileMail {
     FileMail::new(Path::new(&config.data.dir), &config.public_url())
 }
 
-#[expect(clippy::too_many_arguments, reason = "each is a part")]
+#[expect(clippy::too_many_arguments, reason = "wiring")]
 fn chat_with(
     config: &Config,
     database: &Database,
@@ -93,6 +93,7 @@ fn chat_with(
     signer: Signer,
     outlet: Arc<dyn chat::Outlet>,
     registry: &Registry,
+    metrics: &Metrics,
     arbiters: &Arbiters,
 ) -> Chat {
     let parts = chat::Parts {
@@ -100,8 +101,11 @@ fn chat_with(
         log,
         outlet,
         people: Arc::new(identity.directory()),
+        desk: Desk::new(database.clone()),
+        uploads: Arc::new(NoUploads),
         signer,
         limits: RoomLimits::from(config),
+        metrics: ChatMetrics::new(metrics),
     };
     Chat::start(parts, DomainConfig::from(&config.actors), registry, arbiters)
 }
@@ -116,8 +120,17 @@ pub(super) async fn chat_at_rest(
     let registry = Registry::new();
     let arbiters = Arbiters::current()?;
     let log = logs::logs(config, database).await?.chat;
-    let outlet = Arc::new(Hub::new());
-    Ok(chat_with(config, database, log, identity, signer, outlet, &registry, &arbiters))
+    Ok(chat_with(
+        config,
+        database,
+        log,
+        identity,
+        signer,
+        Arc::new(Hub::new()),
+        &registry,
+        &Metrics::new(),
+        &arbiters,
+    ))
 }
 
 fn gigs_with(database: &Database, ledger: &Ledger, signer: Signer) -> Gigs {
@@ -161,8 +174,17 @@ impl Platform {
         let outlet = Arc::new(glue::News { hub: hub.clone(), personal: personal.clone() });
         let logs = logs::logs(&config, &database).await?;
         let log = logs.chat.clone();
-        let chat =
-            chat_with(&config, &database, log, &identity, signer.clone(), outlet, &registry, &arbiters);
+        let chat = chat_with(
+            &config,
+            &database,
+            log,
+            &identity,
+            signer.clone(),
+            outlet,
+            &registry,
+            &metrics,
+            &arbiters,
+        );
         let activity = Activity::new(activity::Parts {
             stream: logs.activity.clone(),
             signer,

@@ -24,6 +24,7 @@ pub(super) fn start(platform: &Platform, options: Options) -> Vec<JoinHandle<()>
         spawn_local(tidy(platform.clone())),
         spawn_local(sweep(platform.clone())),
         spawn_local(platform.gigs.clone().run_timers()),
+        spawn_local(platform.chat.clone().run_announcer()),
         spawn_local(pay_out(platform.clone())),
         spawn_local(deliver(platform.clone())),
         spawn_local(ops::publish_every_second(platform.ops.clone(), platform.hub.clone())),
@@ -57,6 +58,9 @@ async fn tidy(platform: Platform) {
         }
         if let Err(error) = platform.activity.tidy().await {
             slog::warn!(log(), "old activity stays for now"; "error" => %error);
+        }
+        if let Err(error) = platform.chat.tidy().await {
+            slog::warn!(log(), "old statuses stay for now"; "error" => %error);
         }
         if let Err(error) = platform.idempotency.tidy().await {
             slog::warn!(log(), "could not tidy up keys; the next round will"; "error" => %error);

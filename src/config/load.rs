@@ -93,6 +93,8 @@ const VARIABLES: &[(&str, &str, &str, Kind)] = &[
     ("GIGSY_MAX_CONNECTIONS_PER_SESSION", "realtime", "max_connections_per_session", Kind::Number),
     ("GIGSY_MAILBOX_CAPACITY", "actors", "mailbox_capacity", Kind::Number),
     ("GIGSY_PASSIVATE_SECONDS", "actors", "passivate_seconds", Kind::Number),
+    ("GIGSY_CHAT_EDIT_SECONDS", "chat", "edit_seconds", Kind::Number),
+    ("GIGSY_CHAT_RECEIPT_MEMBERS", "chat", "receipt_members", Kind::Number),
     ("GIGSY_PAYMENTS", "payments", "provider", Kind::Text),
     ("GIGSY_FEE_BASIS_POINTS", "payments", "fee_basis_points", Kind::Number),
     ("STRIPE_SECRET_KEY", "payments", "stripe_secret_key", Kind::Text),
@@ -272,6 +274,9 @@ fn check(config: &Config) -> Result<(), ConfigError> {
     }
     if config.realtime.pong_seconds >= config.realtime.ping_seconds {
         return bad("GIGSY_PONG_SECONDS", "must be less than GIGSY_PING_SECONDS");
+    }
+    if config.chat.receipt_members > 100 {
+        return bad("GIGSY_CHAT_RECEIPT_MEMBERS", "must be at most 100: each receipt goes to every member");
     }
     let payments = &config.payments;
     if payments.fee_basis_points > 10_000 {

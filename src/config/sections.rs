@@ -35,8 +35,20 @@ pub struct Config {
     pub realtime: RealtimeConfig,
     /// The actor kit.
     pub actors: ActorsConfig,
+    /// Rooms and messages.
+    pub chat: ChatConfig,
     /// Protected payment.
     pub payments: PaymentsConfig,
+}
+
+/// Rooms and messages.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct ChatConfig {
+    /// `GIGSY_CHAT_EDIT_SECONDS`: how long after it was said a message can be edited; 0 for ever.
+    pub edit_seconds: u64,
+    /// `GIGSY_CHAT_RECEIPT_MEMBERS`: rooms of up to so many members show receipts.
+    pub receipt_members: usize,
 }
 
 /// Protected payment.

@@ -11,7 +11,7 @@ pub const TOPICS: &[Topic] = &[
         aggregates: &["gig", "application", "contract", "milestone", "dispute", "review", "payment"],
     },
     Topic { stream: "ledger", aggregates: &["payout", "hold"] },
-    Topic { stream: "chat", aggregates: &["room", "message"] },
+    Topic { stream: "chat", aggregates: &["room", "message", "member"] },
     #[cfg(test)]
     Topic { stream: "testing", aggregates: &["thing"] },
 ];

@@ -99,6 +99,32 @@ routes! {
     "/api/v1/chat/rooms/{id}/presence" => { GET chat::rooms::presence }
     "/api/v1/chat/rooms/{id}/typing" => { POST chat::rooms::typing }
     "/api/v1/chat/rooms/{id}/read" => { POST chat::rooms::read }
+    "/api/v1/chat/rooms/{id}/me" => { GET chat::own::get, PATCH chat::own::patch }
+    "/api/v1/chat/rooms/{id}/search" => { GET chat::messages::search }
+    "/api/v1/chat/rooms/{id}/pins" => { GET chat::messages::pins }
+    "/api/v1/chat/rooms/{id}/receipts" => { GET chat::messages::receipts }
+    "/api/v1/chat/rooms/{id}/messages/{message_id}" => {
+        GET chat::changes::get, PATCH chat::changes::edit, DELETE chat::changes::delete
+    }
+    "/api/v1/chat/rooms/{id}/messages/{message_id}/reactions/{emoji}" => {
+        PUT chat::changes::react, DELETE chat::changes::unreact
+    }
+    "/api/v1/chat/rooms/{id}/messages/{message_id}/pin" => { PUT chat::changes::pin, DELETE chat::changes::unpin }
+    "/api/v1/chat/rooms/{id}/messages/{message_id}/thread" => { GET chat::changes::thread }
+    "/api/v1/chat/rooms/{id}/messages/{message_id}/reports" => { POST chat::moderation::report }
+    "/api/v1/chat/rooms/{id}/reports" => { GET chat::moderation::room_reports }
+    "/api/v1/chat/rooms/{id}/suspensions" => { POST chat::moderation::suspend }
+    "/api/v1/chat/rooms/{id}/suspensions/{user_id}" => { DELETE chat::moderation::restore }
+    "/api/v1/chat/rooms/{id}/bans" => { GET chat::moderation::bans, POST chat::moderation::ban }
+    "/api/v1/chat/rooms/{id}/bans/{user_id}" => { DELETE chat::moderation::unban }
+    "/api/v1/chat/rooms/{id}/audit" => { GET chat::moderation::room_audit }
+    "/api/v1/chat/reports" => { GET chat::moderation::reports }
+    "/api/v1/chat/reports/{report_id}/resolve" => { POST chat::moderation::resolve }
+    "/api/v1/chat/audit" => { GET chat::moderation::audit }
+    "/api/v1/chat/privacy" => { GET chat::own::privacy, PUT chat::own::set_privacy }
+    "/api/v1/chat/blocks" => { GET chat::own::blocks }
+    "/api/v1/chat/blocks/{user_id}" => { PUT chat::own::block, DELETE chat::own::unblock }
+    "/api/v1/chat/status" => { PUT chat::own::status }
 
     "/api/v1/skills" => { GET gigs::gigs::skills }
     "/api/v1/gigs" => { GET gigs::gigs::list, POST gigs::gigs::create }

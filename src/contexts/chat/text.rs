@@ -110,6 +110,11 @@ text_type!(
 impl Body {
     /// The most characters.
     pub const MAX: usize = 4_000;
+
+    /// The text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
 }
 
 impl FromStr for Body {
@@ -158,11 +163,6 @@ impl ClientMsgId {
     /// An id that a log gave back.
     pub(super) fn stored(text: String) -> Self {
         Self(text)
-    }
-
-    /// The text.
-    pub fn as_str(&self) -> &str {
-        &self.0
     }
 
     /// Whether the server itself made it.

@@ -60,6 +60,8 @@ const FILES: &[(&str, Asset)] = assets! {
     "rooms.js" as SCRIPT,
     "session.js" as SCRIPT,
     "spark.js" as SCRIPT,
+    "fold.js" as SCRIPT,
+    "rich.js" as SCRIPT,
     "timeline.js" as SCRIPT,
     "vendor/centrifuge.LICENSE.txt" as TEXT,
     "vendor/centrifuge.js" as SCRIPT,

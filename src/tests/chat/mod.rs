@@ -3,11 +3,16 @@
 #![allow(clippy::panic, clippy::async_yields_async, reason = "tests fail by panics; sends have two stages")]
 
 mod actor;
+mod announcer;
+mod changes;
+mod converge;
 mod crash;
 mod http;
 mod log;
+mod moderation;
 mod mongo;
 mod nodes;
+mod own;
 mod realtime;
 mod rooms;
 mod stores;

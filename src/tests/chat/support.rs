@@ -18,15 +18,18 @@ use tokio::sync::watch;
 use crate::{
     actors::{ActorReport, Arbiters, DomainConfig, Filter, Registry},
     contexts::chat::{
-        Chat, CreateRoomForm, EventLog, MessageId, Outlet, Parts, People, PostgresLog, PostgresRooms, RoomId,
-        RoomKind, RoomLimits, RoomView, SendForm, Seq, StoreError, Top,
+        Attachment, Chat, ChatMetrics, CreateRoomForm, Desk, EventLog, MessageId, Outlet, Parts, People,
+        PostgresLog, PostgresRooms, ReadForm, RoomId, RoomKind, RoomLimits, RoomView, SendForm, Seq,
+        StoreError, Top, Uploads,
         contract::{
             Appended, Digest, Event, Message, Messages, NewEvent, Page, Payload, Reader, Slice, Stored,
         },
     },
+    postgres::Database,
     principal::UserId,
     realtime::{Channel, ClientInfo, Publication},
     signing::Signer,
+    telemetry::metrics::Metrics,
     tests::support::database::TestDatabase,
 };
 
@@ -228,6 +231,26 @@ impl EventLog for Watched {
 #[derive(Default)]
 pub struct Town {
     pub unknown: Mutex<HashSet<UserId>>,
+    /// What some are called; the others have a name of their id.
+    pub names: Mutex<HashMap<UserId, String>>,
+}
+
+/// Who uploaded what.
+#[derive(Default)]
+pub struct Shelf(pub Mutex<Vec<(UserId, Attachment)>>);
+
+impl Uploads for Shelf {
+    fn of<'a>(
+        &'a self,
+        owner: UserId,
+        objects: &'a [uuid::Uuid],
+    ) -> BoxFuture<'a, Result<Vec<Attachment>, Box<dyn std::error::Error + Send + Sync>>> {
+        let shelf = self.0.lock().unwrap().clone();
+        let found =
+            shelf.into_iter().filter(|(who, object)| *who == owner && objects.contains(&object.object_id));
+        let found = found.map(|(_, object)| object).collect();
+        Box::pin(async move { Ok(found) })
+    }
 }
 
 impl People for Town {
@@ -236,9 +259,13 @@ impl People for Town {
         ids: &'a [UserId],
     ) -> BoxFuture<'a, Result<HashMap<UserId, String>, Box<dyn std::error::Error + Send + Sync>>> {
         let unknown = self.unknown.lock().unwrap().clone();
+        let names = self.names.lock().unwrap().clone();
         Box::pin(async move {
             let known = ids.iter().filter(|id| !unknown.contains(id));
-            Ok(known.map(|id| (*id, format!("Person {}", &id.to_string()[30..]))).collect())
+            let name = |id: &UserId| {
+                names.get(id).cloned().unwrap_or_else(|| format!("Person {}", &id.to_string()[30..]))
+            };
+            Ok(known.map(|id| (*id, name(id))).collect())
         })
     }
 }
@@ -251,6 +278,8 @@ pub struct Node {
     pub log: Arc<Watched>,
     pub rooms: PostgresRooms,
     pub town: Arc<Town>,
+    pub shelf: Arc<Shelf>,
+    pub db: Database,
 }
 
 impl Node {
@@ -270,21 +299,25 @@ impl Node {
             gate: watch::Sender::new(true),
             fault: Mutex::new(Fault::None),
         });
-        let rooms = PostgresRooms::new(db);
+        let (desk, shelf) = (Desk::new(db.clone()), Arc::new(Shelf::default()));
+        let rooms = PostgresRooms::new(db.clone());
         let parts = Parts {
             rooms: Arc::new(rooms.clone()),
             log: log.clone(),
             outlet: outlet.clone(),
             people: town.clone(),
+            desk,
+            uploads: shelf.clone(),
             signer: Signer::new(&[7; 32]),
             limits,
+            metrics: ChatMetrics::new(&Metrics::new()),
         };
         let config = DomainConfig {
             backoff: (Duration::from_millis(5), Duration::from_millis(200)),
             ..DomainConfig::default()
         };
         let chat = Chat::start(parts, config, &registry, &Arbiters::current().unwrap());
-        Self { chat, registry, outlet, log, rooms, town }
+        Self { chat, registry, outlet, log, rooms, town, shelf, db }
     }
 
     /// A group room of `owner` and others.
@@ -314,6 +347,11 @@ pub fn says(name: impl ToString, body: impl ToString) -> SendForm {
         reply_to: None,
         attachments: Vec::new(),
     }
+}
+
+/// Everything up to there is read.
+pub fn up_to(seq: Seq) -> ReadForm {
+    ReadForm { seq, delivered: None }
 }
 
 /// Waits until something holds, five seconds at most.

@@ -15,14 +15,34 @@ use crate::{
 /// # Panics
 /// When the database cannot be reached or refuses one.
 pub async fn execute(server: &Server, statements: &[String]) {
-    let data = server.data_dir().to_string_lossy().into_owned();
-    let vars = [("GIGSY_DATA_DIR".to_owned(), data)].into_iter().chain(server.database_env());
-    let config = layer("gigsy.toml".into(), "", vars).expect("settings");
-    let database = Database::attach(&config).await.expect("the server's database");
+    let database = attach(server).await;
     let mut connection = database.conn().await.expect("a connection");
     for statement in statements {
         sql_query(statement).execute(&mut connection).await.unwrap_or_else(|e| panic!("{statement}: {e}"));
     }
+}
+
+async fn attach(server: &Server) -> Database {
+    let data = server.data_dir().to_string_lossy().into_owned();
+    let vars = [("GIGSY_DATA_DIR".to_owned(), data)].into_iter().chain(server.database_env());
+    let config = layer("gigsy.toml".into(), "", vars).expect("settings");
+    Database::attach(&config).await.expect("the server's database")
+}
+
+#[derive(diesel::QueryableByName)]
+struct Count {
+    #[diesel(sql_type = diesel::sql_types::BigInt)]
+    n: i64,
+}
+
+/// What a query that answers one `n` counts.
+///
+/// # Panics
+/// As [`execute`].
+pub async fn count(server: &Server, query: &str) -> i64 {
+    let database = attach(server).await;
+    let mut connection = database.conn().await.expect("a connection");
+    sql_query(query).get_result::<Count>(&mut connection).await.unwrap_or_else(|e| panic!("{query}: {e}")).n
 }
 
 /// Cuts a room's log: nothing up to and including `seq` is kept.

@@ -2,6 +2,7 @@
 
 mod event;
 mod message;
+mod settings;
 
 use std::collections::HashMap;
 
@@ -11,6 +12,7 @@ use serde::{Deserialize, Serialize};
 pub use self::{
     event::{Attachment, Event, Mentions, NewEvent, Payload, Said},
     message::{Message, Reaction, fold, touched},
+    settings::{LastSeenTo, NotifyLevel, ReportReason, RoomSettings, SettingsPatch, Status, words},
 };
 pub use super::text::{Body, ClientMsgId, RoomName, Topic};
 use crate::principal::UserId;
@@ -115,6 +117,8 @@ pub struct Room {
     pub archived_at: Option<DateTime<Utc>>,
     /// Grows with every change of the room or its members.
     pub version: i64,
+    /// What its admins decided.
+    pub settings: RoomSettings,
 }
 
 /// Somebody in a room.
@@ -128,6 +132,17 @@ pub struct Member {
     pub joined_at: DateTime<Utc>,
     /// Up to which event they have read.
     pub read_seq: Seq,
+    /// Up to which event one of their devices has got.
+    pub delivered_seq: Seq,
+    /// Until when they may not write.
+    pub suspended_until: Option<DateTime<Utc>>,
+}
+
+impl Member {
+    /// A member who has read nothing.
+    pub const fn new(user_id: UserId, role: MemberRole, joined_at: DateTime<Utc>) -> Self {
+        Self { user_id, role, joined_at, read_seq: 0, delivered_seq: 0, suspended_until: None }
+    }
 }
 
 /// A room and everybody in it.
@@ -164,6 +179,10 @@ pub enum MemberAction {
     Left,
     /// Their role changed.
     Role,
+    /// They may not write for a while.
+    Suspended,
+    /// They may write again.
+    Restored,
 }
 
 impl MemberAction {

@@ -8,7 +8,7 @@ use crate::{
     contexts::chat::{
         Chat, ChatError,
         model::{RoomId, Seq},
-        store::{Digest, Listed, Reader},
+        store::{Digest, Listed},
         views::{MessageView, PeerView, RoomItem},
     },
     principal::UserId,
@@ -60,14 +60,17 @@ impl Chat {
         // Only of rooms that one is in.
         let positions: Vec<(RoomId, Seq)> =
             found.iter().filter_map(|room| Some((room.room.id, room.me.as_ref()?.read_seq))).collect();
-        let mut digests = self.inner.log.digests(Reader::plain(who), &positions).await?;
+        let mut digests = self.digests_for(who, &positions).await?;
+        let ids: Vec<RoomId> = positions.iter().map(|(room, _)| *room).collect();
+        let mut owns = self.inner.desk.owns_of(who, &ids).await?;
         let peers: Vec<UserId> = found.iter().filter_map(|room| room.peer).collect();
         let names = self.names(&peers).await;
         let items = found
             .into_iter()
             .map(|listed| {
                 let digest = listed.me.as_ref().map(|_| digests.remove(&listed.room.id).unwrap_or_default());
-                room_item(who, listed, digest, &names)
+                let own = owns.remove(&listed.room.id);
+                RoomItem { own: own.map(Into::into), ..room_item(who, listed, digest, &names) }
             })
             .collect();
         Ok((items, next))
@@ -88,6 +91,8 @@ fn room_item(
         top: digest.as_ref().map(|digest| digest.last_seq),
         read_seq: me.map(|me| me.read_seq),
         unread: digest.as_ref().map(|digest| digest.unread),
+        mentions: digest.as_ref().map(|digest| digest.mentions),
+        own: None,
         last_message: digest
             .and_then(|digest| digest.last_message)
             .map(|message| MessageView::of(message, who)),

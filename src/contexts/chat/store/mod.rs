@@ -2,6 +2,7 @@
 //! ([`EventLog`], Postgres here; another store may take its place, `contract` says what it must
 //! keep).
 
+pub mod desk;
 pub mod mongo;
 pub mod postgres;
 pub(crate) mod schema;
@@ -16,7 +17,7 @@ use futures_util::future::BoxFuture;
 
 use super::model::{
     Event, Member, MemberChange, Message, MessageId, NewEvent, Payload, Room, RoomId, RoomKind, RoomState,
-    Seq,
+    Seq, SettingsPatch,
 };
 use crate::{
     error::{ErrorKind, Fault},
@@ -301,6 +302,41 @@ pub struct RoomPatch {
     pub topic: Option<String>,
     /// Archive it, or bring it back.
     pub archived: Option<bool>,
+    /// Its settings.
+    pub settings: SettingsPatch,
+}
+
+/// What a moderator does to somebody in a room.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Sanction {
+    /// A member may not write until then; `None` lifts it.
+    Suspend(UserId, Option<DateTime<Utc>>),
+    /// Nobody may let this person in until then, or at all; a member among [`Edit::members`] goes.
+    Ban(UserId, Option<DateTime<Utc>>),
+    /// They may be let in again.
+    Unban(UserId),
+}
+
+impl Sanction {
+    /// Whom it is about.
+    pub const fn user(&self) -> UserId {
+        match self {
+            Self::Suspend(user, _) | Self::Ban(user, _) | Self::Unban(user) => *user,
+        }
+    }
+}
+
+/// A line of the audit trail, written with the change that it tells of.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Audit {
+    /// What was done: `member.suspend`.
+    pub action: &'static str,
+    /// To whom.
+    pub user_id: Option<UserId>,
+    /// To which message.
+    pub message_id: Option<MessageId>,
+    /// More of it, an object.
+    pub detail: serde_json::Value,
 }
 
 /// A change of who is in a room or of the room itself, and by whom.
@@ -312,6 +348,10 @@ pub struct Edit {
     pub members: Vec<MemberChange>,
     /// The room's own fields.
     pub patch: RoomPatch,
+    /// What is done to somebody.
+    pub sanction: Option<Sanction>,
+    /// What goes into the audit trail.
+    pub audit: Option<Audit>,
     /// Refuse with [`Edited::Stale`] unless the room has this version.
     pub if_version: Option<i64>,
     /// The request that causes it.
@@ -342,6 +382,15 @@ pub struct Listed {
     pub peer: Option<UserId>,
 }
 
+/// How far a member has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Marks {
+    /// Up to where one of their devices has got everything.
+    pub delivered: Seq,
+    /// Up to where they have read.
+    pub read: Seq,
+}
+
 /// Rooms and members. Always Postgres.
 pub trait RoomStore: Send + Sync + 'static {
     /// Makes a room. A direct room that exists is answered instead of made; the flag tells whether
@@ -363,9 +412,9 @@ pub trait RoomStore: Send + Sync + 'static {
     /// Forgets what the log holds by now.
     fn logged<'a>(&'a self, room: RoomId, ids: &'a [MessageId]) -> Stored<'a, ()>;
 
-    /// Moves a member's read position forward (never back). Answers the position, `None` for one
-    /// who is no member.
-    fn mark_read(&self, room: RoomId, user: UserId, seq: Seq) -> Stored<'_, Option<Seq>>;
+    /// Moves a member's positions forward (never back; what is seen was delivered). Answers the member,
+    /// `None` for one who is none.
+    fn mark(&self, room: RoomId, user: UserId, marks: Marks) -> Stored<'_, Option<Member>>;
 
     /// Up to `limit` rooms of a person, newest first, older than `before`.
     fn rooms_of(&self, user: UserId, before: Option<RoomId>, limit: usize) -> Stored<'_, Vec<Listed>>;
