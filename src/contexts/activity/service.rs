@@ -18,7 +18,7 @@ impl Activity {
         cursor: Option<&str>,
     ) -> Result<(Vec<Entry>, Option<String>), ActivityError> {
         let list = format!("activity.{}.{person}", if public_only { "public" } else { "own" });
-        let before = cursor.map(|cursor| self.from(&list, cursor)).transpose()?;
+        let before = cursor.map(|cursor| self.position(&list, cursor)).transpose()?;
         let mut found = self.stream.of(&[person], public_only, before, limit + 1).await?;
         let more = found.len() > limit;
         found.truncate(limit);
@@ -27,7 +27,7 @@ impl Activity {
         Ok((found, next))
     }
 
-    fn from(&self, list: &str, cursor: &str) -> Result<Uuid, ActivityError> {
+    fn position(&self, list: &str, cursor: &str) -> Result<Uuid, ActivityError> {
         let foreign = || ActivityError::Invalid(FieldError::new("?cursor", "is not a cursor of this list"));
         let bytes = self.signer.verify(list, cursor, self.clock.now()).map_err(|_| foreign())?;
         Uuid::from_slice(&bytes).map_err(|_| foreign())
