@@ -42,7 +42,9 @@ struct Count {
 pub async fn count(server: &Server, query: &str) -> i64 {
     let database = attach(server).await;
     let mut connection = database.conn().await.expect("a connection");
-    sql_query(query).get_result::<Count>(&mut connection).await.unwrap_or_else(|e| panic!("{query}: {e}")).n
+    let found: Count =
+        sql_query(query).get_result(&mut connection).await.unwrap_or_else(|e| panic!("{query}: {e}"));
+    found.n
 }
 
 /// Cuts a room's log: nothing up to and including `seq` is kept.
