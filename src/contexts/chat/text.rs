@@ -165,6 +165,11 @@ impl ClientMsgId {
         Self(text)
     }
 
+    /// The text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
     /// Whether the server itself made it.
     pub fn is_internal(&self) -> bool {
         self.0.starts_with('#')
