@@ -4,7 +4,7 @@ use std::{path::Path, sync::Arc, time::Duration, time::Instant};
 
 use actix_web::web::{self, ServiceConfig};
 
-use super::{StartError, events, glue, logs};
+use super::{StartError, events, glue, logs, nodes};
 use crate::{
     actors::{Arbiters, Domain, DomainConfig, Registry},
     clock::Clock,
@@ -30,7 +30,7 @@ use crate::{
         ops::{Ops, OpsChannel},
         origins::Origins,
     },
-    ports::{Store, mail::FileMail, payments::sandbox::Sandbox},
+    ports::{Store, bus::Signals, mail::FileMail, payments::sandbox::Sandbox},
     postgres::{Database, DbError},
     realtime::{Hub, LocalShard, Personal, Realtime, Settings},
     signing::Signer,
@@ -51,6 +51,8 @@ pub(super) struct Platform {
     pub chat: Chat,
     pub activity: Activity,
     pub events: Events,
+    /// Words to and from other nodes.
+    pub signals: Signals,
     pub database: Database,
     pub ledger: Ledger,
     pub gigs: Gigs,
@@ -168,8 +170,11 @@ impl Platform {
         let domain = DomainConfig::from(&config.actors);
         let signer = Signer::new(&database.signing_key().await?);
 
+        let nats = events::nats(&config).await?;
+        let signals = nats.as_ref().map_or_else(Signals::alone, |bus| bus.signals(&metrics));
+
         let identity = identity_with(&config, &database, signer.clone());
-        let hub = Hub::new();
+        let hub = Hub::across(&signals, &metrics);
         let personal = Personal::new(hub.clone());
         let outlet = Arc::new(glue::News { hub: hub.clone(), personal: personal.clone() });
         let logs = logs::logs(&config, &database).await?;
@@ -192,16 +197,21 @@ impl Platform {
             days: config.activity.days,
         });
 
+        chat.follow(&hub);
+        let looking = chat.clone();
+        signals.on_gap(move || looking.look_again());
+
         let (ledger, sandbox) = ledger_with(&config, &database).await?;
         let idempotency = Idempotency::new(database.clone(), Clock::system());
 
         let gigs = gigs_with(&database, &ledger, Signer::new(&database.signing_key().await?));
         ledger.tell(Arc::new(gigs.clone()));
+        gigs.ask(Arc::new(identity.directory()));
         let gigs_live = gigs::Live::new(hub.clone(), personal.clone());
 
         let parts = Parts {
             database: database.clone(),
-            nats: events::nats(&config).await?,
+            nats,
             consumers: events::consumers(&gigs_live, &chat, logs.activity),
             settings: crate::events::Settings::default(),
         };
@@ -238,10 +248,8 @@ impl Platform {
             &registry,
             &arbiters,
         );
-        identity.notify_of_ended_sessions(Arc::new(SessionCloser {
-            sessions: sessions.clone(),
-            realtime: realtime.clone(),
-        }));
+        let closer = SessionCloser { sessions: sessions.clone(), realtime: realtime.clone() };
+        identity.notify_of_ended_sessions(Arc::new(nodes::Everywhere::new(closer, &signals)));
 
         let limits = Arc::new(Limits::new(&config));
         let http_metrics = HttpMetrics::new(&metrics);
@@ -257,6 +265,7 @@ impl Platform {
             chat,
             activity,
             events,
+            signals,
             database,
             ledger,
             gigs,

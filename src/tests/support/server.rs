@@ -98,6 +98,12 @@ impl Server {
             url.set_path(&format!("gigsy_test_{}", uuid::Uuid::new_v4().simple()));
             all.push(("MONGODB_URL".to_owned(), url.to_string()));
         }
+        // The suite can be run again over a NATS server (scripts/test-nats-server): a prefix of its own
+        // keeps servers apart that have nothing to do with each other.
+        if let Ok(url) = std::env::var("GIGSY_TEST_NATS_URL") {
+            all.push(("NATS_URL".to_owned(), url));
+            all.push(("GIGSY_BUS_PREFIX".to_owned(), format!("t{}", uuid::Uuid::now_v7().simple())));
+        }
         for (name, value) in env {
             all.retain(|(known, _)| known != name);
             all.push(((*name).to_owned(), (*value).to_owned()));
