@@ -22,13 +22,6 @@ pub async fn execute(server: &Server, statements: &[String]) {
     }
 }
 
-async fn attach(server: &Server) -> Database {
-    let data = server.data_dir().to_string_lossy().into_owned();
-    let vars = [("GIGSY_DATA_DIR".to_owned(), data)].into_iter().chain(server.database_env());
-    let config = layer("gigsy.toml".into(), "", vars).expect("settings");
-    Database::attach(&config).await.expect("the server's database")
-}
-
 #[derive(diesel::QueryableByName)]
 struct Count {
     #[diesel(sql_type = diesel::sql_types::BigInt)]

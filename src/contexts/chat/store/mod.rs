@@ -360,6 +360,7 @@ pub struct Edit {
 
 /// What became of an [`Edit`].
 #[derive(Clone, Debug, PartialEq)]
+#[expect(clippy::large_enum_variant, reason = "one of them at a time, and soon taken apart")]
 pub enum Edited {
     /// It is done; what has to go into the log, in order.
     Done(Room, Vec<Unlogged>),
