@@ -4,6 +4,7 @@
 mod demo;
 mod events;
 mod glue;
+mod logs;
 mod money;
 mod nodes;
 mod wiring;
@@ -15,6 +16,7 @@ use actix_web::{App, HttpServer, dev::ServerHandle, middleware::from_fn};
 
 pub use demo::{DemoError, permit_demo, seed_demo};
 pub use events::{bus_status, provision_bus};
+pub use logs::{both_logs, chat_log, chat_log_status, provision_logs};
 use wiring::Platform;
 pub use wiring::{identity, mail};
 
@@ -42,6 +44,9 @@ pub enum StartError {
     /// The event bus cannot be set up.
     #[error("the event bus cannot be set up")]
     Bus(#[from] crate::ports::bus::BusError),
+    /// MongoDB cannot be set up.
+    #[error("MongoDB cannot be used")]
+    Mongo(#[from] crate::ports::mongo::MongoError),
     /// The payment provider's client.
     #[error(transparent)]
     Payments(#[from] crate::ports::payments::stripe::SetupError),

@@ -4,13 +4,14 @@ use std::{path::Path, sync::Arc, time::Duration, time::Instant};
 
 use actix_web::web::{self, ServiceConfig};
 
-use super::{StartError, events, glue, nodes};
+use super::{StartError, events, glue, logs, nodes};
 use crate::{
     actors::{Arbiters, Domain, DomainConfig, Registry},
     clock::Clock,
     config::Config,
     contexts::{
-        chat::{self, Chat, ChatMetrics, Desk, NoUploads, PostgresLog, PostgresRooms, RoomLimits},
+        activity::{self, Activity},
+        chat::{self, Chat, ChatMetrics, Desk, EventLog, NoUploads, PostgresRooms, RoomLimits},
         gigs::{self, Gigs},
         identity::{
             self, Identity,
@@ -48,6 +49,7 @@ pub(super) struct Platform {
     pub sessions: Domain<UserSession>,
     pub identity: Identity,
     pub chat: Chat,
+    pub activity: Activity,
     pub events: Events,
     /// Words to and from other nodes.
     pub signals: Signals,
@@ -88,6 +90,7 @@ pub fn mail(config: &Config) -> FileMail {
 fn chat_with(
     config: &Config,
     database: &Database,
+    log: Arc<dyn EventLog>,
     identity: &Identity,
     signer: Signer,
     outlet: Arc<dyn chat::Outlet>,
@@ -97,7 +100,7 @@ fn chat_with(
 ) -> Chat {
     let parts = chat::Parts {
         rooms: Arc::new(PostgresRooms::new(database.clone())),
-        log: Arc::new(PostgresLog::new(database.clone())),
+        log,
         outlet,
         people: Arc::new(identity.directory()),
         desk: Desk::new(database.clone()),
@@ -118,9 +121,11 @@ pub(super) async fn chat_at_rest(
     let signer = Signer::new(&database.signing_key().await?);
     let registry = Registry::new();
     let arbiters = Arbiters::current()?;
+    let log = logs::logs(config, database).await?.chat;
     Ok(chat_with(
         config,
         database,
+        log,
         identity,
         signer,
         Arc::new(Hub::new()),
@@ -172,7 +177,25 @@ impl Platform {
         let hub = Hub::across(&signals, &metrics);
         let personal = Personal::new(hub.clone());
         let outlet = Arc::new(glue::News { hub: hub.clone(), personal: personal.clone() });
-        let chat = chat_with(&config, &database, &identity, signer, outlet, &registry, &metrics, &arbiters);
+        let logs = logs::logs(&config, &database).await?;
+        let log = logs.chat.clone();
+        let chat = chat_with(
+            &config,
+            &database,
+            log,
+            &identity,
+            signer.clone(),
+            outlet,
+            &registry,
+            &metrics,
+            &arbiters,
+        );
+        let activity = Activity::new(activity::Parts {
+            stream: logs.activity.clone(),
+            signer,
+            clock: Clock::system(),
+            days: config.activity.days,
+        });
 
         chat.follow(&hub);
         let looking = chat.clone();
@@ -189,13 +212,13 @@ impl Platform {
         let parts = Parts {
             database: database.clone(),
             nats,
-            consumers: events::consumers(&gigs_live, &chat),
+            consumers: events::consumers(&gigs_live, &chat, logs.activity),
             settings: crate::events::Settings::default(),
         };
         let events = Events::start(parts, &metrics, &registry).await?;
 
         let stores: Vec<Arc<dyn Store>> =
-            vec![Arc::new(database.clone()), events.bus(), Arc::new(mail(&config))];
+            vec![Arc::new(database.clone()), logs.store, events.bus(), Arc::new(mail(&config))];
         let health = Arc::new(Health::new(stores, demo));
         let ops = Ops { registry: registry.clone(), health: health.clone(), started: Instant::now() };
 
@@ -240,6 +263,7 @@ impl Platform {
             sessions,
             identity,
             chat,
+            activity,
             events,
             signals,
             database,
@@ -268,6 +292,7 @@ impl Platform {
             .app_data(web::Data::new(lookup))
             .app_data(web::Data::new(self.identity.clone()))
             .app_data(web::Data::new(self.chat.clone()))
+            .app_data(web::Data::new(self.activity.clone()))
             .app_data(web::Data::new(self.events.clone()))
             .app_data(web::Data::new(self.database.clone()))
             .app_data(web::Data::new(self.ledger.clone()))

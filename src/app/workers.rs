@@ -57,6 +57,9 @@ async fn tidy(platform: Platform) {
         if let Err(error) = forget_old(&platform.database).await {
             slog::warn!(log(), "old events stay for now"; "error" => %error);
         }
+        if let Err(error) = platform.activity.tidy().await {
+            slog::warn!(log(), "old activity stays for now"; "error" => %error);
+        }
         if let Err(error) = platform.chat.tidy().await {
             slog::warn!(log(), "old statuses stay for now"; "error" => %error);
         }

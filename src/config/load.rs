@@ -70,6 +70,10 @@ const VARIABLES: &[(&str, &str, &str, Kind)] = &[
     ("GIGSY_DATABASE_ACQUIRE_SECONDS", "database", "acquire_seconds", Kind::Number),
     ("NATS_URL", "bus", "url", Kind::Text),
     ("GIGSY_BUS_PREFIX", "bus", "prefix", Kind::Text),
+    ("MONGODB_URL", "mongodb", "url", Kind::Text),
+    ("GIGSY_CHAT_TAIL_MIB", "mongodb", "tail_mib", Kind::Number),
+    ("GIGSY_MONGODB_TIMEOUT_SECONDS", "mongodb", "timeout_seconds", Kind::Number),
+    ("GIGSY_ACTIVITY_DAYS", "activity", "days", Kind::Number),
     ("GIGSY_LOG", "log", "level", Kind::Text),
     ("GIGSY_LOG_FORMAT", "log", "format", Kind::Text),
     ("GIGSY_SESSION_DAYS", "auth", "session_days", Kind::Number),
@@ -216,6 +220,15 @@ fn check(config: &Config) -> Result<(), ConfigError> {
     {
         return bad("NATS_URL", "must be like nats://host:4222 or tls://host:4222");
     }
+    if let Some(url) = &config.mongodb.url
+        && !url.starts_with("mongodb://")
+        && !url.starts_with("mongodb+srv://")
+    {
+        return bad("MONGODB_URL", "must start with mongodb:// or mongodb+srv://");
+    }
+    if config.mongodb.tail_mib > 1_048_576 {
+        return bad("GIGSY_CHAT_TAIL_MIB", "is a terabyte at most");
+    }
     if !config.bus.prefix.split('.').all(is_subject_word) && !config.bus.prefix.is_empty() {
         return bad("GIGSY_BUS_PREFIX", "takes words of a-z, 0-9, - and _, joined by dots");
     }
@@ -230,7 +243,10 @@ fn check(config: &Config) -> Result<(), ConfigError> {
             "needs an https:// GIGSY_PUBLIC_URL: browsers refuse such a cookie otherwise",
         );
     }
-    let positive: [(&str, u64); 13] = [
+    let positive: [(&str, u64); 16] = [
+        ("GIGSY_CHAT_TAIL_MIB", config.mongodb.tail_mib),
+        ("GIGSY_MONGODB_TIMEOUT_SECONDS", config.mongodb.timeout_seconds),
+        ("GIGSY_ACTIVITY_DAYS", u64::from(config.activity.days)),
         ("GIGSY_DATABASE_POOL", config.database.pool_size as u64),
         ("GIGSY_DATABASE_ACQUIRE_SECONDS", config.database.acquire_seconds),
         ("GIGSY_SESSION_DAYS", u64::from(config.auth.session_days)),
@@ -327,6 +343,8 @@ mod tests {
             (vec![("GIGSY_DATABASE_POOL", "many")], "", "GIGSY_DATABASE_POOL"),
             (vec![("GIGSY_DATABASE_POOL", "-1")], "", "GIGSY_DATABASE_POOL"),
             (vec![("DATABASE_URL", "mysql://x")], "", "DATABASE_URL"),
+            (vec![("MONGODB_URL", "http://127.0.0.1:27017")], "", "MONGODB_URL"),
+            (vec![("GIGSY_CHAT_TAIL_MIB", "0")], "", "GIGSY_CHAT_TAIL_MIB"),
             (vec![("NATS_URL", "http://127.0.0.1:4222")], "", "NATS_URL"),
             (vec![("GIGSY_BUS_PREFIX", "a..b")], "", "GIGSY_BUS_PREFIX"),
             (vec![("GIGSY_LISTENN", "127.0.0.1:1")], "", "GIGSY_LISTENN"),
@@ -352,6 +370,7 @@ mod tests {
         let secrets = [
             ("DATABASE_URL", "postgres://u:s3cret@h/db?password=s3cret"),
             ("NATS_URL", "nats://u:s3cret@h:4222"),
+            ("MONGODB_URL", "mongodb://u:s3cret@a:27017,b:27017/gigsy?authSource=s3cret"),
         ];
         let config = with(&secrets, "").unwrap();
         let shown = toml::to_string(&config).unwrap();

@@ -21,6 +21,10 @@ pub struct Config {
     pub database: DatabaseConfig,
     /// The event bus.
     pub bus: BusConfig,
+    /// The chat log and the activity stream on MongoDB.
+    pub mongodb: MongoConfig,
+    /// The activity stream.
+    pub activity: ActivityConfig,
     /// Log lines.
     pub log: LogConfig,
     /// Sessions and passwords.
@@ -139,6 +143,29 @@ pub struct BusConfig {
     pub url: Option<Url>,
     /// `GIGSY_BUS_PREFIX`: before subjects and stream names, for a NATS that others use too.
     pub prefix: String,
+}
+
+/// The chat log and the activity stream on MongoDB.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct MongoConfig {
+    /// `MONGODB_URL`: a MongoDB ≥ 5.0, as `mongodb://` or `mongodb+srv://`, with the database in its path
+    /// (`gigsy` if it names none); unset means both are in the relational store. Holds a secret. A text,
+    /// since such a URL may name several hosts.
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "mask_hosts")]
+    pub url: Option<String>,
+    /// `GIGSY_CHAT_TAIL_MIB`: the size of the capped collection that recovery reads first, in MiB.
+    pub tail_mib: u64,
+    /// `GIGSY_MONGODB_TIMEOUT_SECONDS`: how long one operation may take; then the store is away.
+    pub timeout_seconds: u64,
+}
+
+/// The activity stream.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct ActivityConfig {
+    /// `GIGSY_ACTIVITY_DAYS`: how long an entry is kept.
+    pub days: u32,
 }
 
 /// Log lines.
@@ -321,6 +348,16 @@ fn mask_url<S: serde::Serializer>(url: &Option<Url>, ser: S) -> Result<S::Ok, S:
     }
     shown.set_query(None);
     ser.serialize_str(shown.as_str())
+}
+
+fn mask_hosts<S: serde::Serializer>(url: &Option<String>, ser: S) -> Result<S::Ok, S::Error> {
+    let Some(url) = url else { return ser.serialize_none() };
+    let (scheme, rest) = url.split_once("://").unwrap_or(("mongodb", ""));
+    let rest = rest.split('?').next().unwrap_or_default();
+    match rest.rsplit_once('@') {
+        Some((_, hosts)) => ser.serialize_str(&format!("{scheme}://***@{hosts}")),
+        None => ser.serialize_str(&format!("{scheme}://{rest}")),
+    }
 }
 
 fn mask<S: serde::Serializer>(_: &Option<String>, ser: S) -> Result<S::Ok, S::Error> {

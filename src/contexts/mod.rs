@@ -1,5 +1,6 @@
 //! The bounded contexts. Each owns a schema, and meets the others through its `mod.rs` or events.
 
+pub mod activity;
 pub mod chat;
 pub mod gigs;
 pub mod identity;

@@ -11,8 +11,8 @@ use actix_web::{
 use super::{Problem, health, openapi, ops, pages};
 use crate::{
     contexts::{
-        chat::handlers as chat, gigs::handlers as gigs, identity::handlers as identity,
-        ledger::handlers as ledger,
+        activity::handlers as activity, chat::handlers as chat, gigs::handlers as gigs,
+        identity::handlers as identity, ledger::handlers as ledger,
     },
     error::ErrorKind,
     realtime,
@@ -78,6 +78,7 @@ routes! {
     "/api/v1/auth/password/reset/confirm" => { POST identity::password::reset }
     "/api/v1/me" => { GET identity::me::get, PATCH identity::me::patch }
     "/api/v1/me/deletion" => { POST identity::me::request_deletion, DELETE identity::me::cancel_deletion }
+    "/api/v1/me/activity" => { GET activity::mine }
     "/api/v1/me/balance" => { GET ledger::me::balance }
     "/api/v1/me/payout-account" => { POST ledger::me::open_account }
     "/api/v1/me/payouts" => { GET ledger::me::payouts, POST ledger::me::pay_out }
@@ -146,6 +147,7 @@ routes! {
     "/api/v1/milestones/{id}/{transition}" => { POST gigs::milestones::transition }
     "/api/v1/disputes" => { GET gigs::disputes::list }
     "/api/v1/disputes/{id}/resolve" => { POST gigs::disputes::resolve }
+    "/api/v1/people/{id}/activity" => { GET activity::of_person }
     "/api/v1/people/{id}/reviews" => { GET gigs::reviews::about }
 
     "/api/v1/ops/actors" => { GET ops::actors }

@@ -2,6 +2,7 @@
 
 #![allow(clippy::panic, clippy::print_stdout, reason = "that is how a test fails, and what it measured")]
 
+mod activity;
 mod actors;
 mod chat;
 mod events;

@@ -25,6 +25,7 @@ mod markup;
 mod mentions;
 mod metrics;
 mod model;
+mod moving;
 mod realtime;
 mod service;
 mod store;
@@ -48,6 +49,7 @@ pub use metrics::ChatMetrics;
 pub use model::{
     Attachment, LastSeenTo, MemberRole, MessageId, NotifyLevel, ReportReason, RoomId, RoomKind, Seq, Status,
 };
+pub use moving::{MoveError, Moved, Survey, all_tops, move_logs, survey};
 pub use realtime::{namespaces, rpcs};
 pub use service::{
     Actor, AttachmentForm, ContractRoom, DemoCast, EditForm, HistoryForm, OwnForm, PrivacyForm, ReportForm,
@@ -56,7 +58,8 @@ pub use service::{
 pub use store::{
     EventLog, RoomStore, StoreError, Top,
     desk::{Desk, Resolution},
-    postgres::{PostgresLog, PostgresRooms},
+    mongo::{MongoLog, TailSize},
+    postgres::{PostgresLog, PostgresRooms, all_rooms},
 };
 pub use views::{
     AddMembersForm, AuditView, BanView, BlockedItems, BlockedView, ChangedView, CreateRoomForm, FoundView,

@@ -21,7 +21,9 @@ use crate::{
         Attachment, Chat, ChatMetrics, CreateRoomForm, Desk, EventLog, MessageId, Outlet, Parts, People,
         PostgresLog, PostgresRooms, ReadForm, RoomId, RoomKind, RoomLimits, RoomView, SendForm, Seq,
         StoreError, Top, Uploads,
-        contract::{Appended, Digest, Message, Messages, NewEvent, Page, Payload, Reader, Slice, Stored},
+        contract::{
+            Appended, Digest, Event, Message, Messages, NewEvent, Page, Payload, Reader, Slice, Stored,
+        },
     },
     ports::bus::Signals,
     postgres::Database,
@@ -227,6 +229,10 @@ impl EventLog for Watched {
 
     fn renew(&self, room: RoomId) -> Stored<'_, Top> {
         self.log.renew(room)
+    }
+
+    fn import<'a>(&'a self, room: RoomId, top: &'a Top, events: &'a [Event]) -> Stored<'a, Top> {
+        self.log.import(room, top, events)
     }
 }
 

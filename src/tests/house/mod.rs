@@ -26,7 +26,7 @@ fn sources(under: &str) -> Vec<(PathBuf, String)> {
     found
 }
 
-const CONTEXTS: [&str; 4] = ["identity", "chat", "gigs", "ledger"];
+const CONTEXTS: [&str; 5] = ["activity", "identity", "chat", "gigs", "ledger"];
 
 #[test]
 fn contexts_meet_through_their_front_door_only() {

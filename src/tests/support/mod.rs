@@ -4,6 +4,7 @@
 pub(crate) mod api;
 pub(crate) mod app;
 pub(crate) mod database;
+pub(crate) mod mongo_server;
 pub(crate) mod nats;
 pub(crate) mod postgres_server;
 pub(crate) mod proxy;

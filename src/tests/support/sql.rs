@@ -3,8 +3,12 @@
 use diesel::sql_query;
 use diesel_async::RunQueryDsl;
 
-use super::server::Server;
-use crate::{config::layer, postgres::Database};
+use super::{mongo_server, server::Server};
+use crate::{
+    config::layer,
+    contexts::chat::{EventLog, MongoLog, RoomId, TailSize},
+    postgres::Database,
+};
 
 /// Runs statements on the server's own database.
 ///
@@ -16,13 +20,6 @@ pub async fn execute(server: &Server, statements: &[String]) {
     for statement in statements {
         sql_query(statement).execute(&mut connection).await.unwrap_or_else(|e| panic!("{statement}: {e}"));
     }
-}
-
-async fn attach(server: &Server) -> Database {
-    let data = server.data_dir().to_string_lossy().into_owned();
-    let vars = [("GIGSY_DATA_DIR".to_owned(), data)].into_iter().chain(server.database_env());
-    let config = layer("gigsy.toml".into(), "", vars).expect("settings");
-    Database::attach(&config).await.expect("the server's database")
 }
 
 #[derive(diesel::QueryableByName)]
@@ -49,6 +46,11 @@ pub async fn count(server: &Server, query: &str) -> i64 {
 /// As [`execute`].
 pub async fn cut_log(server: &Server, room: &str, seq: u64) {
     let room: uuid::Uuid = room.parse().expect("a room's id");
+    if let Some(url) = server.setting("MONGODB_URL") {
+        let log = MongoLog::new(mongo_server::open(url).await, TailSize { bytes: 64 << 20 });
+        log.cut(RoomId(room), seq + 1).await.expect("the log is cut");
+        return;
+    }
     execute(
         server,
         &[

@@ -6,6 +6,7 @@ mod crash;
 mod drain;
 mod fuzz;
 mod money;
+mod mongodb;
 mod operations;
 mod restart;
 mod sdk;

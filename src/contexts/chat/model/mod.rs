@@ -9,9 +9,11 @@ use std::collections::HashMap;
 use chrono::{DateTime, SubsecRound, Utc};
 use serde::{Deserialize, Serialize};
 
+#[cfg(test)]
+pub use self::message::Reaction;
 pub use self::{
     event::{Attachment, Event, Mentions, NewEvent, Payload, Said},
-    message::{Message, Reaction, fold, touched},
+    message::{Message, fold, touched},
     settings::{LastSeenTo, NotifyLevel, ReportReason, RoomSettings, SettingsPatch, Status, words},
 };
 pub use super::text::{Body, ClientMsgId, RoomName, Topic};

@@ -111,7 +111,8 @@ impl Chat {
         room: RoomId,
         body: &str,
     ) -> Result<Mentions, ChatError> {
-        if !body.contains('@') || !(mentions::may_mention(body) || !mentions::named_ids(body).is_empty()) {
+        let named = mentions::may_mention(body) || !mentions::named_ids(body).is_empty();
+        if !body.contains('@') || !named {
             return Ok(Mentions::default());
         }
         // Strangers learn nothing of who is in the room.

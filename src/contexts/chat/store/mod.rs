@@ -3,6 +3,7 @@
 //! keep).
 
 pub mod desk;
+pub mod mongo;
 pub mod postgres;
 pub(crate) mod schema;
 
@@ -235,6 +236,12 @@ pub trait EventLog: Send + Sync + 'static {
     /// Gives the log a new epoch: after a restore from a backup, positions that clients hold may
     /// name events that are no longer there.
     fn renew(&self, room: RoomId) -> Stored<'_, Top>;
+
+    /// Takes over a stretch of another store's log, whose ends are `top`: its events stand at the same
+    /// places here, and its epoch is this log's. What is here already stays, so it may be repeated. The
+    /// stretch must go on where this log ends; without events only the ends are taken over. For
+    /// `gigsy move chat`: nobody else may write.
+    fn import<'a>(&'a self, room: RoomId, top: &'a Top, events: &'a [Event]) -> Stored<'a, Top>;
 }
 
 /// A room to be made.
@@ -353,6 +360,7 @@ pub struct Edit {
 
 /// What became of an [`Edit`].
 #[derive(Clone, Debug, PartialEq)]
+#[expect(clippy::large_enum_variant, reason = "one of them at a time, and soon taken apart")]
 pub enum Edited {
     /// It is done; what has to go into the log, in order.
     Done(Room, Vec<Unlogged>),

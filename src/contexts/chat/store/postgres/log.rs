@@ -9,13 +9,13 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use super::{
-    EventRow, corrupt, events, folding, place, reading, rows,
+    EventRow, corrupt, events, folding, importing, place, reading, rows,
     schema::{append_events, changed, events as table, mentions, streams},
     seq, uuids,
 };
 use crate::{
     contexts::chat::{
-        model::{Message, MessageId, NewEvent, RoomId, Seq},
+        model::{Event, Message, MessageId, NewEvent, RoomId, Seq},
         store::{
             Appended, Digest, EventLog, Messages, Outcome, Page, Reader, Slice, StoreError, Stored, Top,
         },
@@ -267,6 +267,18 @@ impl EventLog for PostgresLog {
                 .execute(&mut conn)
                 .await?;
             top(&mut conn, room).await
+        })
+    }
+
+    fn import<'a>(&'a self, room: RoomId, from: &'a Top, events: &'a [Event]) -> Stored<'a, Top> {
+        Box::pin(async move {
+            let mut conn = self.db.conn().await?;
+            (*conn)
+                .transaction(async |conn: &mut AsyncPgConnection| {
+                    importing::take_over(conn, room, from, events).await?;
+                    top(conn, room).await
+                })
+                .await
         })
     }
 }
