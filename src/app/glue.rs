@@ -16,7 +16,7 @@ use crate::{
     realtime::{Channel, ClientInfo, Hub, Personal, Publication},
 };
 
-/// Chat's news: what is personal is kept for a while, everything else goes straight to the hub
+/// Chat's news: what is personal goes beside the person's log, everything else straight to the hub
 /// (a room's log keeps it).
 pub(super) struct News {
     pub hub: Hub,

@@ -4,6 +4,7 @@
 mod demo;
 mod events;
 mod glue;
+mod mail;
 mod money;
 mod wiring;
 mod workers;
@@ -15,7 +16,8 @@ use actix_web::{App, HttpServer, dev::ServerHandle, middleware::from_fn};
 pub use demo::{DemoError, permit_demo, seed_demo};
 pub use events::{bus_status, provision_bus};
 use wiring::Platform;
-pub use wiring::{identity, mail};
+pub use mail::mail_status;
+pub use wiring::identity;
 
 use crate::{
     config::Config,
@@ -44,6 +46,9 @@ pub enum StartError {
     /// The payment provider's client.
     #[error(transparent)]
     Payments(#[from] crate::ports::payments::stripe::SetupError),
+    /// The mail server's settings.
+    #[error(transparent)]
+    Mail(#[from] crate::ports::mail::SmtpSetupError),
     /// Threads or the listener cannot be had.
     #[error("cannot start serving")]
     System(#[from] io::Error),

@@ -1,10 +1,10 @@
 //! Which adapter stands behind which port, and who is handed what.
 
-use std::{path::Path, sync::Arc, time::Duration, time::Instant};
+use std::{sync::Arc, time::Duration, time::Instant};
 
 use actix_web::web::{self, ServiceConfig};
 
-use super::{StartError, events, glue};
+use super::{StartError, events, glue, mail};
 use crate::{
     actors::{Arbiters, Domain, DomainConfig, Registry},
     clock::Clock,
@@ -18,6 +18,7 @@ use crate::{
             store::PostgresStore,
         },
         ledger::{self, Ledger},
+        notifications::{self, Feed, NotificationMetrics, Notifications},
     },
     events::{Events, Parts},
     http::{
@@ -29,8 +30,8 @@ use crate::{
         ops::{Ops, OpsChannel},
         origins::Origins,
     },
-    ports::{Store, mail::FileMail, payments::sandbox::Sandbox},
-    postgres::{Database, DbError},
+    ports::{Store, mail::Mail, payments::sandbox::Sandbox},
+    postgres::Database,
     realtime::{Hub, LocalShard, Personal, Realtime, Settings},
     signing::Signer,
     telemetry::{log, metrics::Metrics},
@@ -43,7 +44,6 @@ pub(super) struct Platform {
     pub metrics: Metrics,
     pub arbiters: Arbiters,
     pub hub: Hub,
-    pub personal: Personal,
     pub realtime: Realtime,
     pub sessions: Domain<UserSession>,
     pub identity: Identity,
@@ -54,6 +54,8 @@ pub(super) struct Platform {
     pub gigs: Gigs,
     pub gigs_live: gigs::Live,
     pub sandbox: Option<Sandbox>,
+    pub feed: Feed,
+    pub notifications: Notifications,
     pub idempotency: Idempotency,
     pub health: Arc<Health>,
     pub limits: Arc<Limits>,
@@ -62,24 +64,23 @@ pub(super) struct Platform {
 }
 
 /// Identity over its stores.
-pub async fn identity(config: &Config, database: &Database) -> Result<Identity, DbError> {
+///
+/// # Errors
+/// When the database does not answer, or mail cannot be set up.
+pub async fn identity(config: &Config, database: &Database) -> Result<Identity, StartError> {
     let signer = Signer::new(&database.signing_key().await?);
-    Ok(identity_with(config, database, signer))
+    let way = mail::way(config, database, &Metrics::new())?;
+    Ok(identity_with(config, database, signer, way.direct))
 }
 
-fn identity_with(config: &Config, database: &Database, signer: Signer) -> Identity {
+fn identity_with(config: &Config, database: &Database, signer: Signer, mail: Arc<dyn Mail>) -> Identity {
     Identity::new(
         Arc::new(PostgresStore::new(database.clone())),
-        Arc::new(mail(config)),
+        mail,
         signer,
         Clock::system(),
         identity::Settings::from(config),
     )
-}
-
-/// Mail goes to files under the data directory.
-pub fn mail(config: &Config) -> FileMail {
-    FileMail::new(Path::new(&config.data.dir), &config.public_url())
 }
 
 fn chat_with(
@@ -149,9 +150,22 @@ impl Platform {
         let domain = DomainConfig::from(&config.actors);
         let signer = Signer::new(&database.signing_key().await?);
 
-        let identity = identity_with(&config, &database, signer.clone());
+        let mail = mail::way(&config, &database, &metrics)?;
+        let identity = identity_with(&config, &database, signer.clone(), mail.direct.clone());
         let hub = Hub::new();
-        let personal = Personal::new(hub.clone());
+        let told = NotificationMetrics::new(&metrics);
+        let feed = Feed::new(database.clone(), hub.clone(), told.clone());
+        let personal = Personal::with_log(hub.clone(), Arc::new(feed.clone()));
+        let notifications = Notifications::new(notifications::Parts {
+            database: database.clone(),
+            people: Arc::new(identity.directory()),
+            mail: mail.queue,
+            feed: feed.clone(),
+            signer: signer.clone(),
+            clock: Clock::system(),
+            public_url: config.public_url(),
+            metrics: told,
+        });
         let outlet = Arc::new(glue::News { hub: hub.clone(), personal: personal.clone() });
         let chat = chat_with(&config, &database, &identity, signer, outlet, &registry, &arbiters);
 
@@ -165,13 +179,13 @@ impl Platform {
         let parts = Parts {
             database: database.clone(),
             nats: events::nats(&config).await?,
-            consumers: events::consumers(&gigs_live, &chat),
+            consumers: events::consumers(&gigs_live, &chat, &notifications),
             settings: crate::events::Settings::default(),
         };
         let events = Events::start(parts, &metrics, &registry).await?;
 
         let stores: Vec<Arc<dyn Store>> =
-            vec![Arc::new(database.clone()), events.bus(), Arc::new(mail(&config))];
+            vec![Arc::new(database.clone()), events.bus(), mail.shown];
         let health = Arc::new(Health::new(stores, demo));
         let ops = Ops { registry: registry.clone(), health: health.clone(), started: Instant::now() };
 
@@ -191,6 +205,9 @@ impl Platform {
             builder = builder.namespace(namespace);
         }
         for rpc in chat::rpcs(&chat) {
+            builder = builder.rpc(rpc);
+        }
+        for rpc in notifications::rpcs(&notifications) {
             builder = builder.rpc(rpc);
         }
         let realtime = builder.build();
@@ -213,7 +230,6 @@ impl Platform {
             metrics,
             arbiters,
             hub,
-            personal,
             realtime,
             sessions,
             identity,
@@ -224,6 +240,8 @@ impl Platform {
             gigs,
             gigs_live,
             sandbox,
+            feed,
+            notifications,
             idempotency,
             health,
             limits,
@@ -250,6 +268,7 @@ impl Platform {
             .app_data(web::Data::new(self.ledger.clone()))
             .app_data(web::Data::new(self.gigs.clone()))
             .app_data(web::Data::new(self.idempotency.clone()))
+            .app_data(web::Data::new(self.notifications.clone()))
             .app_data(web::Data::new(self.realtime.clone()));
     }
 

@@ -1,8 +1,10 @@
 //! `user:<id>`: what is one person's alone, on all their devices. The server subscribes every
 //! connection to its own person's channel.
 //!
-//! The log behind it is a bounded ring in memory: after a restart a client is told
-//! `recovered: false` and reads again by REST.
+//! Two sorts of news go there. What is to be found again by whoever was away is in the person's log,
+//! with its own offsets; the log is given at the start ([`Personal::with_log`]). Everything else
+//! ([`Personal::publish`]) goes beside it without an offset: it reaches who is connected now, and moves
+//! nobody's position.
 
 use std::{sync::Arc, time::Duration};
 
@@ -11,30 +13,31 @@ use futures_util::future::BoxFuture;
 use super::{
     channels::{Channel, ChannelOptions, Namespace},
     hub::Hub,
-    log::{ChannelLog, MemoryRing},
+    log::{ChannelLog, MemoryRing, Publication},
     protocol::{errors::RtError, json::Json},
 };
 use crate::principal::{Principal, UserId};
-
-/// Publications kept for a person who is away for a moment.
-const KEPT: usize = 64;
-/// How long they are kept.
-const KEPT_FOR: Duration = Duration::from_secs(15 * 60);
 
 /// The personal channels. Cheap to clone.
 #[derive(Clone)]
 pub struct Personal {
     hub: Hub,
-    ring: Arc<MemoryRing>,
+    log: Arc<dyn ChannelLog>,
 }
 
 impl Personal {
     /// What stands before the colon.
     pub const NAMESPACE: &'static str = "user";
 
-    /// Personal channels on a hub.
+    /// Personal channels on a hub, with nothing behind them that could be found again.
     pub fn new(hub: Hub) -> Self {
-        Self { hub, ring: Arc::new(MemoryRing::new(KEPT, KEPT_FOR)) }
+        Self::with_log(hub, Arc::new(MemoryRing::new(1, Duration::from_secs(60))))
+    }
+
+    /// Personal channels on a hub, with people's logs behind them. Who appends to a log publishes to
+    /// the hub, as [`ChannelLog`] says.
+    pub fn with_log(hub: Hub, log: Arc<dyn ChannelLog>) -> Self {
+        Self { hub, log }
     }
 
     /// A person's channel.
@@ -42,14 +45,9 @@ impl Personal {
         Channel::of(Self::NAMESPACE, user)
     }
 
-    /// Tells a person something, on every device of theirs that is connected or soon back.
+    /// Tells a person something, on every device of theirs that is connected now.
     pub fn publish(&self, channel: &Channel, data: Json) {
-        self.ring.append(channel, data, |publication| self.hub.publish(channel, &publication));
-    }
-
-    /// Forgets people who have been away for long; call it now and then.
-    pub fn sweep(&self) {
-        self.ring.sweep();
+        self.hub.publish(channel, &Publication::ephemeral(data));
     }
 }
 
@@ -72,7 +70,7 @@ impl Namespace for Personal {
     }
 
     fn log(&self) -> Option<&dyn ChannelLog> {
-        Some(&*self.ring)
+        Some(&*self.log)
     }
 
     fn server_side(&self, who: &Principal) -> Option<Channel> {
