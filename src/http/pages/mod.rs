@@ -51,6 +51,8 @@ const FILES: &[(&str, Asset)] = assets! {
     "dom.js" as SCRIPT,
     "format.js" as SCRIPT,
     "icon.svg" as SVG,
+    "notifications.css" as CSS,
+    "notifications.js" as SCRIPT,
     "ops.js" as SCRIPT,
     "outbox.js" as SCRIPT,
     "people-picker.js" as SCRIPT,
