@@ -65,7 +65,11 @@ pub(super) fn way(config: &Config, database: &Database, metrics: &Metrics) -> Re
         Some(server) => {
             let place = server.place().to_owned();
             let queue = queue(Arc::new(server));
-            Way { direct: Arc::new(queue.clone()), shown: Arc::new(Queued { queue: queue.clone(), place }), queue }
+            Way {
+                direct: Arc::new(queue.clone()),
+                shown: Arc::new(Queued { queue: queue.clone(), place }),
+                queue,
+            }
         }
     })
 }
@@ -91,7 +95,9 @@ impl Store for Queued {
     fn status(&self) -> BoxFuture<'_, StoreStatus> {
         Box::pin(async move {
             let report = self.queue.report().await.ok();
-            let waits = report.as_ref().map(|report| format!("; {} wait, {} dead", report.waiting, report.dead.len()));
+            let waits = report
+                .as_ref()
+                .map(|report| format!("; {} wait, {} dead", report.waiting, report.dead.len()));
             StoreStatus {
                 name: "mail",
                 mode: Mode::Server,

@@ -15,8 +15,8 @@ use actix_web::{App, HttpServer, dev::ServerHandle, middleware::from_fn};
 
 pub use demo::{DemoError, permit_demo, seed_demo};
 pub use events::{bus_status, provision_bus};
-use wiring::Platform;
 pub use mail::mail_status;
+use wiring::Platform;
 pub use wiring::identity;
 
 use crate::{

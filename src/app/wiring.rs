@@ -184,8 +184,7 @@ impl Platform {
         };
         let events = Events::start(parts, &metrics, &registry).await?;
 
-        let stores: Vec<Arc<dyn Store>> =
-            vec![Arc::new(database.clone()), events.bus(), mail.shown];
+        let stores: Vec<Arc<dyn Store>> = vec![Arc::new(database.clone()), events.bus(), mail.shown];
         let health = Arc::new(Health::new(stores, demo));
         let ops = Ops { registry: registry.clone(), health: health.clone(), started: Instant::now() };
 

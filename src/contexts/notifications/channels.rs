@@ -200,8 +200,7 @@ impl Feed {
         limit: usize,
         reverse: bool,
     ) -> Result<store::log::Part, RtError> {
-        let user: UserId =
-            channel.id().parse::<Uuid>().map(UserId).map_err(|_| RtError::UNKNOWN_CHANNEL)?;
+        let user: UserId = channel.id().parse::<Uuid>().map(UserId).map_err(|_| RtError::UNKNOWN_CHANNEL)?;
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
         let mut conn = self.inner.database.conn().await?;
         let read = store::log::read(&mut conn, user, (after, before), limit, reverse).await?;
@@ -266,7 +265,8 @@ impl ChannelLog for Feed {
     ) -> BoxFuture<'a, Result<LogSlice, RtError>> {
         Box::pin(async move {
             let since = query.since.map(number);
-            let between = if query.reverse { (0, since.unwrap_or(i64::MAX)) } else { (since.unwrap_or(0), i64::MAX) };
+            let between =
+                if query.reverse { (0, since.unwrap_or(i64::MAX)) } else { (since.unwrap_or(0), i64::MAX) };
             let part = self.read(channel, between, query.limit, query.reverse).await?;
             Ok(slice(part, |first, last| match since {
                 Some(from) if !query.reverse => from >= first - 1 && from <= last,

@@ -69,7 +69,8 @@ impl Consumer for Forgetter {
         event: &'a Envelope,
     ) -> BoxFuture<'a, Result<AfterCommit, ConsumeError>> {
         Box::pin(async move {
-            let user = event.data.get("user_id").and_then(|id| id.as_str()).and_then(|id| id.parse::<Uuid>().ok());
+            let user =
+                event.data.get("user_id").and_then(|id| id.as_str()).and_then(|id| id.parse::<Uuid>().ok());
             let Some(user) = user.map(UserId) else {
                 return Err(ConsumeError::Reject("names nobody".into()));
             };

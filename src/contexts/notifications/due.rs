@@ -3,7 +3,9 @@
 //! Clocks are put forward and back. A local time that a day does not have stands for the first moment
 //! after the gap; one that a day has twice, for the first of them.
 
-use chrono::{DateTime, Duration, LocalResult, NaiveDate, NaiveDateTime, NaiveTime, Offset, TimeZone, Timelike, Utc};
+use chrono::{
+    DateTime, Duration, LocalResult, NaiveDate, NaiveDateTime, NaiveTime, Offset, TimeZone, Timelike, Utc,
+};
 use chrono_tz::Tz;
 
 use super::model::{Digest, Preferences, QuietHours};

@@ -58,13 +58,34 @@ fn the_table_of_due_times() {
         // Berlin, 29 March 2026: 02:00 becomes 03:00, that is 01:00 UTC. There is no 02:00.
         ("Europe/Berlin", Daily, 2, None, "2026-03-28T12:00:00Z", "2026-03-29T01:00:00Z"),
         ("Europe/Berlin", Daily, 2, None, "2026-03-29T01:00:00Z", "2026-03-30T00:00:00Z"),
-        ("Europe/Berlin", Immediate, 9, Some(("23:00", "02:30")), "2026-03-28T23:30:00Z", "2026-03-29T01:00:00Z"),
+        (
+            "Europe/Berlin",
+            Immediate,
+            9,
+            Some(("23:00", "02:30")),
+            "2026-03-28T23:30:00Z",
+            "2026-03-29T01:00:00Z",
+        ),
         ("Europe/Berlin", Immediate, 9, night, "2026-03-28T22:30:00Z", "2026-03-29T05:00:00Z"),
         // Berlin, 25 October 2026: 03:00 becomes 02:00, that is 01:00 UTC. 02:00 is there twice.
         ("Europe/Berlin", Daily, 2, None, "2026-10-24T12:00:00Z", "2026-10-25T00:00:00Z"),
         ("Europe/Berlin", Daily, 2, None, "2026-10-25T00:00:00Z", "2026-10-26T01:00:00Z"),
-        ("Europe/Berlin", Immediate, 9, Some(("23:00", "02:30")), "2026-10-24T23:30:00Z", "2026-10-25T00:30:00Z"),
-        ("Europe/Berlin", Immediate, 9, Some(("23:00", "02:30")), "2026-10-25T01:10:00Z", "2026-10-25T01:30:00Z"),
+        (
+            "Europe/Berlin",
+            Immediate,
+            9,
+            Some(("23:00", "02:30")),
+            "2026-10-24T23:30:00Z",
+            "2026-10-25T00:30:00Z",
+        ),
+        (
+            "Europe/Berlin",
+            Immediate,
+            9,
+            Some(("23:00", "02:30")),
+            "2026-10-25T01:10:00Z",
+            "2026-10-25T01:30:00Z",
+        ),
         ("Europe/Berlin", Immediate, 9, night, "2026-10-24T22:30:00Z", "2026-10-25T06:00:00Z"),
         // Samoa left out 30 December 2011.
         ("Pacific/Apia", Daily, 9, None, "2011-12-29T20:00:00Z", "2011-12-30T10:00:00Z"),
@@ -92,8 +113,15 @@ prop_compose! {
 
 /// Moments close to when some zone puts its clocks.
 fn near_a_change() -> impl Strategy<Value = DateTime<Utc>> {
-    let changes = ["2026-03-29T01:00:00Z", "2026-10-25T01:00:00Z", "2026-03-08T07:00:00Z", "2026-11-01T06:00:00Z",
-        "2026-04-04T15:00:00Z", "2026-10-03T15:30:00Z", "2011-12-30T10:00:00Z"];
+    let changes = [
+        "2026-03-29T01:00:00Z",
+        "2026-10-25T01:00:00Z",
+        "2026-03-08T07:00:00Z",
+        "2026-11-01T06:00:00Z",
+        "2026-04-04T15:00:00Z",
+        "2026-10-03T15:30:00Z",
+        "2011-12-30T10:00:00Z",
+    ];
     (prop::sample::select(changes.to_vec()), -200_000_i64..200_000)
         .prop_map(|(change, off)| utc(change) + Duration::seconds(off))
 }

@@ -266,15 +266,17 @@ impl Kind {
     /// What each person concerned is told, sorted by person: rows of several people are always locked
     /// in that order.
     pub fn drafts(&self, event: Uuid, data: &Value) -> Vec<Draft> {
-        // A room with several people is not a conversation that one is told of word by word.
-        let elsewhere = data.get("kind").and_then(Value::as_str).is_some_and(|kind| kind != "direct");
-        if self.key == "message.sent" && elsewhere {
-            return Vec::new();
+        // A room with several people is not a conversation that one is told of word by word, and where
+        // one is told of each word, one need not be told of one's name too.
+        let room = data.get("room_kind").and_then(Value::as_str).unwrap_or("");
+        match self.key {
+            "message.sent" if !matches!(room, "" | "direct") => return Vec::new(),
+            "message.mentioned" if room == "direct" => return Vec::new(),
+            _ => {}
         }
         let person = |value: &Value| value.as_str().and_then(|text| text.parse().ok()).map(UserId);
-        let actor = ["actor_id", "sender_id", "author_id"]
-            .iter()
-            .find_map(|name| data.get(name).and_then(person));
+        let actor =
+            ["actor_id", "sender_id", "author_id"].iter().find_map(|name| data.get(name).and_then(person));
         let mut people: Vec<UserId> = self
             .to
             .iter()
@@ -362,8 +364,7 @@ fn field(data: &Value, name: &str, count: i32) -> Option<String> {
         _ => return None,
     };
     // One line, whatever people call their gigs.
-    let text: String =
-        text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(LONGEST).collect();
+    let text: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(LONGEST).collect();
     Some(text).filter(|text| !text.trim().is_empty())
 }
 
@@ -382,7 +383,12 @@ mod tests {
         assert_eq!(keys.len(), KINDS.len(), "a kind is there twice");
         for kind in KINDS {
             assert!(!kind.name.is_empty() && !kind.one.is_empty() && !kind.to.is_empty(), "{}", kind.key);
-            assert_eq!(kind.group.is_some(), !kind.many.is_empty(), "{} groups in words or not at all", kind.key);
+            assert_eq!(
+                kind.group.is_some(),
+                !kind.many.is_empty(),
+                "{} groups in words or not at all",
+                kind.key
+            );
             let aggregate = kind.key.split('.').next().unwrap();
             let heard = SUBJECTS.iter().any(|s| *s == kind.key || *s == format!("{aggregate}.*"));
             assert!(heard, "nobody listens for {}", kind.key);
@@ -433,7 +439,7 @@ mod tests {
         let drafts = |kind_of_room: Option<&str>| {
             let mut data = json!({ "room_id": room, "sender_id": a, "user_ids": [a, b] });
             if let Some(kind) = kind_of_room {
-                data["kind"] = kind.into();
+                data["room_kind"] = kind.into();
             }
             kind("message.sent").unwrap().drafts(Uuid::now_v7(), &data)
         };
@@ -441,6 +447,8 @@ mod tests {
         assert_eq!(drafts(Some("direct"))[0].user, b);
         assert_eq!(drafts(Some("direct"))[0].group, room.to_string());
         assert!(drafts(Some("group")).is_empty());
+        let named = json!({ "room_id": room, "room_kind": "direct", "sender_id": a, "user_ids": [b] });
+        assert!(kind("message.mentioned").unwrap().drafts(Uuid::now_v7(), &named).is_empty());
         let broken = kind("message.sent").unwrap().drafts(Uuid::now_v7(), &json!({ "user_ids": "x" }));
         assert!(broken.is_empty());
     }

@@ -94,10 +94,24 @@ mod tests {
 
     #[test]
     fn what_people_wrote_stays_text() {
-        let sly = Line { actor: Some("<b>\"Eve\"</b>".into()), ..line("An offer for “<script>alert('1')</script>”") };
-        let letter = letter(Uuid::now_v7(), "a@x.org", &[sly], Digest::Immediate, "https://x.org", "https://x.org/u?a=1&b=2");
+        let sly = Line {
+            actor: Some("<b>\"Eve\"</b>".into()),
+            ..line("An offer for “<script>alert('1')</script>”")
+        };
+        let letter = letter(
+            Uuid::now_v7(),
+            "a@x.org",
+            &[sly],
+            Digest::Immediate,
+            "https://x.org",
+            "https://x.org/u?a=1&b=2",
+        );
         assert!(!letter.html.contains("<script") && !letter.html.contains("<b>\"Eve"), "{}", letter.html);
-        assert!(letter.html.contains("&lt;script&gt;") && letter.html.contains("a=1&amp;b=2"), "{}", letter.html);
+        assert!(
+            letter.html.contains("&lt;script&gt;") && letter.html.contains("a=1&amp;b=2"),
+            "{}",
+            letter.html
+        );
         assert!(letter.text.contains("<script>alert('1')</script>"), "{}", letter.text);
         assert_eq!(letter.subject, "An offer for “<script>alert('1')</script>”");
         assert_eq!(letter.unsubscribe.as_deref(), Some("https://x.org/u?a=1&b=2"));
@@ -106,7 +120,8 @@ mod tests {
     #[test]
     fn a_digest_says_how_many_and_shows_a_bounded_number() {
         let lines: Vec<Line> = (0..60).map(|n| line(&format!("Thing {n}"))).collect();
-        let letter = letter(Uuid::now_v7(), "a@x.org", &lines, Digest::Daily, "https://x.org", "https://x.org/u");
+        let letter =
+            letter(Uuid::now_v7(), "a@x.org", &lines, Digest::Daily, "https://x.org", "https://x.org/u");
         assert_eq!(letter.subject, "Your day on Gigsy: 60 notifications");
         assert!(letter.text.contains("Thing 49") && !letter.text.contains("Thing 50"));
         assert!(letter.text.contains("And 10 more") && letter.html.contains("10 more"));

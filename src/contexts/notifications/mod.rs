@@ -48,8 +48,8 @@ pub use model::{Channels, Digest, NotificationId, QuietHoursForm, Which};
 pub use people::{Contact, People};
 pub use realtime::rpcs;
 pub use views::{
-    KindsView, NotificationView, NotificationsView, PreferencesForm, PreferencesPatch, PreferencesView, ReadForm,
-    UnreadView,
+    KindsView, NotificationView, NotificationsView, PreferencesForm, PreferencesPatch, PreferencesView,
+    ReadForm, UnreadView,
 };
 
 use crate::{

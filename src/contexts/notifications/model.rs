@@ -62,7 +62,8 @@ pub struct QuietHoursForm {
 /// Minutes since midnight of `HH:MM`.
 pub(super) fn minute(text: &str) -> Option<NaiveTime> {
     let (hours, minutes) = text.split_once(':')?;
-    let two = |text: &str| (text.len() == 2 && text.bytes().all(|b| b.is_ascii_digit())).then(|| text.parse().ok());
+    let two =
+        |text: &str| (text.len() == 2 && text.bytes().all(|b| b.is_ascii_digit())).then(|| text.parse().ok());
     NaiveTime::from_hms_opt(two(hours)??, two(minutes)??, 0)
 }
 
@@ -196,7 +197,8 @@ mod tests {
     fn preferences_survive_their_store() {
         let quiet = QuietHours { from: minute("22:00").unwrap(), to: minute("07:30").unwrap() };
         let kinds = BTreeMap::from([("message.sent".to_owned(), Channels { in_app: true, email: false })]);
-        let some = Preferences { quiet_hours: Some(quiet), digest: Digest::Daily, kinds, ..Preferences::default() };
+        let some =
+            Preferences { quiet_hours: Some(quiet), digest: Digest::Daily, kinds, ..Preferences::default() };
         let json = serde_json::to_value(&some).unwrap();
         assert_eq!(json["quiet_hours"]["to"], "07:30");
         assert_eq!(serde_json::from_value::<Preferences>(json).unwrap(), some);

@@ -5,10 +5,7 @@ use std::collections::HashMap;
 use futures_util::future::BoxFuture;
 
 use super::error::NotificationsError;
-use crate::{
-    contexts::identity::Directory,
-    principal::UserId,
-};
+use crate::{contexts::identity::Directory, principal::UserId};
 
 /// How somebody is reached.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,7 +22,8 @@ pub trait People: Send + Sync {
     fn contact(&self, user: UserId) -> BoxFuture<'_, Result<Option<Contact>, NotificationsError>>;
 
     /// The names of those who exist.
-    fn names(&self, users: Vec<UserId>) -> BoxFuture<'_, Result<HashMap<UserId, String>, NotificationsError>>;
+    fn names(&self, users: Vec<UserId>)
+    -> BoxFuture<'_, Result<HashMap<UserId, String>, NotificationsError>>;
 }
 
 impl People for Directory {
@@ -37,7 +35,10 @@ impl People for Directory {
         })
     }
 
-    fn names(&self, users: Vec<UserId>) -> BoxFuture<'_, Result<HashMap<UserId, String>, NotificationsError>> {
+    fn names(
+        &self,
+        users: Vec<UserId>,
+    ) -> BoxFuture<'_, Result<HashMap<UserId, String>, NotificationsError>> {
         Box::pin(async move {
             let people = self.people(&users).await;
             let people = people.map_err(|error| NotificationsError::People(error.into()))?;

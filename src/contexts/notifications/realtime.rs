@@ -5,7 +5,11 @@ use std::sync::Arc;
 use serde::Deserialize;
 use serde_json::value::{RawValue, to_raw_value};
 
-use super::{Notifications, model::{NotificationId, Which}, views::ReadForm};
+use super::{
+    Notifications,
+    model::{NotificationId, Which},
+    views::ReadForm,
+};
 use crate::{
     principal::Principal,
     realtime::{ClientInfo, Rpc, RtError, Staged, second},

@@ -47,8 +47,34 @@ pub struct NotificationView {
 
 impl From<Item> for NotificationView {
     fn from(item: Item) -> Self {
-        let Item { id, kind, title, body, link, data, actor, events, offset, created_at, updated_at, read_at } = item;
-        Self { id, kind, title, body, link, data, actor_id: actor, count: events, offset, created_at, updated_at, read_at }
+        let Item {
+            id,
+            kind,
+            title,
+            body,
+            link,
+            data,
+            actor,
+            events,
+            offset,
+            created_at,
+            updated_at,
+            read_at,
+        } = item;
+        Self {
+            id,
+            kind,
+            title,
+            body,
+            link,
+            data,
+            actor_id: actor,
+            count: events,
+            offset,
+            created_at,
+            updated_at,
+            read_at,
+        }
     }
 }
 
@@ -208,7 +234,8 @@ pub struct KindsView {
 impl KindsView {
     /// All there are.
     pub fn all() -> Self {
-        let view = |kind: &super::kinds::Kind| KindView { kind: kind.key, name: kind.name, default: kind.default };
+        let view =
+            |kind: &super::kinds::Kind| KindView { kind: kind.key, name: kind.name, default: kind.default };
         Self { items: KINDS.iter().map(view).collect() }
     }
 }

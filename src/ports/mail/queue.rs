@@ -216,7 +216,8 @@ impl MailQueue {
     pub async fn tick(&self) -> Result<usize, DbError> {
         let claimed = self.claim().await?;
         let count = claimed.len();
-        let mut work = stream::iter(claimed).map(|mail| self.hand_over(mail)).buffer_unordered(BATCH as usize);
+        let mut work =
+            stream::iter(claimed).map(|mail| self.hand_over(mail)).buffer_unordered(BATCH as usize);
         while let Some(done) = work.next().await {
             if let Err(error) = done {
                 // The lease ends by itself, and another attempt finds out how things stand.
@@ -263,9 +264,7 @@ impl MailQueue {
         let settings = &self.inner.settings;
         let sent = match tokio::time::timeout(settings.timeout, self.inner.via.send(letter)).await {
             Ok(sent) => sent,
-            Err(_) => {
-                Err(MailError::Unavailable(std::io::Error::from(std::io::ErrorKind::TimedOut).into()))
-            }
+            Err(_) => Err(MailError::Unavailable(std::io::Error::from(std::io::ErrorKind::TimedOut).into())),
         };
         let outcomes = &self.inner.metrics.attempts;
         let Err(error) = sent else {

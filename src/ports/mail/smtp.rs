@@ -185,8 +185,10 @@ impl Store for SmtpMail {
     fn status(&self) -> BoxFuture<'_, StoreStatus> {
         Box::pin(async move {
             let begun = Instant::now();
-            let asked =
-                tokio::time::timeout(self.timeout.min(Duration::from_secs(5)), self.transport.test_connection());
+            let asked = tokio::time::timeout(
+                self.timeout.min(Duration::from_secs(5)),
+                self.transport.test_connection(),
+            );
             let failed = match asked.await {
                 Ok(Ok(true)) => None,
                 Ok(Ok(false)) => Some("it does not answer NOOP".to_owned()),

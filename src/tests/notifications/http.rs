@@ -22,7 +22,9 @@ impl SessionLookup for Tokens {
         Box::pin(async move {
             let (id, role) = token.split_once('+').unwrap_or((token, ""));
             Ok(Principal {
-                user_id: id.parse().map_err(|_| Problem::new(ErrorKind::Unauthenticated, "no such session"))?,
+                user_id: id
+                    .parse()
+                    .map_err(|_| Problem::new(ErrorKind::Unauthenticated, "no such session"))?,
                 session_id: SessionId::new(),
                 display_name: "Somebody".into(),
                 roles: Role::parse(role).into_iter().collect(),
@@ -81,7 +83,7 @@ async fn one_lists_and_reads_ones_own() {
     let (status, page, _) = call!(app, user, GET "/api/v1/notifications?limit=2");
     assert_eq!((status, page["items"].as_array().unwrap().len(), &page["unread"]), (200, 2, &json!(3)));
     let next = format!("{LIST}?limit=2&cursor={}", page["next_cursor"].as_str().unwrap());
-    let (_, last, _) = call!(app, user, GET &next);
+    let (_, last, _) = call!(app, user, GET & next);
     assert_eq!((last["items"].as_array().unwrap().len(), last.get("next_cursor")), (1, None));
     assert_eq!(page["items"][0]["kind"], "application.submitted");
 
@@ -136,10 +138,17 @@ async fn preferences_are_changed_by_whoever_has_seen_them() {
     let seen = etag.unwrap();
     let ended = json!({ "quiet_hours": null, "email": false });
     let (_, ended, etag) = call!(app, user, PATCH CHOICE, ["if-match" => seen.as_str()], &ended);
-    assert_eq!((&ended["quiet_hours"], &ended["email"], &ended["digest"]), (&Value::Null, &json!(false), &json!("daily")));
+    assert_eq!(
+        (&ended["quiet_hours"], &ended["email"], &ended["digest"]),
+        (&Value::Null, &json!(false), &json!("daily"))
+    );
     let seen = etag.unwrap();
-    let (_, replaced, etag) = call!(app, user, PUT CHOICE, ["if-match" => seen.as_str()], json!({ "zone": "Europe/Berlin" }));
-    assert_eq!((&replaced["digest"], &replaced["email"], &replaced["zone"]), (&json!("immediate"), &json!(true), &json!("Europe/Berlin")));
+    let (_, replaced, etag) =
+        call!(app, user, PUT CHOICE, ["if-match" => seen.as_str()], json!({ "zone": "Europe/Berlin" }));
+    assert_eq!(
+        (&replaced["digest"], &replaced["email"], &replaced["zone"]),
+        (&json!("immediate"), &json!(true), &json!("Europe/Berlin"))
+    );
     assert_eq!(replaced["kinds"]["message.sent"]["email"], true);
 
     let seen = etag.unwrap();
@@ -172,7 +181,7 @@ async fn one_click_ends_mails_of_a_sort() {
     let header = crate::tests::support::smtp::header(&mail, "List-Unsubscribe").to_owned();
     let link = header.trim_matches(['<', '>']).strip_prefix(HOME).expect("on our host").to_owned();
 
-    let (status, asked, _) = call!(app, "", GET &link);
+    let (status, asked, _) = call!(app, "", GET & link);
     assert_eq!(status, 200);
     assert!(asked.as_str().unwrap().contains("New applications"), "{asked}");
     world.applied(user, Uuid::now_v7()).await;

@@ -9,8 +9,8 @@ use uuid::Uuid;
 use super::world::World;
 use crate::{
     contexts::notifications::Which,
-    principal::UserId,
     events::{Consumer, Envelope},
+    principal::UserId,
     realtime::{ChannelLog, HistoryQuery, Json, Personal, hub::overheard::Overheard},
     tests::support::wait::eventually,
 };
@@ -41,7 +41,8 @@ pub(super) async fn follow(world: &World, user: UserId) -> Followed {
             }
             "notifications_read" => {
                 for (id, (_, offset, read)) in &mut items {
-                    let named = data["ids"].as_array().is_some_and(|ids| ids.iter().any(|i| i == id.as_str()));
+                    let named =
+                        data["ids"].as_array().is_some_and(|ids| ids.iter().any(|i| i == id.as_str()));
                     let below = data["up_to"].as_i64().is_some_and(|up_to| *offset <= up_to);
                     *read |= named || below || data["all"] == true;
                 }
@@ -49,7 +50,8 @@ pub(super) async fn follow(world: &World, user: UserId) -> Followed {
             other => panic!("{other} in the log"),
         }
     }
-    let mut items: Vec<_> = items.into_iter().map(|(id, (count, offset, read))| (id, count, offset, read)).collect();
+    let mut items: Vec<_> =
+        items.into_iter().map(|(id, (count, offset, read))| (id, count, offset, read)).collect();
     items.sort_by_key(|(_, _, offset, _)| -offset);
     Followed { items, unread }
 }

@@ -23,7 +23,18 @@ fn seen(items: &[NotificationView]) -> Vec<String> {
     let mut all: Vec<String> = items
         .iter()
         .map(|i| {
-            let NotificationView { kind, title, body, link, data, actor_id, count, created_at, updated_at, .. } = i;
+            let NotificationView {
+                kind,
+                title,
+                body,
+                link,
+                data,
+                actor_id,
+                count,
+                created_at,
+                updated_at,
+                ..
+            } = i;
             format!("{kind} {title} {body} {link} {data} {actor_id:?} {count} {created_at} {updated_at}")
         })
         .collect();
@@ -54,7 +65,9 @@ fn ids(n: usize) -> Vec<Uuid> {
 fn events(world: &World, what: &[Happening], people: &[UserId], ids: &[Uuid]) -> Vec<Envelope> {
     what.iter()
         .map(|happening| match *happening {
-            Happening::Applied { who, gig } => world.event("application.submitted", application(people[who], ids[gig])),
+            Happening::Applied { who, gig } => {
+                world.event("application.submitted", application(people[who], ids[gig]))
+            }
             Happening::Written { from, to, room } => {
                 world.event("message.sent", message(ids[room], people[from], people[to]))
             }
@@ -76,7 +89,8 @@ fn order_and_repetition_do_not_matter() {
         prop::collection::vec((any::<prop::sample::Index>(), any::<u32>()), 0..12),
         any::<u64>(),
     );
-    let mut runner = TestRunner::new(Config { cases: cases(), failure_persistence: None, ..Config::default() });
+    let mut runner =
+        TestRunner::new(Config { cases: cases(), failure_persistence: None, ..Config::default() });
     let done = runner.run(&strategy, |(what, again, seed)| {
         runtime.block_on(async {
             let (straight, mixed) = &worlds;
@@ -134,7 +148,8 @@ fn a_client_that_follows_the_log_has_the_servers_list() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let world = runtime.block_on(World::new());
     let strategy = prop::collection::vec(act(), 1..30);
-    let mut runner = TestRunner::new(Config { cases: cases(), failure_persistence: None, ..Config::default() });
+    let mut runner =
+        TestRunner::new(Config { cases: cases(), failure_persistence: None, ..Config::default() });
     let done = runner.run(&strategy, |acts| {
         runtime.block_on(async {
             let people: Vec<UserId> = (0..3).map(|_| UserId::new()).collect();
@@ -151,7 +166,8 @@ fn a_client_that_follows_the_log_has_the_servers_list() {
                     }
                     Act::Again(_) => {}
                     Act::ReadUpTo { who, back } => {
-                        let top = world.notifications.list(people[*who], false, 1, None).await.unwrap().offset;
+                        let top =
+                            world.notifications.list(people[*who], false, 1, None).await.unwrap().offset;
                         let up_to = (top - i64::from(*back)).max(0);
                         world.notifications.read(people[*who], &Which::UpTo(up_to)).await.unwrap();
                     }

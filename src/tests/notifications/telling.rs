@@ -54,7 +54,9 @@ async fn every_kind_is_told_from_an_event_that_carries_nothing_but_who() {
     let world = World::new().await;
     let everything: std::collections::BTreeMap<_, _> = KINDS
         .iter()
-        .map(|kind| (kind.key.to_owned(), crate::contexts::notifications::Channels { in_app: true, email: true }))
+        .map(|kind| {
+            (kind.key.to_owned(), crate::contexts::notifications::Channels { in_app: true, email: true })
+        })
         .collect();
     for kind in KINDS {
         let (one, two) = (UserId::new(), UserId::new());
@@ -142,7 +144,8 @@ async fn whoever_is_forgotten_leaves_nothing_and_is_told_nothing_any_more() {
     world.applied(ada, Uuid::now_v7()).await;
     assert!(world.list(ada).await.is_empty());
     for table in ["streams", "log", "items", "sources", "preferences", "mailings"] {
-        let query = format!("SELECT count(*) FROM notifications.{table} t WHERE to_jsonb(t)->>'user_id' = '{ada}'");
+        let query =
+            format!("SELECT count(*) FROM notifications.{table} t WHERE to_jsonb(t)->>'user_id' = '{ada}'");
         assert_eq!(world.count(&query).await, 0, "{table}");
     }
     assert_eq!(world.count("SELECT count(*) FROM platform.mails").await, 0);

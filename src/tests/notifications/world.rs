@@ -17,8 +17,8 @@ use uuid::Uuid;
 use crate::{
     clock::ManualClock,
     contexts::notifications::{
-        Contact, Feed, NotificationMetrics, NotificationView, Notifications, NotificationsError, Parts, People,
-        consumers,
+        Contact, Feed, NotificationMetrics, NotificationView, Notifications, NotificationsError, Parts,
+        People, consumers,
     },
     events::{Consumer, Envelope},
     ports::mail::{FileMail, Mail, MailMetrics, MailQueue, QueueSettings},
@@ -63,7 +63,10 @@ impl People for Known {
         Box::pin(async move { Ok(Some(Contact { address, zone })) })
     }
 
-    fn names(&self, users: Vec<UserId>) -> BoxFuture<'_, Result<HashMap<UserId, String>, NotificationsError>> {
+    fn names(
+        &self,
+        users: Vec<UserId>,
+    ) -> BoxFuture<'_, Result<HashMap<UserId, String>, NotificationsError>> {
         Box::pin(async move { Ok(users.into_iter().map(|id| (id, "Ada <b>".to_owned())).collect()) })
     }
 }

@@ -31,7 +31,9 @@ fn taken(server: &MailServer) -> BTreeMap<String, Vec<String>> {
     let mut by: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for mail in server.taken() {
         if mail.contains("was not chosen") {
-            by.entry(header(&mail, "X-Seen-To").to_owned()).or_default().push(header(&mail, "Message-ID").to_owned());
+            by.entry(header(&mail, "X-Seen-To").to_owned())
+                .or_default()
+                .push(header(&mail, "Message-ID").to_owned());
         }
     }
     by
@@ -73,12 +75,14 @@ async fn killed_again_and_again_nothing_is_lost() {
     }
     // What failed comes back after its pause, which is cut short here.
     eventually("every mail is taken", Duration::from_secs(90), || async {
-        let hurry = "update platform.mails set next_at = now() where state = 'waiting' and error is not null".to_owned();
+        let hurry = "update platform.mails set next_at = now() where state = 'waiting' and error is not null"
+            .to_owned();
         sql::execute(&server, &[hurry]).await;
         tokio::time::sleep(Duration::from_millis(500)).await;
         let by = taken(&smtp);
         let whole = |person: &Person| {
-            let ids = by.get(&person.email).map(|ids| ids.iter().collect::<std::collections::BTreeSet<_>>().len());
+            let ids =
+                by.get(&person.email).map(|ids| ids.iter().collect::<std::collections::BTreeSet<_>>().len());
             ids == Some(rounds)
         };
         people.iter().all(whole).then_some(())
@@ -114,14 +118,19 @@ async fn as_files_each_mail_is_there_exactly_once() {
                 entries
                     .flatten()
                     .filter(|entry| entry.path().extension().is_some_and(|e| e == "eml"))
-                    .filter(|entry| std::fs::read_to_string(entry.path()).is_ok_and(|m| m.contains("not chosen")))
+                    .filter(|entry| {
+                        std::fs::read_to_string(entry.path()).is_ok_and(|m| m.contains("not chosen"))
+                    })
                     .count()
             })
             .unwrap_or_default()
     };
     let wanted = 2 * rounds;
     // A claim that died with its worker ends by itself.
-    eventually("every mail is a file", Duration::from_secs(120), || async { (count() >= wanted).then_some(()) }).await;
+    eventually("every mail is a file", Duration::from_secs(120), || async {
+        (count() >= wanted).then_some(())
+    })
+    .await;
     tokio::time::sleep(Duration::from_secs(2)).await;
     assert_eq!(count(), wanted);
     assert_eq!(told(&person).await, wanted);

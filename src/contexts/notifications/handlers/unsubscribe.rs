@@ -8,7 +8,7 @@ use serde::Deserialize;
 use crate::{
     contexts::notifications::{Notifications, NotificationsError, letters::escape},
     error::Fault,
-    http::{Problem, pages},
+    http::{Problem, Query, pages},
     telemetry::log,
 };
 
@@ -20,8 +20,8 @@ pub struct Link {
 }
 
 /// Asks whether that is meant: `GET /unsubscribe?token=`.
-pub async fn ask(notifications: web::Data<Notifications>, link: web::Query<Link>) -> HttpResponse {
-    match notifications.unsubscribe_token(&link.token) {
+pub async fn ask(notifications: web::Data<Notifications>, link: Query<Link>) -> HttpResponse {
+    match notifications.unsubscribe_token(&link.0.token) {
         Ok(ends) => page(
             200,
             "No more such mails?",
@@ -41,9 +41,9 @@ pub async fn ask(notifications: web::Data<Notifications>, link: web::Query<Link>
 /// 503 where the store is away; a mail program tries again.
 pub async fn end(
     notifications: web::Data<Notifications>,
-    link: web::Query<Link>,
+    link: Query<Link>,
 ) -> Result<HttpResponse, Problem> {
-    let ends = match notifications.unsubscribe_token(&link.token) {
+    let ends = match notifications.unsubscribe_token(&link.0.token) {
         Ok(ends) => ends,
         Err(error) => return Ok(failed(&error)),
     };

@@ -56,7 +56,8 @@ impl Notifications {
                     let until = self.now() + chrono::Duration::seconds(pause);
                     slog::warn!(log(), "a mail that is due is put off"; "mailing" => %mailing.id, "error" => %error);
                     let said = error.to_string();
-                    store::mailings::put_off(&mut *self.conn().await?, mailing.id, until, Some(&said)).await?;
+                    store::mailings::put_off(&mut *self.conn().await?, mailing.id, until, Some(&said))
+                        .await?;
                     "failed"
                 }
             };

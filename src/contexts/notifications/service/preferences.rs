@@ -52,7 +52,10 @@ impl Check {
         };
         let (from, to) = (read("from", &form.from)?, read("to", &form.to)?);
         if from == to {
-            self.refuse("/quiet_hours/to", "must be another time than from; to get no mail, set email to false");
+            self.refuse(
+                "/quiet_hours/to",
+                "must be another time than from; to get no mail, set email to false",
+            );
         }
         Some(QuietHours { from, to })
     }

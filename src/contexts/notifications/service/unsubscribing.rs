@@ -75,7 +75,8 @@ impl Notifications {
                 return Ok(());
             }
             let mut conn = self.conn().await?;
-            let saved = store::preferences::save(&mut conn, ends.user, chosen.version, &own, self.now()).await?;
+            let saved =
+                store::preferences::save(&mut conn, ends.user, chosen.version, &own, self.now()).await?;
             if saved.is_some() {
                 return Ok(());
             }
