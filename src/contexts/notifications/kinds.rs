@@ -339,7 +339,7 @@ fn fill(template: &str, data: &Value, count: i32) -> String {
     let mut rest = template;
     while let Some((before, after)) = rest.split_once('{') {
         out.push_str(before);
-        let Some((place, after)) = after.split_once('}') else { break };
+        let Some((place, after)) = after.split_once('}') else { return out };
         let (name, otherwise) = place.split_once('|').unwrap_or((place, ""));
         match field(data, name, count) {
             Some(text) => out.push_str(&text),

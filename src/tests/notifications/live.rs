@@ -9,7 +9,7 @@ use uuid::Uuid;
 use super::world::World;
 use crate::{
     contexts::notifications::Which,
-    events::{Consumer, Envelope},
+    events::Envelope,
     principal::UserId,
     realtime::{ChannelLog, HistoryQuery, Json, Personal, hub::overheard::Overheard},
     tests::support::wait::eventually,
