@@ -19,11 +19,13 @@ export function bell(client, me) {
     setText($("bell-count"), unread > 99 ? "99+" : unread || "");
     $("bell-count").hidden = !unread;
     button.setAttribute("aria-label", unread ? `Notifications, ${unread} unread` : "Notifications");
-    $("read-all").disabled = !unread;
     if (panel.hidden) return;
+    const focused = panel.contains(document.activeElement);
     const newest = [...items.values()].sort((a, b) => b.offset - a.offset).slice(0, SHOWN);
     list.replaceChildren(...newest.map(row));
+    $("read-all").disabled = !unread;
     setNote($("notifications-note"), newest.length ? null : "Nothing yet.");
+    if (focused && !panel.contains(document.activeElement)) panel.focus();
   }
 
   function row(item) {
@@ -99,6 +101,7 @@ export function bell(client, me) {
   button.addEventListener("click", () => toggle(panel.hidden));
   $("read-all").addEventListener("click", () => read({ up_to: Math.max(0, ...[...items.values()].map((item) => item.offset)) }));
   $("notifications-close").addEventListener("click", () => toggle(false));
-  panel.addEventListener("keydown", (event) => event.key === "Escape" && toggle(false));
+  // Anywhere: what had the focus may just have gone with what it did.
+  document.addEventListener("keydown", (event) => event.key === "Escape" && !panel.hidden && toggle(false));
   show();
 }
