@@ -83,7 +83,7 @@ try {
   await step("the list by keyboard", async () => {
     await one.locator("#bell").focus();
     await one.keyboard.press("Enter");
-    await one.locator("#notification-list li.unread").nth(2).waitFor();
+    await one.locator("#notification-list li.fresh").nth(2).waitFor();
     const first = await one.locator("#notification-list li a").first().innerText();
     if (!first.includes("“A poster” was not chosen")) throw new Error(`it says ${first}`);
   });

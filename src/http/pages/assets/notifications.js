@@ -37,7 +37,7 @@ export function bell(client, me) {
     });
     const mark = item.read_at ? null : h("button", { type: "button", class: "quiet", "aria-label": `Mark as read: ${item.title}` }, "Mark as read");
     mark?.addEventListener("click", () => read({ ids: [item.id] }));
-    return h("li", { class: item.read_at ? "notification" : "notification unread", dataset: { id: item.id } },
+    return h("li", { class: item.read_at ? "notification" : "notification fresh", dataset: { id: item.id } },
       h("div", {}, open, item.body ? h("p", {}, item.body) : null,
         h("time", { dateTime: item.updated_at, title: exactTime(at) }, `${dayOf(at)}, ${timeOf(at)}`)),
       mark);
