@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration, time::Instant};
 
 use actix_web::web::{self, ServiceConfig};
 
-use super::{StartError, events, glue, mail};
+use super::{StartError, events, glue, mail, nodes};
 use crate::{
     actors::{Arbiters, Domain, DomainConfig, Registry},
     clock::Clock,
@@ -30,7 +30,7 @@ use crate::{
         ops::{Ops, OpsChannel},
         origins::Origins,
     },
-    ports::{Store, mail::Mail, payments::sandbox::Sandbox},
+    ports::{Store, bus::Signals, mail::Mail, payments::sandbox::Sandbox},
     postgres::Database,
     realtime::{Hub, LocalShard, Personal, Realtime, Settings},
     signing::Signer,
@@ -49,6 +49,8 @@ pub(super) struct Platform {
     pub identity: Identity,
     pub chat: Chat,
     pub events: Events,
+    /// Words to and from other nodes.
+    pub signals: Signals,
     pub database: Database,
     pub ledger: Ledger,
     pub gigs: Gigs,
@@ -150,11 +152,15 @@ impl Platform {
         let domain = DomainConfig::from(&config.actors);
         let signer = Signer::new(&database.signing_key().await?);
 
+        let nats = events::nats(&config).await?;
+        let signals = nats.as_ref().map_or_else(Signals::alone, |bus| bus.signals(&metrics));
+
         let mail = mail::way(&config, &database, &metrics)?;
         let identity = identity_with(&config, &database, signer.clone(), mail.direct.clone());
-        let hub = Hub::new();
+        let hub = Hub::across(&signals, &metrics);
         let told = NotificationMetrics::new(&metrics);
         let feed = Feed::new(database.clone(), hub.clone(), told.clone());
+        super::nodes::join_feeds(&feed, &signals);
         let personal = Personal::with_log(hub.clone(), Arc::new(feed.clone()));
         let notifications = Notifications::new(notifications::Parts {
             database: database.clone(),
@@ -169,16 +175,21 @@ impl Platform {
         let outlet = Arc::new(glue::News { hub: hub.clone(), personal: personal.clone() });
         let chat = chat_with(&config, &database, &identity, signer, outlet, &registry, &arbiters);
 
+        chat.follow(&hub);
+        let looking = chat.clone();
+        signals.on_gap(move || looking.look_again());
+
         let (ledger, sandbox) = ledger_with(&config, &database).await?;
         let idempotency = Idempotency::new(database.clone(), Clock::system());
 
         let gigs = gigs_with(&database, &ledger, Signer::new(&database.signing_key().await?));
         ledger.tell(Arc::new(gigs.clone()));
+        gigs.ask(Arc::new(identity.directory()));
         let gigs_live = gigs::Live::new(hub.clone(), personal.clone());
 
         let parts = Parts {
             database: database.clone(),
-            nats: events::nats(&config).await?,
+            nats,
             consumers: events::consumers(&gigs_live, &chat, &notifications),
             settings: crate::events::Settings::default(),
         };
@@ -217,10 +228,8 @@ impl Platform {
             &registry,
             &arbiters,
         );
-        identity.notify_of_ended_sessions(Arc::new(SessionCloser {
-            sessions: sessions.clone(),
-            realtime: realtime.clone(),
-        }));
+        let closer = SessionCloser { sessions: sessions.clone(), realtime: realtime.clone() };
+        identity.notify_of_ended_sessions(Arc::new(nodes::Everywhere::new(closer, &signals)));
 
         let limits = Arc::new(Limits::new(&config));
         let http_metrics = HttpMetrics::new(&metrics);
@@ -234,6 +243,7 @@ impl Platform {
             identity,
             chat,
             events,
+            signals,
             database,
             ledger,
             gigs,

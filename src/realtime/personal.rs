@@ -45,9 +45,9 @@ impl Personal {
         Channel::of(Self::NAMESPACE, user)
     }
 
-    /// Tells a person something, on every device of theirs that is connected now.
+    /// Tells a person something, on every device of theirs that is connected now, to whichever node.
     pub fn publish(&self, channel: &Channel, data: Json) {
-        self.hub.publish(channel, &Publication::ephemeral(data));
+        self.hub.broadcast(channel, &Publication::ephemeral(data));
     }
 }
 

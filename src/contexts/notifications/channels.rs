@@ -6,7 +6,10 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, OnceLock, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -54,6 +57,8 @@ struct Inner {
     /// Whose logs grew, and the lowest offset that is new.
     news: Mutex<HashMap<UserId, i64>>,
     arrived: Notify,
+    /// Words of other nodes may have been lost.
+    missed: AtomicBool,
     elsewhere: OnceLock<Elsewhere>,
     metrics: NotificationMetrics,
 }
@@ -67,6 +72,7 @@ impl Feed {
             followed: DashMap::new(),
             news: Mutex::default(),
             arrived: Notify::new(),
+            missed: AtomicBool::new(false),
             elsewhere: OnceLock::new(),
             metrics,
         };
@@ -98,6 +104,12 @@ impl Feed {
         self.inner.arrived.notify_one();
     }
 
+    /// Words may have been missed: everybody's log is looked at soon. Never blocks.
+    pub fn missed(&self) {
+        self.inner.missed.store(true, Ordering::Relaxed);
+        self.inner.arrived.notify_one();
+    }
+
     /// Words may have been missed: looks at the logs of all who are connected here.
     ///
     /// # Errors
@@ -123,7 +135,8 @@ impl Feed {
             let arrived = self.inner.arrived.notified();
             let news = std::mem::take(&mut *self.news());
             if news.is_empty() {
-                if tokio::time::timeout(LOOK, arrived).await.is_err()
+                let late = tokio::time::timeout(LOOK, arrived).await.is_err();
+                if (late | self.inner.missed.swap(false, Ordering::Relaxed))
                     && let Err(error) = self.look_again().await
                 {
                     slog::debug!(log(), "people's logs cannot be read now"; "error" => %error);

@@ -135,6 +135,10 @@ pub const KINDS: &[Kind] = kinds! {
         name: "Applications that lapse", to: &[STUDENT], one: "“{gig_title|A gig}” takes no more applications",
         body: "Your application has lapsed.", link: GIG_LINK, keep: APPLICATION, default: HERE,
     }
+    "invitation.sent" {
+        name: "Invitations", to: &[STUDENT], one: "You are invited to apply for “{gig_title|a gig}”",
+        link: GIG_LINK, keep: &["invitation_id", "gig_id"],
+    }
     "contract.activated" {
         name: "Contracts begin", to: &[STUDENT], one: "The contract for “{title|a gig}” is active",
         body: "Work can begin.", link: CONTRACT_LINK, keep: CONTRACT, default: HERE,
@@ -205,8 +209,8 @@ pub const KINDS: &[Kind] = kinds! {
     }
     "saved_search.matched" {
         name: "Saved searches", to: &[SELF], one: "A new match for “{name|your search}”",
-        many: "{count} new matches for “{name|your search}”", group: Some("search_id"),
-        link: GIG_LINK, keep: &["search_id", "gig_id"],
+        many: "{count} new matches for “{name|your search}”", group: Some("saved_search_id"),
+        link: GIG_LINK, keep: &["saved_search_id", "gig_id"],
     }
     "xp.awarded" {
         name: "Points", to: &[SELF], one: "You earned points", many: "You earned points {count} times",
@@ -230,6 +234,7 @@ pub const SUBJECTS: &[&str] = &[
     "user.registered",
     "message.*",
     "application.*",
+    "invitation.*",
     "contract.*",
     "milestone.*",
     "dispute.*",
