@@ -5,6 +5,7 @@ mod demo;
 mod events;
 mod glue;
 mod logs;
+mod mail;
 mod money;
 mod nodes;
 mod wiring;
@@ -17,8 +18,9 @@ use actix_web::{App, HttpServer, dev::ServerHandle, middleware::from_fn};
 pub use demo::{DemoError, permit_demo, seed_demo};
 pub use events::{bus_status, provision_bus};
 pub use logs::{both_logs, chat_log, chat_log_status, provision_logs};
+pub use mail::mail_status;
 use wiring::Platform;
-pub use wiring::{identity, mail};
+pub use wiring::identity;
 
 use crate::{
     config::Config,
@@ -50,6 +52,9 @@ pub enum StartError {
     /// The payment provider's client.
     #[error(transparent)]
     Payments(#[from] crate::ports::payments::stripe::SetupError),
+    /// The mail server's settings.
+    #[error(transparent)]
+    Mail(#[from] crate::ports::mail::SmtpSetupError),
     /// Threads or the listener cannot be had.
     #[error("cannot start serving")]
     System(#[from] io::Error),

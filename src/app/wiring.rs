@@ -1,10 +1,10 @@
 //! Which adapter stands behind which port, and who is handed what.
 
-use std::{path::Path, sync::Arc, time::Duration, time::Instant};
+use std::{sync::Arc, time::Duration, time::Instant};
 
 use actix_web::web::{self, ServiceConfig};
 
-use super::{StartError, events, glue, logs, nodes};
+use super::{StartError, events, glue, logs, mail, nodes};
 use crate::{
     actors::{Arbiters, Domain, DomainConfig, Registry},
     clock::Clock,
@@ -19,6 +19,7 @@ use crate::{
             store::PostgresStore,
         },
         ledger::{self, Ledger},
+        notifications::{self, Feed, NotificationMetrics, Notifications},
     },
     events::{Events, Parts},
     http::{
@@ -30,8 +31,8 @@ use crate::{
         ops::{Ops, OpsChannel},
         origins::Origins,
     },
-    ports::{Store, bus::Signals, mail::FileMail, payments::sandbox::Sandbox},
-    postgres::{Database, DbError},
+    ports::{Store, bus::Signals, mail::Mail, payments::sandbox::Sandbox},
+    postgres::Database,
     realtime::{Hub, LocalShard, Personal, Realtime, Settings},
     signing::Signer,
     telemetry::{log, metrics::Metrics},
@@ -44,7 +45,6 @@ pub(super) struct Platform {
     pub metrics: Metrics,
     pub arbiters: Arbiters,
     pub hub: Hub,
-    pub personal: Personal,
     pub realtime: Realtime,
     pub sessions: Domain<UserSession>,
     pub identity: Identity,
@@ -58,6 +58,8 @@ pub(super) struct Platform {
     pub gigs: Gigs,
     pub gigs_live: gigs::Live,
     pub sandbox: Option<Sandbox>,
+    pub feed: Feed,
+    pub notifications: Notifications,
     pub idempotency: Idempotency,
     pub health: Arc<Health>,
     pub limits: Arc<Limits>,
@@ -66,24 +68,23 @@ pub(super) struct Platform {
 }
 
 /// Identity over its stores.
-pub async fn identity(config: &Config, database: &Database) -> Result<Identity, DbError> {
+///
+/// # Errors
+/// When the database does not answer, or mail cannot be set up.
+pub async fn identity(config: &Config, database: &Database) -> Result<Identity, StartError> {
     let signer = Signer::new(&database.signing_key().await?);
-    Ok(identity_with(config, database, signer))
+    let way = mail::way(config, database, &Metrics::new())?;
+    Ok(identity_with(config, database, signer, way.direct))
 }
 
-fn identity_with(config: &Config, database: &Database, signer: Signer) -> Identity {
+fn identity_with(config: &Config, database: &Database, signer: Signer, mail: Arc<dyn Mail>) -> Identity {
     Identity::new(
         Arc::new(PostgresStore::new(database.clone())),
-        Arc::new(mail(config)),
+        mail,
         signer,
         Clock::system(),
         identity::Settings::from(config),
     )
-}
-
-/// Mail goes to files under the data directory.
-pub fn mail(config: &Config) -> FileMail {
-    FileMail::new(Path::new(&config.data.dir), &config.public_url())
 }
 
 #[expect(clippy::too_many_arguments, reason = "wiring")]
@@ -173,9 +174,23 @@ impl Platform {
         let nats = events::nats(&config).await?;
         let signals = nats.as_ref().map_or_else(Signals::alone, |bus| bus.signals(&metrics));
 
-        let identity = identity_with(&config, &database, signer.clone());
+        let mail = mail::way(&config, &database, &metrics)?;
+        let identity = identity_with(&config, &database, signer.clone(), mail.direct.clone());
         let hub = Hub::across(&signals, &metrics);
-        let personal = Personal::new(hub.clone());
+        let told = NotificationMetrics::new(&metrics);
+        let feed = Feed::new(database.clone(), hub.clone(), told.clone());
+        super::nodes::join_feeds(&feed, &signals);
+        let personal = Personal::with_log(hub.clone(), Arc::new(feed.clone()));
+        let notifications = Notifications::new(notifications::Parts {
+            database: database.clone(),
+            people: Arc::new(identity.directory()),
+            mail: mail.queue,
+            feed: feed.clone(),
+            signer: signer.clone(),
+            clock: Clock::system(),
+            public_url: config.public_url(),
+            metrics: told,
+        });
         let outlet = Arc::new(glue::News { hub: hub.clone(), personal: personal.clone() });
         let logs = logs::logs(&config, &database).await?;
         let log = logs.chat.clone();
@@ -212,13 +227,13 @@ impl Platform {
         let parts = Parts {
             database: database.clone(),
             nats,
-            consumers: events::consumers(&gigs_live, &chat, logs.activity),
+            consumers: events::consumers(&gigs_live, &chat, &notifications, logs.activity),
             settings: crate::events::Settings::default(),
         };
         let events = Events::start(parts, &metrics, &registry).await?;
 
         let stores: Vec<Arc<dyn Store>> =
-            vec![Arc::new(database.clone()), logs.store, events.bus(), Arc::new(mail(&config))];
+            vec![Arc::new(database.clone()), logs.store, events.bus(), mail.shown];
         let health = Arc::new(Health::new(stores, demo));
         let ops = Ops { registry: registry.clone(), health: health.clone(), started: Instant::now() };
 
@@ -240,6 +255,9 @@ impl Platform {
         for rpc in chat::rpcs(&chat) {
             builder = builder.rpc(rpc);
         }
+        for rpc in notifications::rpcs(&notifications) {
+            builder = builder.rpc(rpc);
+        }
         let realtime = builder.build();
         let sessions = identity::actors::start(
             &realtime,
@@ -258,7 +276,6 @@ impl Platform {
             metrics,
             arbiters,
             hub,
-            personal,
             realtime,
             sessions,
             identity,
@@ -271,6 +288,8 @@ impl Platform {
             gigs,
             gigs_live,
             sandbox,
+            feed,
+            notifications,
             idempotency,
             health,
             limits,
@@ -298,6 +317,7 @@ impl Platform {
             .app_data(web::Data::new(self.ledger.clone()))
             .app_data(web::Data::new(self.gigs.clone()))
             .app_data(web::Data::new(self.idempotency.clone()))
+            .app_data(web::Data::new(self.notifications.clone()))
             .app_data(web::Data::new(self.realtime.clone()));
     }
 

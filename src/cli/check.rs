@@ -32,7 +32,13 @@ pub(super) async fn check(config: &Config, file: Option<&Path>) -> Result<(), Fa
         }
     }
     well &= print(&app::bus_status(config).await);
-    well &= print(&app::mail(config).status().await);
+    match app::mail_status(config).await {
+        Ok(status) => well &= print(&status),
+        Err(error) => {
+            well = false;
+            say(&format!("mail           FAILED  {error}"));
+        }
+    }
     if well { Ok(()) } else { Err("a store needs mending: see above".into()) }
 }
 

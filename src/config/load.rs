@@ -5,6 +5,7 @@ use std::{env, fs, path::PathBuf};
 use toml::{Table, Value};
 
 use super::{Config, DEFAULTS, PaymentsProvider};
+use crate::ports::mail::Sender;
 
 /// What is wrong with the configuration; the message names the setting.
 #[derive(Debug, thiserror::Error)]
@@ -105,6 +106,11 @@ const VARIABLES: &[(&str, &str, &str, Kind)] = &[
     ("GIGSY_SANDBOX_LOSE", "payments", "sandbox_lose", Kind::Number),
     ("GIGSY_SANDBOX_DUPLICATE", "payments", "sandbox_duplicate", Kind::Number),
     ("GIGSY_SANDBOX_REORDER", "payments", "sandbox_reorder", Kind::Number),
+    ("SMTP_URL", "mail", "url", Kind::Text),
+    ("GIGSY_MAIL_FROM", "mail", "from", Kind::Text),
+    ("GIGSY_SMTP_CA", "mail", "ca", Kind::Text),
+    ("GIGSY_SMTP_TIMEOUT_SECONDS", "mail", "timeout_seconds", Kind::Number),
+    ("GIGSY_MAIL_ATTEMPTS", "mail", "attempts", Kind::Number),
 ];
 
 /// Variables that are read elsewhere and are no mistake.
@@ -243,7 +249,17 @@ fn check(config: &Config) -> Result<(), ConfigError> {
             "needs an https:// GIGSY_PUBLIC_URL: browsers refuse such a cookie otherwise",
         );
     }
-    let positive: [(&str, u64); 16] = [
+    if let Some(url) = &config.mail.url
+        && (!matches!(url.scheme(), "smtp" | "smtps") || url.host().is_none())
+    {
+        return bad("SMTP_URL", "must be like smtp://user:password@host:587 or smtps://host:465");
+    }
+    if let Some(from) = &config.mail.from
+        && Sender::parse(from).is_none()
+    {
+        return bad("GIGSY_MAIL_FROM", "takes an address, or a name and one: Gigsy <no-reply@example.org>");
+    }
+    let positive: [(&str, u64); 18] = [
         ("GIGSY_CHAT_TAIL_MIB", config.mongodb.tail_mib),
         ("GIGSY_MONGODB_TIMEOUT_SECONDS", config.mongodb.timeout_seconds),
         ("GIGSY_ACTIVITY_DAYS", u64::from(config.activity.days)),
@@ -260,6 +276,8 @@ fn check(config: &Config) -> Result<(), ConfigError> {
         ("GIGSY_MAILBOX_CAPACITY", config.actors.mailbox_capacity as u64),
         ("GIGSY_PASSIVATE_SECONDS", config.actors.passivate_seconds),
         ("GIGSY_MAX_BODY_BYTES", config.server.max_body_bytes as u64),
+        ("GIGSY_SMTP_TIMEOUT_SECONDS", config.mail.timeout_seconds),
+        ("GIGSY_MAIL_ATTEMPTS", u64::from(config.mail.attempts)),
     ];
     for (name, value) in positive {
         if value == 0 {
@@ -347,6 +365,8 @@ mod tests {
             (vec![("GIGSY_CHAT_TAIL_MIB", "0")], "", "GIGSY_CHAT_TAIL_MIB"),
             (vec![("NATS_URL", "http://127.0.0.1:4222")], "", "NATS_URL"),
             (vec![("GIGSY_BUS_PREFIX", "a..b")], "", "GIGSY_BUS_PREFIX"),
+            (vec![("SMTP_URL", "http://127.0.0.1:25")], "", "SMTP_URL"),
+            (vec![("GIGSY_MAIL_FROM", "nobody")], "", "GIGSY_MAIL_FROM"),
             (vec![("GIGSY_LISTENN", "127.0.0.1:1")], "", "GIGSY_LISTENN"),
             (vec![("GIGSY_ALLOWED_ORIGINS", "not a url")], "", "GIGSY_ALLOWED_ORIGINS"),
             (vec![("GIGSY_LOG", "loud")], "", "GIGSY_LOG"),
@@ -371,6 +391,7 @@ mod tests {
             ("DATABASE_URL", "postgres://u:s3cret@h/db?password=s3cret"),
             ("NATS_URL", "nats://u:s3cret@h:4222"),
             ("MONGODB_URL", "mongodb://u:s3cret@a:27017,b:27017/gigsy?authSource=s3cret"),
+            ("SMTP_URL", "smtp://u:s3cret@h:587"),
         ];
         let config = with(&secrets, "").unwrap();
         let shown = toml::to_string(&config).unwrap();

@@ -39,6 +39,27 @@ pub struct Config {
     pub chat: ChatConfig,
     /// Protected payment.
     pub payments: PaymentsConfig,
+    /// Mail.
+    pub mail: MailConfig,
+}
+
+/// Mail.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct MailConfig {
+    /// `SMTP_URL`: a mail server; unset means files. May hold a secret.
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "mask_url")]
+    pub url: Option<Url>,
+    /// `GIGSY_MAIL_FROM`: the sender; by default `no-reply@` the public URL's host.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub from: Option<String>,
+    /// `GIGSY_SMTP_CA`: a PEM file with a certificate authority to trust besides the system's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ca: Option<PathBuf>,
+    /// `GIGSY_SMTP_TIMEOUT_SECONDS`: how long handing one mail over may take.
+    pub timeout_seconds: u64,
+    /// `GIGSY_MAIL_ATTEMPTS`: after so many a mail is given up.
+    pub attempts: u32,
 }
 
 /// Rooms and messages.

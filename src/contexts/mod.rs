@@ -5,3 +5,4 @@ pub mod chat;
 pub mod gigs;
 pub mod identity;
 pub mod ledger;
+pub mod notifications;

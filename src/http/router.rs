@@ -13,6 +13,7 @@ use crate::{
     contexts::{
         activity::handlers as activity, chat::handlers as chat, gigs::handlers as gigs,
         identity::handlers as identity, ledger::handlers as ledger,
+        notifications::handlers as notifications,
     },
     error::ErrorKind,
     realtime,
@@ -56,6 +57,7 @@ routes! {
     "/docs" => { GET pages::docs }
     "/verify-email" => { GET pages::verify_email }
     "/reset-password" => { GET pages::reset_password }
+    "/unsubscribe" => { GET notifications::unsubscribe::ask, POST notifications::unsubscribe::end }
     "/assets/{file:.*}" => { GET pages::asset }
 
     "/healthz" => { GET health::healthz }
@@ -150,6 +152,17 @@ routes! {
     "/api/v1/people/{id}/activity" => { GET activity::of_person }
     "/api/v1/people/{id}/reviews" => { GET gigs::reviews::about }
 
+    "/api/v1/notifications" => { GET notifications::own::list }
+    "/api/v1/notifications/unread" => { GET notifications::own::unread }
+    "/api/v1/notifications/read" => { POST notifications::own::read }
+    "/api/v1/notifications/kinds" => { GET notifications::preferences::kinds }
+    "/api/v1/notifications/preferences" => {
+        GET notifications::preferences::get,
+        PUT notifications::preferences::replace,
+        PATCH notifications::preferences::change,
+    }
+
+    "/api/v1/ops/mail" => { GET notifications::ops::mail }
     "/api/v1/ops/actors" => { GET ops::actors }
     "/api/v1/ops/actors/{kind}/{id}/restart" => { POST ops::restart }
     "/api/v1/ops/trace/{correlation_id}" => { GET ops::trace }

@@ -13,6 +13,7 @@ mod idempotency;
 mod identity;
 mod ledger;
 mod nodes;
+mod notifications;
 mod postgres;
 mod realtime;
 pub(crate) mod support;

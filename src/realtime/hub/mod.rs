@@ -6,6 +6,8 @@
 
 mod link;
 mod membership;
+#[cfg(test)]
+pub(crate) mod overheard;
 
 use std::{
     collections::{HashMap, HashSet},

@@ -11,6 +11,7 @@ pub(crate) mod proxy;
 pub(crate) mod sdk;
 pub(crate) mod server;
 pub(crate) mod skip;
+pub(crate) mod smtp;
 pub(crate) mod socket;
 pub(crate) mod sql;
 pub(crate) mod wait;

@@ -7,6 +7,7 @@ use super::{mongo_server, server::Server};
 use crate::{
     config::layer,
     contexts::chat::{EventLog, MongoLog, RoomId, TailSize},
+    events::Envelope,
     postgres::Database,
 };
 
@@ -59,6 +60,39 @@ pub async fn cut_log(server: &Server, room: &str, seq: u64) {
         ],
     )
     .await;
+}
+
+/// Records an event so many times, as the gigs context would: each with an id of its own.
+///
+/// # Panics
+/// As [`execute`].
+pub async fn record(server: &Server, subject: &str, data: &serde_json::Value, times: u64) {
+    let statements: Vec<String> = (0..times)
+        .map(|_| {
+            let event = Envelope {
+                id: uuid::Uuid::now_v7(),
+                subject: subject.to_owned(),
+                context: "gigs".to_owned(),
+                aggregate: uuid::Uuid::now_v7().to_string(),
+                version: 1,
+                sequence: 0,
+                time: chrono::Utc::now(),
+                data: data.clone(),
+                correlation_id: "recorded-by-a-test".to_owned(),
+                causation_id: None,
+                traceparent: None,
+            };
+            format!(
+                "insert into platform.outbox (id, context, subject, aggregate, version, envelope, correlation_id) \
+                 values ('{}', 'gigs', '{subject}', '{}', 1, '{}', '{}')",
+                event.id,
+                event.aggregate,
+                event.to_json().to_string().replace('\'', "''"),
+                event.correlation_id,
+            )
+        })
+        .collect();
+    execute(server, &statements).await;
 }
 
 /// A number that a query answers as `n`.

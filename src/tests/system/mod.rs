@@ -5,6 +5,7 @@ mod browser;
 mod crash;
 mod drain;
 mod fuzz;
+mod mail;
 mod money;
 mod mongodb;
 mod operations;
