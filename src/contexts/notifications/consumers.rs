@@ -74,6 +74,7 @@ impl Consumer for Forgetter {
             let Some(user) = user.map(UserId) else {
                 return Err(ConsumeError::Reject("names nobody".into()));
             };
+            store::in_turn(conn).await?;
             store::forget(conn, user, self.0.now()).await?;
             self.0.mail().forget(conn, user).await?;
             Ok(AfterCommit::nothing())

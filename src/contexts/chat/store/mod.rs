@@ -173,7 +173,7 @@ pub type Messages = (Vec<Message>, bool);
 /// The rooms' logs. Several writers (nodes) may append to one room at once.
 ///
 /// A log is its events, gapless in `seq`. Beside them it keeps its messages as they are now, by
-/// [`super::model::fold`]: what `messages`, `message`, `thread`, `pinned`, `search` and `digests` answer
+/// `model::fold`: what `messages`, `message`, `thread`, `pinned`, `search` and `digests` answer
 /// holds every event that a finished `append` wrote, deletions and edits among them. Once an event of
 /// kind `delete` is in, no answer holds the text, the mentions or the attachments of its target any
 /// more; of the events that [`EventLog::since`] gives, the message itself and its edits have an empty

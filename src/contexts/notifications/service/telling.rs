@@ -39,8 +39,13 @@ impl Notifications {
         event: &Envelope,
     ) -> Result<Vec<Told>, NotificationsError> {
         let Some(kind) = kind(&event.subject) else { return Ok(Vec::new()) };
+        let drafts = kind.drafts(event.id, &event.data);
+        if drafts.is_empty() {
+            return Ok(Vec::new());
+        }
+        store::in_turn(conn).await?;
         let mut all = Vec::new();
-        for draft in kind.drafts(event.id, &event.data) {
+        for draft in drafts {
             all.extend(self.tell_one(conn, kind, event, draft).await?);
         }
         Ok(all)

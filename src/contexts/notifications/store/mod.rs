@@ -37,6 +37,15 @@ pub const KEPT: i64 = 512;
 /// Cut so often, in publications.
 const CUT_EVERY: i64 = 64;
 
+/// Waits until no other transaction tells or forgets. Events share transactions, and two that lock the
+/// same people in different order would wait for each other; which people, is known event by event.
+pub async fn in_turn(conn: &mut AsyncPgConnection) -> Result<(), DbError> {
+    diesel::sql_query("SELECT pg_advisory_xact_lock(hashtextextended('notifications.tell', 0))")
+        .execute(conn)
+        .await?;
+    Ok(())
+}
+
 /// Locks a person's stream, which begins now if there was none. `None`: they are forgotten.
 pub async fn lock(conn: &mut AsyncPgConnection, user: UserId) -> Result<Option<Stream>, DbError> {
     let epoch = Uuid::new_v4().simple().to_string()[..8].to_owned();

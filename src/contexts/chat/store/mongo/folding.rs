@@ -212,6 +212,10 @@ impl MongoLog {
             match &event.payload {
                 Payload::Edit { target, .. } if changed.contains(target) => {
                     edits.entry(*target).or_default().push(place(event.seq));
+                    // One that came too late changes nothing, and its text is not kept either.
+                    if known.get(target).is_some_and(|message| !message.is_live()) {
+                        emptied.push(place(event.seq));
+                    }
                 }
                 Payload::Delete { target, .. } if changed.contains(target) => {
                     emptied.extend(known.get(target).map(|message| place(message.seq)));
