@@ -5,9 +5,10 @@ use std::{sync::Arc, time::Duration};
 use crate::{
     config::Config,
     contexts::{
+        activity,
         chat::Chat,
         gigs,
-        learning::{self, Learning},
+        notifications::{self, Notifications},
     },
     events::{Consumer, TOPICS},
     ports::{
@@ -31,13 +32,14 @@ pub(super) async fn nats(config: &Config) -> Result<Option<Arc<NatsBus>>, BusErr
 
 /// Everybody who acts on events.
 pub(super) fn consumers(
-    gigs_live: &gigs::Live,
+    live: &gigs::Live,
     chat: &Chat,
-    learning: &Learning,
-    courses_live: &learning::Live,
+    notifications: &Notifications,
+    stream: Arc<dyn activity::ActivityStream>,
 ) -> Vec<Arc<dyn Consumer>> {
-    let mut all = gigs::consumers(gigs_live, chat);
-    all.extend(learning::consumers(learning, courses_live, chat));
+    let mut all = gigs::consumers(live, chat);
+    all.extend(notifications::consumers(notifications));
+    all.extend(activity::consumers(stream));
     all
 }
 

@@ -4,6 +4,8 @@
 mod demo;
 mod events;
 mod glue;
+mod logs;
+mod mail;
 mod money;
 mod nodes;
 mod objects;
@@ -16,8 +18,10 @@ use actix_web::{App, HttpServer, dev::ServerHandle, middleware::from_fn};
 
 pub use demo::{DemoError, permit_demo, seed_demo};
 pub use events::{bus_status, provision_bus};
+pub use logs::{both_logs, chat_log, chat_log_status, provision_logs};
+pub use mail::mail_status;
 use wiring::Platform;
-pub use wiring::{identity, mail};
+pub use wiring::identity;
 
 use crate::{
     config::Config,
@@ -43,12 +47,18 @@ pub enum StartError {
     /// The event bus cannot be set up.
     #[error("the event bus cannot be set up")]
     Bus(#[from] crate::ports::bus::BusError),
+    /// MongoDB cannot be set up.
+    #[error("MongoDB cannot be used")]
+    Mongo(#[from] crate::ports::mongo::MongoError),
     /// The payment provider's client.
     #[error(transparent)]
     Payments(#[from] crate::ports::payments::stripe::SetupError),
     /// The object store's client.
     #[error("the object store cannot be set up")]
     Objects(#[from] crate::ports::objects::ObjectError),
+    /// The mail server's settings.
+    #[error(transparent)]
+    Mail(#[from] crate::ports::mail::SmtpSetupError),
     /// Threads or the listener cannot be had.
     #[error("cannot start serving")]
     System(#[from] io::Error),

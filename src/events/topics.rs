@@ -26,7 +26,7 @@ pub const TOPICS: &[Topic] = &[
         stream: "learning",
         aggregates: &["course", "enrolment", "attempt", "submission", "certificate"],
     },
-    Topic { stream: "chat", aggregates: &["room", "message"] },
+    Topic { stream: "chat", aggregates: &["room", "message", "member"] },
     #[cfg(test)]
     Topic { stream: "testing", aggregates: &["thing"] },
 ];
