@@ -1,5 +1,5 @@
-//! `course:<id>`: what is told to everybody in a course. A bounded ring in memory: after a restart a
-//! client is told `recovered: false` and reads again by REST.
+//! `course:<id>`: what is told to everybody in a course. A bounded ring in memory, the same publications
+//! on every node: after a restart a client is told `recovered: false` and reads again by REST.
 
 use std::{sync::Arc, time::Duration};
 
@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::{Learning, LearningError, model::CourseId};
 use crate::{
     principal::Principal,
-    realtime::{Channel, ChannelLog, ChannelOptions, Hub, Json, MemoryRing, Namespace, RtError},
+    realtime::{Channel, ChannelLog, ChannelOptions, Hub, Json, Namespace, RtError, SharedRing},
     telemetry::log,
 };
 
@@ -22,23 +22,20 @@ const KEPT_FOR: Duration = Duration::from_secs(60 * 60);
 /// Where a course's news go. Cheap to clone.
 #[derive(Clone)]
 pub struct Live {
-    hub: Hub,
-    ring: Arc<MemoryRing>,
+    ring: SharedRing,
 }
 
 impl Live {
     /// News on a hub.
     pub fn new(hub: Hub) -> Self {
-        Self { hub, ring: Arc::new(MemoryRing::new(KEPT, KEPT_FOR)) }
+        Self { ring: SharedRing::new(hub, &[COURSE], KEPT, KEPT_FOR, false) }
     }
 
     /// To everybody in a course.
     pub fn course(&self, id: CourseId, news: &Value) {
         let channel = Channel::of(COURSE, id);
         match Json::of(news) {
-            Ok(data) => {
-                self.ring.append(&channel, data, |publication| self.hub.publish(&channel, &publication));
-            }
+            Ok(data) => self.ring.publish(&channel, data),
             Err(error) => slog::error!(log(), "cannot encode news"; "error" => %error),
         }
     }
@@ -50,7 +47,7 @@ impl Live {
 
     /// What was published.
     #[cfg(test)]
-    pub(crate) fn log(&self) -> &MemoryRing {
+    pub(crate) fn log(&self) -> &crate::realtime::MemoryRing {
         &self.ring
     }
 }

@@ -117,10 +117,15 @@ impl Consumer for Rooms {
                 }
             };
             match done.await {
-                // Whoever the instructor put out, or a room that is full: the course goes on without.
-                Ok(()) | Err(ChatError::NoSuchMember | ChatError::NotMember | ChatError::Full) => {
-                    Ok(AfterCommit::nothing())
-                }
+                Ok(()) => Ok(AfterCommit::nothing()),
+                // Whoever the instructor put out or blocked, or a room that is full: the course goes on without.
+                Err(
+                    ChatError::NoSuchMember
+                    | ChatError::NotMember
+                    | ChatError::Full
+                    | ChatError::Banned
+                    | ChatError::Apart,
+                ) => Ok(AfterCommit::nothing()),
                 Err(error) => Err(failed(&error)),
             }
         })
