@@ -3,6 +3,7 @@
 
 mod demo;
 mod events;
+mod gauges;
 mod glue;
 mod money;
 mod wiring;
@@ -41,9 +42,9 @@ pub enum StartError {
     /// The event bus cannot be set up.
     #[error("the event bus cannot be set up")]
     Bus(#[from] crate::ports::bus::BusError),
-    /// The payment provider's client.
+    /// The payment provider's client cannot be made.
     #[error(transparent)]
-    Payments(#[from] crate::ports::payments::stripe::SetupError),
+    Tls(#[from] crate::tls::TlsError),
     /// Threads or the listener cannot be had.
     #[error("cannot start serving")]
     System(#[from] io::Error),

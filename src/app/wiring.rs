@@ -4,7 +4,7 @@ use std::{path::Path, sync::Arc, time::Duration, time::Instant};
 
 use actix_web::web::{self, ServiceConfig};
 
-use super::{StartError, events, glue};
+use super::{StartError, events, gauges::Gauges, glue};
 use crate::{
     actors::{Arbiters, Domain, DomainConfig, Registry},
     clock::Clock,
@@ -58,6 +58,7 @@ pub(super) struct Platform {
     pub health: Arc<Health>,
     pub limits: Arc<Limits>,
     pub ops: Ops,
+    pub gauges: Gauges,
     http_metrics: HttpMetrics,
 }
 
@@ -208,6 +209,7 @@ impl Platform {
 
         let limits = Arc::new(Limits::new(&config));
         let http_metrics = HttpMetrics::new(&metrics);
+        let gauges = Gauges::new(&metrics, health.clone(), database.clone(), ledger.clone());
         Ok(Self {
             config,
             metrics,
@@ -228,6 +230,7 @@ impl Platform {
             health,
             limits,
             ops,
+            gauges,
             http_metrics,
         })
     }

@@ -26,6 +26,7 @@ pub(super) fn start(platform: &Platform, options: Options) -> Vec<JoinHandle<()>
         spawn_local(platform.gigs.clone().run_timers()),
         spawn_local(pay_out(platform.clone())),
         spawn_local(deliver(platform.clone())),
+        spawn_local(platform.gauges.clone().run()),
         spawn_local(ops::publish_every_second(platform.ops.clone(), platform.hub.clone())),
     ]
 }

@@ -10,7 +10,6 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use url::Url;
 
-pub use self::client::SetupError;
 use self::{
     client::{Call, Client},
     wire::{Disputed, Intent, Link, Opened, PaidOut, Refunded, Transferred},
@@ -32,7 +31,7 @@ impl Stripe {
     ///
     /// # Errors
     /// When TLS cannot be set up.
-    pub fn new(base: Url, key: String, secret: WebhookSecret) -> Result<Self, SetupError> {
+    pub fn new(base: Url, key: String, secret: WebhookSecret) -> Result<Self, crate::tls::TlsError> {
         Ok(Self { client: Client::new(base, key)?, secret })
     }
 
