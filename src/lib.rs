@@ -23,6 +23,7 @@ pub mod principal; // who is asking
 pub mod realtime; // the Centrifuge protocol, shards, channels, connections
 pub mod signing; // signed tokens: connection tokens, cursors
 pub mod telemetry; // logging, correlation, metrics
+pub mod tls; // outgoing TLS
 
 #[cfg(test)]
 mod tests;

@@ -3,6 +3,7 @@
 
 mod demo;
 mod events;
+mod gauges;
 mod glue;
 mod logs;
 mod mail;
@@ -49,9 +50,9 @@ pub enum StartError {
     /// MongoDB cannot be set up.
     #[error("MongoDB cannot be used")]
     Mongo(#[from] crate::ports::mongo::MongoError),
-    /// The payment provider's client.
+    /// A client that calls others by HTTPS cannot be made.
     #[error(transparent)]
-    Payments(#[from] crate::ports::payments::stripe::SetupError),
+    Tls(#[from] crate::tls::TlsError),
     /// The mail server's settings.
     #[error(transparent)]
     Mail(#[from] crate::ports::mail::SmtpSetupError),

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration, time::Instant};
 
 use actix_web::web::{self, ServiceConfig};
 
-use super::{StartError, events, glue, logs, mail, nodes};
+use super::{StartError, events, gauges::Gauges, glue, logs, mail, nodes};
 use crate::{
     actors::{Arbiters, Domain, DomainConfig, Registry},
     clock::Clock,
@@ -64,6 +64,7 @@ pub(super) struct Platform {
     pub health: Arc<Health>,
     pub limits: Arc<Limits>,
     pub ops: Ops,
+    pub gauges: Gauges,
     http_metrics: HttpMetrics,
 }
 
@@ -271,6 +272,7 @@ impl Platform {
 
         let limits = Arc::new(Limits::new(&config));
         let http_metrics = HttpMetrics::new(&metrics);
+        let gauges = Gauges::new(&metrics, health.clone(), database.clone(), ledger.clone());
         Ok(Self {
             config,
             metrics,
@@ -294,6 +296,7 @@ impl Platform {
             health,
             limits,
             ops,
+            gauges,
             http_metrics,
         })
     }

@@ -34,6 +34,7 @@ pub(super) fn start(platform: &Platform, options: Options) -> Vec<JoinHandle<()>
         spawn_local(count_mails(platform.clone())),
         spawn_local(deliver(platform.clone())),
         spawn_local(nodes::watch_sessions(platform.clone())),
+        spawn_local(platform.gauges.clone().run()),
         spawn_local(ops::publish_every_second(platform.ops.clone(), platform.hub.clone())),
     ]
 }

@@ -1,13 +1,15 @@
 //! One struct a section; the shape of the file.
 
 use std::{
-    net::{IpAddr, SocketAddr},
+    net::SocketAddr,
     path::PathBuf,
     time::Duration,
 };
 
 use serde::{Deserialize, Serialize};
 use url::Url;
+
+use super::Network;
 
 /// Everything that can be set.
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -120,8 +122,8 @@ pub struct ServerConfig {
     pub public_url: Option<Url>,
     /// `GIGSY_ALLOWED_ORIGINS`: web origins besides the public URL's own.
     pub allowed_origins: Vec<Url>,
-    /// `GIGSY_TRUSTED_PROXIES`: peers whose `X-Forwarded-For` is believed.
-    pub trusted_proxies: Vec<IpAddr>,
+    /// `GIGSY_TRUSTED_PROXIES`: peers, single or as networks, whose `X-Forwarded-For` is believed.
+    pub trusted_proxies: Vec<Network>,
     /// `GIGSY_WORKERS`: HTTP threads, each with a shard; 0 takes one per core.
     pub workers: usize,
     /// `GIGSY_DRAIN_SECONDS`: how long a stop may take.
@@ -197,6 +199,11 @@ pub struct LogConfig {
     pub level: LogLevel,
     /// `GIGSY_LOG_FORMAT`.
     pub format: LogFormat,
+    /// `LOGTAIL_TOKEN`: lines also go to Logtail (Better Stack). A secret.
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "mask")]
+    pub logtail_token: Option<String>,
+    /// `LOGTAIL_URL`: the source's ingesting host.
+    pub logtail_url: Url,
 }
 
 /// How much is logged.

@@ -1,33 +1,72 @@
 //! slog set-up: JSON lines in Pino's shape, or readable lines in a terminal.
 
+mod logtail;
+
 use std::{io::IsTerminal, sync::OnceLock};
 
-use slog::{Drain, FnValue, Level, Logger, PushFnValue, Record, o};
+use slog::{Drain, Duplicate, FnValue, Level, Logger, PushFnValue, Record, o};
 
-use super::correlation;
+use super::{correlation, metrics::Metrics};
 use crate::config::{LogConfig, LogFormat};
+use logtail::{Logtail, Shipper};
 
 static ROOT: OnceLock<Logger> = OnceLock::new();
 
-/// Sets the process's logger up. The guard flushes what is queued when it is dropped; keep it in
-/// `main`. A second call changes nothing.
-pub fn init(config: &LogConfig) -> slog_async::AsyncGuard {
+/// Writes out what is queued when it is dropped. Keep it in `main`.
+pub struct Flush {
+    // In this order: what the queue still holds goes to the shipper before that ends.
+    _queue: slog_async::AsyncGuard,
+    _shipper: Option<Shipper>,
+}
+
+/// Sets the process's logger up. A second call changes nothing.
+///
+/// Where a Logtail token is set, every line also goes there; the second answer tells why that is not
+/// possible.
+pub fn init(config: &LogConfig) -> (Flush, Result<(), crate::tls::TlsError>) {
     let level = config.level.slog();
     let json = match config.format {
         LogFormat::Json => true,
         LogFormat::Terminal => false,
         LogFormat::Auto => !std::io::stderr().is_terminal(),
     };
-    // Both arms end in the same asynchronous drain: logging never blocks a request, and a full
+    let (shipper, logtail, usable) = match config.logtail_token.as_deref().map(|token| logtail::start(config, token)) {
+        None => (None, None, Ok(())),
+        Some(Ok((shipper, drain))) => (Some(shipper), Some(drain), Ok(())),
+        Some(Err(error)) => (None, None, Err(error)),
+    };
+    // Every arm ends in the same asynchronous drain: logging never blocks a request, and a full
     // queue is reported as a count of dropped lines instead of stalling a worker.
-    let (drain, guard) = if json {
-        build_async(json_drain().filter_level(level).fuse())
+    let (drain, queue) = if json {
+        with_logtail(json_drain(std::io::stderr()), logtail, level)
     } else {
         let decorator = slog_term::TermDecorator::new().stderr().build();
-        build_async(slog_term::FullFormat::new(decorator).build().filter_level(level).fuse())
+        with_logtail(slog_term::FullFormat::new(decorator).build().ignore_res(), logtail, level)
     };
     let _ = ROOT.set(Logger::root(drain.fuse(), o!()));
-    guard
+    (Flush { _queue: queue, _shipper: shipper }, usable)
+}
+
+/// The logger's own counters.
+pub fn register(metrics: &Metrics) {
+    logtail::register(metrics);
+}
+
+fn with_logtail<D>(
+    drain: D,
+    logtail: Option<Logtail>,
+    level: Level,
+) -> (slog_async::Async, slog_async::AsyncGuard)
+where
+    D: Drain<Err = slog::Never, Ok = ()> + Send + 'static,
+{
+    match logtail {
+        None => build_async(drain.filter_level(level).fuse()),
+        Some(logtail) => {
+            let both = Duplicate(drain, json_drain(logtail)).map(slog::Fuse);
+            build_async(both.filter_level(level).ignore_res())
+        }
+    }
 }
 
 fn build_async<D>(drain: D) -> (slog_async::Async, slog_async::AsyncGuard)
@@ -41,8 +80,8 @@ where
 }
 
 /// Pino's shape: numeric `level`, `time` in milliseconds, `msg`.
-fn json_drain() -> impl Drain<Err = slog::Never, Ok = ()> + Send {
-    slog_json::Json::new(std::io::stderr())
+fn json_drain<W: std::io::Write + Send + 'static>(out: W) -> impl Drain<Err = slog::Never, Ok = ()> + Send {
+    slog_json::Json::new(out)
         .add_key_value(o!(
             "pid" => std::process::id(),
             "level" => FnValue(|record: &Record<'_>| pino_level(record.level())),
