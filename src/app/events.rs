@@ -4,7 +4,11 @@ use std::{sync::Arc, time::Duration};
 
 use crate::{
     config::Config,
-    contexts::{chat::Chat, gigs},
+    contexts::{
+        chat::Chat,
+        gamification::{self, Gamification},
+        gigs,
+    },
     events::{Consumer, TOPICS},
     ports::{
         Store, StoreStatus,
@@ -26,8 +30,10 @@ pub(super) async fn nats(config: &Config) -> Result<Option<Arc<NatsBus>>, BusErr
 }
 
 /// Everybody who acts on events.
-pub(super) fn consumers(live: &gigs::Live, chat: &Chat) -> Vec<Arc<dyn Consumer>> {
-    gigs::consumers(live, chat)
+pub(super) fn consumers(live: &gigs::Live, chat: &Chat, game: &Gamification) -> Vec<Arc<dyn Consumer>> {
+    let mut all = gigs::consumers(live, chat);
+    all.extend(gamification::consumers(game));
+    all
 }
 
 /// What `gigsy check` says of the bus.

@@ -15,7 +15,7 @@ use actix_web::{App, HttpServer, dev::ServerHandle, middleware::from_fn};
 pub use demo::{DemoError, permit_demo, seed_demo};
 pub use events::{bus_status, provision_bus};
 use wiring::Platform;
-pub use wiring::{identity, mail};
+pub use wiring::{game, identity, mail};
 
 use crate::{
     config::Config,
@@ -41,6 +41,12 @@ pub enum StartError {
     /// The event bus cannot be set up.
     #[error("the event bus cannot be set up")]
     Bus(#[from] crate::ports::bus::BusError),
+    /// Points and leaderboards.
+    #[error("points and leaderboards cannot be set up")]
+    Game(#[from] crate::contexts::gamification::GameError),
+    /// The rules of points.
+    #[error(transparent)]
+    Rules(#[from] crate::contexts::gamification::BadRules),
     /// The payment provider's client.
     #[error(transparent)]
     Payments(#[from] crate::ports::payments::stripe::SetupError),

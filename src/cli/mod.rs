@@ -4,6 +4,7 @@ mod backup;
 mod check;
 mod events;
 mod output;
+mod rebuild;
 mod seed;
 mod serve;
 mod user;
@@ -66,6 +67,11 @@ enum Command {
         #[command(subcommand)]
         command: events::EventsCommand,
     },
+    /// Make again what follows from something else
+    Rebuild {
+        #[command(subcommand)]
+        what: rebuild::RebuildCommand,
+    },
     /// Write everything the embedded stores hold into one file, also while serving
     Backup {
         /// The file to write; it must not exist
@@ -111,6 +117,7 @@ pub fn main() -> ExitCode {
         Command::Check { .. } => runtime.block_on(check::check(&config, loaded.file.as_deref())),
         Command::User { command } => runtime.block_on(user::run(&config, command)),
         Command::Events { command } => runtime.block_on(events::run(&config, command)),
+        Command::Rebuild { what } => runtime.block_on(rebuild::run(&config, what)),
         Command::Backup { file } => backup::backup(&config, &file),
         Command::Restore { file } => backup::restore(&config, &file),
         Command::Version | Command::Openapi => Ok(()),

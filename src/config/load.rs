@@ -99,6 +99,7 @@ const VARIABLES: &[(&str, &str, &str, Kind)] = &[
     ("GIGSY_SANDBOX_LOSE", "payments", "sandbox_lose", Kind::Number),
     ("GIGSY_SANDBOX_DUPLICATE", "payments", "sandbox_duplicate", Kind::Number),
     ("GIGSY_SANDBOX_REORDER", "payments", "sandbox_reorder", Kind::Number),
+    ("GIGSY_BOARD_ZONE", "gamification", "zone", Kind::Text),
 ];
 
 /// Variables that are read elsewhere and are no mistake.
@@ -213,6 +214,9 @@ fn check(config: &Config) -> Result<(), ConfigError> {
         && (!matches!(url.scheme(), "nats" | "tls") || url.host().is_none())
     {
         return bad("NATS_URL", "must be like nats://host:4222 or tls://host:4222");
+    }
+    if config.gamification.zone.parse::<chrono_tz::Tz>().is_err() {
+        return bad("GIGSY_BOARD_ZONE", "is no IANA time zone");
     }
     if !config.bus.prefix.split('.').all(is_subject_word) && !config.bus.prefix.is_empty() {
         return bad("GIGSY_BUS_PREFIX", "takes words of a-z, 0-9, - and _, joined by dots");

@@ -5,6 +5,7 @@
 mod actors;
 mod chat;
 mod events;
+mod gamification;
 mod gigs;
 mod house;
 mod http;

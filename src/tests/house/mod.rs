@@ -26,7 +26,7 @@ fn sources(under: &str) -> Vec<(PathBuf, String)> {
     found
 }
 
-const CONTEXTS: [&str; 4] = ["identity", "chat", "gigs", "ledger"];
+const CONTEXTS: [&str; 5] = ["identity", "chat", "gigs", "ledger", "gamification"];
 
 #[test]
 fn contexts_meet_through_their_front_door_only() {
@@ -81,6 +81,7 @@ const UNDOCUMENTED: &[&str] = &[
     "/docs",
     "/verify-email",
     "/reset-password",
+    "/badges/{id}",
     "/assets/{file:.*}",
     "/api/openapi.json",
     "/connection/websocket",

@@ -120,6 +120,8 @@ function run(me) {
   setInterval(() => document.hidden || client?.state !== "connected" || list.refreshSoon(), LIST_MS);
   client.on("connected", () => list.refreshSoon());
   document.addEventListener("visibilitychange", () => document.hidden || list.refreshSoon());
+  // Other parts of the page share the connection.
+  document.dispatchEvent(new CustomEvent("gigsy:connected", { detail: { client, me } }));
   client.connect();
 
   list.refresh().then(() => {
