@@ -333,6 +333,8 @@ pub struct LeagueView {
     pub tier: i32,
     /// What the tier is called.
     pub tier_name: String,
+    /// The number of one's group in the tier.
+    pub group: Option<i32>,
     /// The Monday; absent for whoever has not earned anything yet.
     #[schema(value_type = Option<String>, format = Date)]
     pub week: Option<NaiveDate>,
@@ -351,6 +353,7 @@ impl LeagueView {
         Self {
             tier,
             tier_name: super::model::league::tier_name(tier).to_owned(),
+            group: None,
             week: None,
             starts_at: None,
             ends_at: None,

@@ -36,7 +36,6 @@ pub struct World {
     pub database: Database,
     pub clock: ManualClock,
     pub consumers: Vec<Arc<dyn Consumer>>,
-    pub people: Identity,
     _files: tempfile::TempDir,
     pub test: TestDatabase,
 }
@@ -55,7 +54,7 @@ impl World {
     /// The same database under other rules.
     pub fn under(self, rules: Arc<RuleSet>) -> Self {
         let clock = self.clock.clone();
-        let mut world = Self::over(self.test, self.database, rules);
+        let world = Self::over(self.test, self.database, rules);
         let ahead = clock.clock().now() - world.clock.clock().now();
         world.clock.advance(ahead);
         world
@@ -84,7 +83,7 @@ impl World {
             metrics: GameMetrics::unregistered(),
         });
         let consumers = consumers(&game);
-        Self { game, database, clock, consumers, people, _files: files, test }
+        Self { game, database, clock, consumers, _files: files, test }
     }
 
     /// The boards, on this thread.

@@ -9,9 +9,8 @@ use crate::tests::support::{
     wait::within,
 };
 
-#[actix_web::test]
-async fn two_people_chat_in_chromium_and_an_operator_watches() {
-    let name = "browser: two people chat in Chromium";
+/// Runs one script; skipped by name where there is nothing to run it with.
+async fn visit(name: &'static str, script: &str) {
     if let Some(why) = node_missing() {
         skip!(name, why);
     }
@@ -23,7 +22,7 @@ async fn two_people_chat_in_chromium_and_an_operator_watches() {
     std::fs::create_dir_all(&out).expect("a directory for screenshots");
     let mut command = tokio::process::Command::new("node");
     command
-        .arg(root().join("src/tests/browser/chat.mjs"))
+        .arg(root().join("src/tests/browser").join(script))
         .arg(server.base())
         .arg(&out)
         .stdin(Stdio::null())
@@ -32,4 +31,14 @@ async fn two_people_chat_in_chromium_and_an_operator_watches() {
         within("the browser's visit", Duration::from_secs(180), command.output()).await.expect("node runs");
     let said = format!("{}{}", String::from_utf8_lossy(&done.stdout), String::from_utf8_lossy(&done.stderr));
     assert!(done.status.success(), "{said}");
+}
+
+#[actix_web::test]
+async fn two_people_chat_in_chromium_and_an_operator_watches() {
+    visit("browser: two people chat in Chromium", "chat.mjs").await;
+}
+
+#[actix_web::test]
+async fn leaderboards_and_badges_live_in_chromium() {
+    visit("browser: leaderboards and badges in Chromium", "game.mjs").await;
 }

@@ -144,6 +144,7 @@ impl Gamification {
         Ok(LeagueView {
             tier: group.tier,
             tier_name: league::tier_name(group.tier).to_owned(),
+            group: Some(group.number),
             week: Some(group.week),
             starts_at: Some(group.starts_at),
             ends_at: Some(group.ends_at),

@@ -7,8 +7,8 @@ import { learn, lookUp, nameOf } from "./people.js";
 import { explain } from "./session.js";
 
 const WINDOWS = { all: "All time", month: "This month", week: "This week", day: "Today" };
-/** Rows shown; the channel tells of fifty. */
-const SHOWN = 20;
+/** Rows shown, as many as the channel tells of. */
+const SHOWN = 50;
 
 /** A board's window, live: rows by place, as the channel tells them. */
 class Top {
@@ -125,10 +125,14 @@ class Game {
     this.top = top;
     setText(this.own, "");
     try {
-      const around = await get(`/api/v1/leaderboards/${encodeURIComponent(board)}/around-me?span=0&window=${window}`);
-      if (this.top === top) this.tellOwn(around);
+      // One's own place is always among those answered, if there is one.
+      const found = await get(`/api/v1/leaderboards/${encodeURIComponent(board)}/among?ids=${this.me.id}&window=${window}`);
+      if (this.top !== top) return;
+      const [row] = found.items;
+      if (row) this.tellOwn({ ...row, total: found.total });
+      else setText(this.own, "You are not on this board yet.");
     } catch (error) {
-      if (this.top === top) setText(this.own, error.status === 404 ? "You are not on this board yet." : explain(error));
+      if (this.top === top) setText(this.own, explain(error));
     }
   }
 
