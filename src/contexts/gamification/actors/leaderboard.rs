@@ -156,6 +156,13 @@ async fn read(seed: &BoardSeed, id: &BoardId) -> Result<Option<Board>, DbError> 
         .await
 }
 
+/// Tells the copy of windows that were made anew.
+fn copy_whole(seed: &BoardSeed, id: &BoardId, board: &Board, windows: &[Window]) {
+    for slot in board.slots.iter().filter(|slot| windows.contains(&slot.window)) {
+        seed.copy.replaced(id, slot.window, &mut slot.ranking.iter());
+    }
+}
+
 impl Behavior for Leaderboard {
     const KIND: &'static str = "leaderboard";
     type Id = BoardId;
@@ -166,9 +173,7 @@ impl Behavior for Leaderboard {
         let began = Instant::now();
         let Some(board) = read(&seed, &id).await? else { return Err(RebuildError::NotFound) };
         seed.metrics.rebuild_seconds.observe(began.elapsed().as_secs_f64());
-        for slot in &board.slots {
-            seed.copy.replaced(&id, slot.window, &mut slot.ranking.iter());
-        }
+        copy_whole(&seed, &id, &board, &Window::ALL);
         let state = Arc::new(RwLock::new(board));
         seed.states.insert(id.clone(), state.clone());
         Ok(Self {
@@ -189,8 +194,8 @@ impl Behavior for Leaderboard {
         self.look(cx);
         // A timer, not a message: a board that nobody asks is put away however much is earned.
         cx.every(LOOK, |own, cx| {
-            let due = own.heard != own.seed.nudges.load(Ordering::Acquire) || own.looked.elapsed() >= AT_LEAST;
-            if due {
+            let heard = own.heard != own.seed.nudges.load(Ordering::Acquire);
+            if heard || !own.waiting.is_empty() || own.looked.elapsed() >= AT_LEAST {
                 own.look(cx);
             }
         });
@@ -309,6 +314,7 @@ impl Leaderboard {
                 slots.into_iter().for_each(|slot| board.turn(slot));
                 board.version = (board.version + 1).max(now.timestamp_micros());
             });
+            own.board(|board| copy_whole(&own.seed, &own.id, board, &windows));
             own.tell_tops(windows);
         });
     }
@@ -325,6 +331,7 @@ impl Leaderboard {
                 *old = board;
                 old.version = version;
             });
+            own.board(|board| copy_whole(&own.seed, &own.id, board, &Window::ALL));
             own.tell_tops(Window::ALL.to_vec());
         });
     }

@@ -75,15 +75,18 @@ impl Gamification {
                 continue;
             }
             for fact in &known {
+                let before = awarded.points.len();
                 self.award_fact(conn, member, fact, &mut awarded).await?;
-                earned.push((member.user(), fact.at));
+                if awarded.points.len() > before {
+                    earned.push((member.user(), fact.at));
+                }
             }
             self.mark_days(conn, member, &known).await?;
             let at = known.iter().map(|fact| fact.at).max().unwrap_or(event.time);
             awarded.badges.extend(self.look_at_badges(conn, member, at).await?);
             members::save(conn, member).await?;
         }
-        if !awarded.points.is_empty() {
+        if !earned.is_empty() {
             self.enter_leagues(conn, &earned).await?;
         }
         Ok(awarded)
