@@ -50,7 +50,7 @@ async fn windows_hold_what_was_earned_in_them_and_turn() {
     world.tell(&posted(today, Uuid::now_v7(), &[], noon())).await;
     world.tell(&posted(monday, Uuid::now_v7(), &[], noon() + TimeDelta::hours(12))).await;
     assert_eq!(top(&boards, &global(), Window::Day).await, [(Some(monday), 20)]);
-    assert_eq!(top(&boards, &global(), Window::Week).await, [(Some(monday), 30), (Some(today), 30)]);
+    assert_eq!(top(&boards, &global(), Window::Week).await, [(Some(today), 30), (Some(monday), 30)]);
     boards.domain().stop(Duration::from_secs(2)).await;
 }
 

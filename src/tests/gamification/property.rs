@@ -178,9 +178,6 @@ async fn disturbed(
             _ => {}
         }
         left.swap_remove(at);
-        if left.len() == 1 && order.len() % 2 == 0 {
-            break;
-        }
     }
     for event in left {
         world.tell(event).await;

@@ -1,7 +1,7 @@
 //! A counted B+-tree over member numbers: the place of a key, and the key at a place, in O(log n).
 //!
-//! A leaf keeps scores beside member numbers, so that a search reads contiguous memory; only between
-//! equal scores does it look at the members themselves. An inner node keeps a lower bound and the size
+//! A leaf keeps scores and times beside member numbers, so that a search reads contiguous memory; only
+//! where both are equal does it look at the members themselves. An inner node keeps a lower bound and the size
 //! of each child. Nodes lie in two vectors and are named by index: no pointers, no allocation for each.
 
 /// Entries of a leaf at most.
@@ -11,7 +11,7 @@ const INNER: usize = 32;
 /// A bulk load leaves room, so that the first updates do not split every leaf.
 const LOADED: usize = 56;
 /// Below so many entries a leaf is put together with a neighbour if they fit well into one.
-const LEAF_LOW: usize = LEAF / 4;
+const LEAF_LOW: usize = LEAF * 3 / 8;
 const INNER_LOW: usize = INNER / 4;
 
 /// The total order of a board: higher scores first, then who got there first, then the smaller id.
@@ -28,6 +28,7 @@ pub(super) struct Key {
 struct Leaf {
     len: u16,
     inverse: [i64; LEAF],
+    reached: [i64; LEAF],
     ids: [u32; LEAF],
 }
 
@@ -43,18 +44,20 @@ const NO_KEY: Key = Key { inverse: 0, reached: 0, user: 0 };
 
 impl Leaf {
     const fn empty() -> Self {
-        Self { len: 0, inverse: [0; LEAF], ids: [0; LEAF] }
+        Self { len: 0, inverse: [0; LEAF], reached: [0; LEAF], ids: [0; LEAF] }
     }
 
     fn len(&self) -> usize {
         usize::from(self.len)
     }
 
-    fn insert(&mut self, at: usize, inverse: i64, id: u32) {
+    fn insert(&mut self, at: usize, key: &Key, id: u32) {
         let len = self.len();
         self.inverse.copy_within(at..len, at + 1);
+        self.reached.copy_within(at..len, at + 1);
         self.ids.copy_within(at..len, at + 1);
-        self.inverse[at] = inverse;
+        self.inverse[at] = key.inverse;
+        self.reached[at] = key.reached;
         self.ids[at] = id;
         self.len += 1;
     }
@@ -62,8 +65,20 @@ impl Leaf {
     fn remove(&mut self, at: usize) {
         let len = self.len();
         self.inverse.copy_within(at + 1..len, at);
+        self.reached.copy_within(at + 1..len, at);
         self.ids.copy_within(at + 1..len, at);
         self.len -= 1;
+    }
+
+    /// Moves the entries from `from` on to the end of another leaf, which has room.
+    fn move_to(&mut self, from: usize, other: &mut Self) {
+        let (len, end) = (self.len(), other.len());
+        let more = len - from;
+        other.inverse[end..end + more].copy_from_slice(&self.inverse[from..len]);
+        other.reached[end..end + more].copy_from_slice(&self.reached[from..len]);
+        other.ids[end..end + more].copy_from_slice(&self.ids[from..len]);
+        other.len += more as u16;
+        self.len = from as u16;
     }
 }
 
@@ -159,7 +174,7 @@ impl Tree {
             let mut leaf = Leaf::empty();
             for &id in part {
                 let at = leaf.len();
-                leaf.insert(at, key_of(id).inverse, id);
+                leaf.insert(at, &key_of(id), id);
             }
             level.push((key_of(part[0]), tree.leaves.len() as u32, u32::from(leaf.len)));
             tree.leaves.push(leaf);
@@ -270,8 +285,12 @@ impl Tree {
         let leaf = &self.leaves[leaf as usize];
         let scores = &leaf.inverse[..leaf.len()];
         let from = scores.partition_point(|inverse| *inverse < key.inverse);
-        let same = scores[from..].partition_point(|inverse| *inverse == key.inverse);
-        from + leaf.ids[from..from + same].partition_point(|id| key_of(*id) < *key)
+        let same = from + scores[from..].partition_point(|inverse| *inverse == key.inverse);
+        let times = &leaf.reached[from..same];
+        let first = from + times.partition_point(|reached| *reached < key.reached);
+        let last = from + times.partition_point(|reached| *reached <= key.reached);
+        // Only of the same score at the same microsecond the ids decide.
+        first + leaf.ids[first..last].partition_point(|id| key_of(*id) < *key)
     }
 
     fn insert_at(
@@ -325,18 +344,15 @@ impl Tree {
         let at = self.leaf_place(node, key, key_of);
         let leaf = &mut self.leaves[node as usize];
         if leaf.len() < LEAF {
-            leaf.insert(at, key.inverse, id);
+            leaf.insert(at, key, id);
             return None;
         }
         let mut right = Leaf::empty();
-        right.inverse[..LEAF / 2].copy_from_slice(&leaf.inverse[LEAF / 2..]);
-        right.ids[..LEAF / 2].copy_from_slice(&leaf.ids[LEAF / 2..]);
-        right.len = (LEAF / 2) as u16;
-        leaf.len = (LEAF / 2) as u16;
+        leaf.move_to(LEAF / 2, &mut right);
         if at <= LEAF / 2 {
-            leaf.insert(at, key.inverse, id);
+            leaf.insert(at, key, id);
         } else {
-            right.insert(at - LEAF / 2, key.inverse, id);
+            right.insert(at - LEAF / 2, key, id);
         }
         let low = key_of(right.ids[0]);
         let node = match self.free_leaves.pop() {
@@ -345,8 +361,7 @@ impl Tree {
                 node
             }
             None => {
-                self.leaves.push(right);
-                self.leaves.len() as u32 - 1
+                super::push(&mut self.leaves, right)
             }
         };
         Some(Split { low, node })
@@ -400,12 +415,8 @@ impl Tree {
         };
         let (into, from) = (inner.child[left], inner.child[right]);
         if leaves {
-            let gone = std::mem::replace(&mut self.leaves[from as usize], Leaf::empty());
-            let leaf = &mut self.leaves[into as usize];
-            let (len, more) = (leaf.len(), gone.len());
-            leaf.inverse[len..len + more].copy_from_slice(&gone.inverse[..more]);
-            leaf.ids[len..len + more].copy_from_slice(&gone.ids[..more]);
-            leaf.len += gone.len;
+            let mut gone = std::mem::replace(&mut self.leaves[from as usize], Leaf::empty());
+            gone.move_to(0, &mut self.leaves[into as usize]);
             self.free_leaves.push(from);
         } else {
             let gone = std::mem::replace(&mut self.inners[from as usize], Inner::empty());
@@ -428,8 +439,7 @@ impl Tree {
                 node
             }
             None => {
-                self.inners.push(inner);
-                self.inners.len() as u32 - 1
+                super::push(&mut self.inners, inner)
             }
         }
     }
