@@ -97,7 +97,11 @@ fn people(count: usize, random: &mut Random) -> Vec<UserId> {
 fn standings(people: &[UserId], random: &mut Random) -> Vec<Standing> {
     people
         .iter()
-        .map(|user| Standing { user: *user, score: (random.next() % 100_000) as i64, reached: random.below(1 << 40) as i64 })
+        .map(|user| Standing {
+            user: *user,
+            score: (random.next() % 100_000) as i64,
+            reached: random.below(1 << 40) as i64,
+        })
         .collect()
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use diesel_async::AsyncPgConnection;
 use futures_util::future::BoxFuture;
 
-use super::{Gamification, GameError, model::SUBJECTS};
+use super::{GameError, Gamification, model::SUBJECTS};
 use crate::{
     error::Fault,
     events::{AfterCommit, ConsumeError, Consumer, Envelope},

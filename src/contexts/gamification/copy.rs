@@ -9,7 +9,12 @@ use super::{
 /// A copy of the boards. Calls must not block: they come from an actor.
 pub trait BoardCopy: Send + Sync + 'static {
     /// These are now so: the new standing, or `Err` with the person who is not on the board any more.
-    fn changed(&self, board: &BoardId, window: Window, standings: &[Result<Standing, crate::principal::UserId>]);
+    fn changed(
+        &self,
+        board: &BoardId,
+        window: Window,
+        standings: &[Result<Standing, crate::principal::UserId>],
+    );
 
     /// The board was made anew (a start, a crash, the turn of its window): forget what there was.
     /// `all` gives everybody, best first, if asked.

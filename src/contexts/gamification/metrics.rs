@@ -38,11 +38,9 @@ impl GameMetrics {
         let by = |name: &str, help: &str, label: &str| {
             IntCounterVec::new(Opts::new(name, help), &[label]).expect("a metric")
         };
-        let rebuild = HistogramOpts::new(
-            "gigsy_leaderboard_rebuild_seconds",
-            "Making a leaderboard from the ledger",
-        )
-        .buckets(vec![0.005, 0.02, 0.1, 0.5, 2.0, 10.0, 60.0]);
+        let rebuild =
+            HistogramOpts::new("gigsy_leaderboard_rebuild_seconds", "Making a leaderboard from the ledger")
+                .buckets(vec![0.005, 0.02, 0.1, 0.5, 2.0, 10.0, 60.0]);
         Self {
             points: by("gigsy_xp_points_total", "Points awarded", "rule"),
             badges: by("gigsy_badges_awarded_total", "Badges awarded", "badge"),

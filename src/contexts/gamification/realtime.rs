@@ -56,8 +56,9 @@ impl Rpc for BoardRpc {
         Box::pin(async move {
             // A read: it runs beside the connection's next commands.
             second(async move {
-                let call: Call = serde_json::from_str(data.get())
-                    .map_err(|_| RtError::bad_request("data must be {\"board\", \"window\"?, \"limit\"? or \"span\"?}"))?;
+                let call: Call = serde_json::from_str(data.get()).map_err(|_| {
+                    RtError::bad_request("data must be {\"board\", \"window\"?, \"limit\"? or \"span\"?}")
+                })?;
                 let part = match method {
                     Method::Top => PartForm::Top(call.limit.unwrap_or(10)),
                     Method::AroundMe => PartForm::Around(call.span.unwrap_or(5)),

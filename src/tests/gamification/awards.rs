@@ -26,8 +26,12 @@ async fn what_happens_is_worth_what_the_rules_say_once() {
         posted(client, gig, &["rust", "sql"], days_ago(1)),
         done.clone(),
         reviewed(client, student, 5, noon()),
-        event("milestone.released", noon(), json!({ "milestone_id": Uuid::now_v7(), "client_id": client,
-            "student_id": student, "gig_id": gig, "amount": { "amount_minor": 5_000, "currency": "EUR" } })),
+        event(
+            "milestone.released",
+            noon(),
+            json!({ "milestone_id": Uuid::now_v7(), "client_id": client,
+            "student_id": student, "gig_id": gig, "amount": { "amount_minor": 5_000, "currency": "EUR" } }),
+        ),
     ] {
         world.tell(&event).await;
         world.tell(&event).await;
@@ -58,7 +62,10 @@ async fn what_happens_is_worth_what_the_rules_say_once() {
     assert_eq!(world.number(&levels).await, 1);
     // Both skills, for the two entries that credit them.
     assert_eq!(world.number("select count(*) as n from gamification.credits").await, 4);
-    assert_eq!(badges(&world, client).await, [("welcome".into(), "bronze", 1), ("first-gig".into(), "bronze", 1)]);
+    assert_eq!(
+        badges(&world, client).await,
+        [("welcome".into(), "bronze", 1), ("first-gig".into(), "bronze", 1)]
+    );
     assert!(badges(&world, student).await.contains(&("first-contract".into(), "bronze", 1)));
 }
 
@@ -103,7 +110,11 @@ async fn badges_repeat_stick_and_go_as_their_rules_say() {
         world.tell(&reviewed(author, subject, 5, days_ago(20) + TimeDelta::hours(n))).await;
     }
     let has = badges(&world, subject).await;
-    for badge in [("five-stars".to_owned(), "gold", 1), ("five-stars".to_owned(), "gold", 2), ("top-rated".to_owned(), "gold", 1)] {
+    for badge in [
+        ("five-stars".to_owned(), "gold", 1),
+        ("five-stars".to_owned(), "gold", 2),
+        ("top-rated".to_owned(), "gold", 1),
+    ] {
         assert!(has.contains(&badge), "{badge:?}: {has:?}");
     }
     // Five bad ones: the average falls to 4.2, the badge that is not sticky goes, and is told.
@@ -113,7 +124,10 @@ async fn badges_repeat_stick_and_go_as_their_rules_say() {
     let has = badges(&world, subject).await;
     assert!(!has.iter().any(|badge| badge.0 == "top-rated"), "{has:?}");
     assert!(has.contains(&("five-stars".into(), "gold", 2)));
-    assert_eq!(world.number("select count(*) as n from platform.outbox where subject = 'badge.revoked'").await, 1);
+    assert_eq!(
+        world.number("select count(*) as n from platform.outbox where subject = 'badge.revoked'").await,
+        1
+    );
     // It comes back as the same award.
     for n in 0..80 {
         world.tell(&reviewed(author, subject, 5, days_ago(1) + TimeDelta::minutes(n))).await;
@@ -170,8 +184,11 @@ async fn new_rules_judge_the_past_when_asked_and_a_dry_run_only_tells() {
     let world = world.under(rules);
     assert_eq!(world.total(student).await, 150, "what was awarded stays");
     let dry = world.game.rebuild_xp(true, &|_, _| {}).await.unwrap();
-    let told: Vec<_> = dry.changes.iter().map(|change| (change.rule.as_str(), change.was, change.now)).collect();
-    assert!(told.contains(&("contract_completed", 150, 100)) && told.contains(&("contract_fulfilled", 60, 90)));
+    let told: Vec<_> =
+        dry.changes.iter().map(|change| (change.rule.as_str(), change.was, change.now)).collect();
+    assert!(
+        told.contains(&("contract_completed", 150, 100)) && told.contains(&("contract_fulfilled", 60, 90))
+    );
     assert_eq!(world.total(student).await, 150);
     let real = world.game.rebuild_xp(false, &|_, _| {}).await.unwrap();
     assert_eq!(real.changes, dry.changes);

@@ -110,7 +110,10 @@ async fn an_entry_that_commits_late_is_not_missed() {
     let world = World::new().await;
     let boards = world.boards(&Hub::new());
     let (slow, quick) = (UserId::new(), UserId::new());
-    world.run(&format!("insert into gamification.members (user_id) values ('{slow}'), ('{quick}')")).await.unwrap();
+    world
+        .run(&format!("insert into gamification.members (user_id) values ('{slow}'), ('{quick}')"))
+        .await
+        .unwrap();
     assert_eq!(top(&boards, &global(), Window::All).await.len(), 0);
     let entry = |user: UserId| {
         format!(
@@ -156,7 +159,8 @@ async fn a_board_that_crashes_in_traffic_is_the_ledgers_again_and_answers_meanwh
     for round in 0..6 {
         boards.domain().tell(&global(), Poison).await.unwrap();
         for (n, user) in users.iter().enumerate() {
-            let done = posted(*user, Uuid::now_v7(), &[], noon() - TimeDelta::minutes((n * 7 + round) as i64));
+            let done =
+                posted(*user, Uuid::now_v7(), &[], noon() - TimeDelta::minutes((n * 7 + round) as i64));
             world.tell(&done).await;
             // Readers are never turned away: what the board was answers while it is made anew.
             let part = boards.part(*user, &form(&global(), Window::All), PartForm::Around(2)).await;

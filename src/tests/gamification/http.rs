@@ -33,7 +33,13 @@ async fn the_demo_is_on_the_boards_when_the_server_is_ready() {
     }
     let around = api.get("/api/v1/leaderboards/global/around-me?span=2").await.expect(200);
     let rank = around["rank"].as_u64().unwrap();
-    assert!(around["items"].as_array().unwrap().iter().any(|row| row["user_id"] == me["id"] && row["rank"] == rank));
+    assert!(
+        around["items"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .any(|row| row["user_id"] == me["id"] && row["rank"] == rank)
+    );
     let among = format!("/api/v1/leaderboards/global/among?ids={}", items[0]["user_id"].as_str().unwrap());
     assert!(!api.get(&among).await.expect(200)["items"].as_array().unwrap().is_empty());
 
@@ -53,7 +59,8 @@ async fn the_demo_is_on_the_boards_when_the_server_is_ready() {
     let game = api.get("/api/v1/me/game").await.expect(200);
     assert_eq!(game["total"].as_i64().unwrap(), around["score"].as_i64().unwrap());
     let xp = api.get("/api/v1/me/xp?limit=100").await.expect(200);
-    let sum: i64 = xp["items"].as_array().unwrap().iter().map(|entry| entry["points"].as_i64().unwrap()).sum();
+    let sum: i64 =
+        xp["items"].as_array().unwrap().iter().map(|entry| entry["points"].as_i64().unwrap()).sum();
     assert_eq!(sum, game["total"].as_i64().unwrap());
     assert!(api.get("/api/v1/me/streak").await.expect(200)["current"].as_i64().unwrap() >= 1);
     assert!(!api.get("/api/v1/me/league").await.expect(200)["items"].as_array().unwrap().is_empty());
@@ -116,8 +123,7 @@ async fn somebody_who_earns_rises_live() {
         }
     });
     news.await;
-    let answer =
-        socket.rpc("leaderboard.around_me", json!({ "board": "global", "span": 1 })).await.unwrap();
+    let answer = socket.rpc("leaderboard.around_me", json!({ "board": "global", "span": 1 })).await.unwrap();
     assert_eq!(answer["rank"], found["rank"]);
     let answer = socket.rpc("leaderboard.top", json!({ "board": "global", "limit": 3 })).await.unwrap();
     assert_eq!(answer["items"].as_array().unwrap().len(), 3);

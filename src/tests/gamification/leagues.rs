@@ -11,8 +11,10 @@ async fn conserved(world: &World, week: &str, people: i64) {
     let q = |text: &str| format!("select count(*) as n from gamification.{text}");
     let members = q(&format!("league_members where week = '{week}'"));
     assert_eq!(world.number(&members).await, people);
-    let wrong = q("league_groups g where size <> (select count(*) from gamification.league_members m where m.group_id = g.id) \
-                   or size > 30");
+    let wrong = q(
+        "league_groups g where size <> (select count(*) from gamification.league_members m where m.group_id = g.id) \
+                   or size > 30",
+    );
     assert_eq!(world.number(&wrong).await, 0);
 }
 
@@ -54,13 +56,19 @@ async fn a_league_closes_once_while_updates_pour_in_and_places_everybody() {
     };
     tokio::join!(closing(), closing(), earning(&users[..35]), earning(&users[35..]));
     while world.game.close_due_league().await.unwrap() {}
-    assert_eq!(world.number("select count(*) as n from platform.outbox where subject = 'league.closed'").await, 3);
-    let unplaced = "select count(*) as n from gamification.league_members where week = '2026-11-16' and rank is null";
+    assert_eq!(
+        world.number("select count(*) as n from platform.outbox where subject = 'league.closed'").await,
+        3
+    );
+    let unplaced =
+        "select count(*) as n from gamification.league_members where week = '2026-11-16' and rank is null";
     assert_eq!(world.number(unplaced).await, 0);
     let ranks = "select count(*) as n from (select group_id from gamification.league_members where week = '2026-11-16' \
                  group by group_id having max(rank) <> count(*) or count(distinct rank) <> count(*)) wrong";
     assert_eq!(world.number(ranks).await, 0, "ranks are 1 to n in every group");
-    let up = world.number("select count(*) as n from gamification.league_members where outcome = 'promoted'").await;
+    let up = world
+        .number("select count(*) as n from gamification.league_members where outcome = 'promoted'")
+        .await;
     assert_eq!(up, 7 + 7 + 2);
     conserved(&world, "2026-11-23", 70).await;
     let risen = "select count(*) as n from gamification.league_members m join gamification.league_groups g on g.id = m.group_id \
@@ -72,5 +80,8 @@ async fn a_league_closes_once_while_updates_pour_in_and_places_everybody() {
     world.work().await;
     let last = world.game.league_of(users[0]).await.unwrap();
     assert!(last.closed && last.week.is_some_and(|week| week.to_string() == "2026-11-23"));
-    assert_eq!(world.number("select count(*) as n from gamification.league_groups where closed_at is null").await, 0);
+    assert_eq!(
+        world.number("select count(*) as n from gamification.league_groups where closed_at is null").await,
+        0
+    );
 }

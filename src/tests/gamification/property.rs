@@ -140,10 +140,12 @@ async fn check_boards(world: &World, boards: &Boards, users: &[UserId]) -> Resul
             prop_assert_eq!(&found, &model, "{} {:?}", board, window);
             prop_assert!(part.items.iter().enumerate().all(|(n, row)| row.rank == n + 1));
             for (n, (user, _)) in model.iter().enumerate() {
-                let around = boards.part(UserId(*user), &form(board, window), PartForm::Around(1)).await.unwrap();
+                let around =
+                    boards.part(UserId(*user), &form(board, window), PartForm::Around(1)).await.unwrap();
                 prop_assert_eq!(around.rank, Some(n + 1));
                 let slice: Vec<_> = around.items.iter().map(|row| row.user_id.unwrap().0).collect();
-                let expected: Vec<_> = model[n.saturating_sub(1)..(n + 2).min(model.len())].iter().map(|m| m.0).collect();
+                let expected: Vec<_> =
+                    model[n.saturating_sub(1)..(n + 2).min(model.len())].iter().map(|m| m.0).collect();
                 prop_assert_eq!(slice, expected);
             }
         }
@@ -218,8 +220,10 @@ async fn order_and_repetition_do_not_matter_and_boards_are_the_ledger() {
             let of_level = found.get(&("level".into(), user.0)).copied().unwrap_or(1);
             assert_eq!(of_level, i64::from(level(total)), "{said}");
         }
-        eventually("the board is up", Duration::from_secs(10), async || boards.refresh(&BoardId::Global).await.ok())
-            .await;
+        eventually("the board is up", Duration::from_secs(10), async || {
+            boards.refresh(&BoardId::Global).await.ok()
+        })
+        .await;
         check_boards(&world, &boards, &users).await.unwrap_or_else(|e| panic!("{e}\n{said}"));
         // The next day, and the next month.
         for days in [1, 20] {

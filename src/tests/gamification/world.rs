@@ -12,9 +12,7 @@ use crate::{
     actors::{Arbiters, DomainConfig, Registry},
     clock::{Clock, ManualClock},
     contexts::{
-        gamification::{
-            BoardId, Boards, GameMetrics, Gamification, Live, NoCopy, Parts, RuleSet, consumers,
-        },
+        gamification::{BoardId, Boards, GameMetrics, Gamification, Live, NoCopy, Parts, RuleSet, consumers},
         identity::{self, Identity},
     },
     events::{Consumer, Envelope},
@@ -176,12 +174,14 @@ pub fn posted(owner: UserId, gig: Uuid, skills: &[&str], at: DateTime<Utc>) -> E
 }
 
 pub fn completed(client: UserId, student: UserId, gig: Uuid, at: DateTime<Utc>) -> Envelope {
-    let data = json!({ "client_id": client, "student_id": student, "gig_id": gig, "contract_id": Uuid::now_v7() });
+    let data =
+        json!({ "client_id": client, "student_id": student, "gig_id": gig, "contract_id": Uuid::now_v7() });
     event("contract.completed", at, data)
 }
 
 pub fn reviewed(author: UserId, subject: UserId, stars: i64, at: DateTime<Utc>) -> Envelope {
-    let data = json!({ "review_id": Uuid::now_v7(), "author_id": author, "subject_id": subject, "rating": stars });
+    let data =
+        json!({ "review_id": Uuid::now_v7(), "author_id": author, "subject_id": subject, "rating": stars });
     event("review.published", at, data)
 }
 

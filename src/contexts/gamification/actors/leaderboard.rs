@@ -123,7 +123,11 @@ struct News {
 
 impl From<DbError> for RebuildError {
     fn from(error: DbError) -> Self {
-        if error.is_unavailable() { Self::Unavailable(error.to_string()) } else { Self::Failed(error.to_string()) }
+        if error.is_unavailable() {
+            Self::Unavailable(error.to_string())
+        } else {
+            Self::Failed(error.to_string())
+        }
     }
 }
 
@@ -382,9 +386,8 @@ impl Leaderboard {
                 self.told.remove(&window);
                 continue;
             }
-            let part = self.board(|board| {
-                board.answer(&Ask { window, question: super::messages::Question::Top(TOP) })
-            });
+            let part = self
+                .board(|board| board.answer(&Ask { window, question: super::messages::Question::Top(TOP) }));
             let rows: Vec<PublicRow> = part.rows.iter().map(PublicRow::from).collect();
             let before = self.told.insert(window, rows.clone()).unwrap_or_default();
             let changed: Vec<PublicRow> = rows

@@ -62,7 +62,8 @@ impl Slot {
         for sum in sums.iter().filter(|sum| !shown(sum)) {
             aside.insert(sum.user, (sum.points, micros(sum.reached)));
         }
-        let standing = |sum: Sum| Standing { user: sum.user, score: sum.points, reached: micros(sum.reached) };
+        let standing =
+            |sum: Sum| Standing { user: sum.user, score: sum.points, reached: micros(sum.reached) };
         let ranking = Ranking::load(sums.into_iter().filter(shown).map(standing));
         Self { window, span, ranking, aside }
     }
@@ -171,7 +172,8 @@ impl Board {
 
     /// Windows whose time is over at `now`, with their next span.
     pub fn over(&self, now: DateTime<Utc>, zone: Tz) -> Vec<(Window, Span)> {
-        let next = |slot: &Slot| Some((slot.window, slot.window.span(now, zone))).filter(|n| n.1 != slot.span);
+        let next =
+            |slot: &Slot| Some((slot.window, slot.window.span(now, zone))).filter(|n| n.1 != slot.span);
         self.slots.iter().filter_map(next).collect()
     }
 

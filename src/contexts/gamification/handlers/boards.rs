@@ -45,7 +45,10 @@ pub struct AroundQuery {
 #[into_params(parameter_in = Query)]
 pub struct AmongQuery {
     /// Ids of people, separated by commas; 100 at most. One's own is added.
-    #[param(max_length = 3699, pattern = "^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}(,[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}){0,99}$")]
+    #[param(
+        max_length = 3699,
+        pattern = "^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}(,[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}){0,99}$"
+    )]
     pub ids: String,
     /// Which stretch of time; all by default.
     #[serde(default)]

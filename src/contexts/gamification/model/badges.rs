@@ -52,9 +52,12 @@ fn measure(over: &Over, known: &Known) -> Option<i64> {
         known.counts.iter().filter(move |((k, _), _)| *k == kind).map(|((_, value), n)| (*value, *n))
     };
     match *over {
-        Over::Count { count, min_value } => {
-            Some(of(count).filter(|(value, _)| min_value.is_none_or(|least| *value >= least)).map(|(_, n)| n).sum())
-        }
+        Over::Count { count, min_value } => Some(
+            of(count)
+                .filter(|(value, _)| min_value.is_none_or(|least| *value >= least))
+                .map(|(_, n)| n)
+                .sum(),
+        ),
         Over::Average { average, at_least } => {
             let count: i64 = of(average).map(|(_, n)| n).sum();
             let sum: i128 = of(average).map(|(value, n)| i128::from(value) * i128::from(n)).sum();

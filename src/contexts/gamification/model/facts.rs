@@ -102,9 +102,8 @@ pub fn of_event(event: &Envelope) -> Vec<Fact> {
 
 fn read(event: &Envelope) -> Option<Vec<Fact>> {
     use FactKind as K;
-    let id = |name: &str| {
-        event.data.get(name).and_then(Value::as_str).and_then(|text| text.parse::<Uuid>().ok())
-    };
+    let id =
+        |name: &str| event.data.get(name).and_then(Value::as_str).and_then(|text| text.parse::<Uuid>().ok());
     let told = event.data.get("at").and_then(Value::as_str);
     let at = told.and_then(|text| text.parse().ok()).unwrap_or(event.time);
     let gig = id("gig_id");

@@ -7,9 +7,8 @@ pub const TOP_TIER: i32 = 10;
 /// Of a full group, so many go up and so many down.
 const MOVE: usize = 7;
 /// Names of the tiers, from the lowest.
-const NAMES: [&str; TOP_TIER as usize] = [
-    "Bronze", "Silver", "Gold", "Sapphire", "Ruby", "Emerald", "Amethyst", "Pearl", "Obsidian", "Diamond",
-];
+const NAMES: [&str; TOP_TIER as usize] =
+    ["Bronze", "Silver", "Gold", "Sapphire", "Ruby", "Emerald", "Amethyst", "Pearl", "Obsidian", "Diamond"];
 
 /// What a tier is called.
 pub fn tier_name(tier: i32) -> &'static str {

@@ -198,7 +198,8 @@ impl RuleSet {
             if !ids.insert(&rule.id) {
                 return bad(&rule.id, "this id is taken");
             }
-            let ascending = rule.tiers.windows(2).all(|two| two[0].at < two[1].at && two[0].tier < two[1].tier);
+            let ascending =
+                rule.tiers.windows(2).all(|two| two[0].at < two[1].at && two[0].tier < two[1].tier);
             if rule.tiers.is_empty() || !ascending || rule.tiers[0].at <= 0 {
                 return bad(&rule.id, "tiers must ascend from above zero");
             }

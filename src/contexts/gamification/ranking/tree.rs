@@ -246,14 +246,7 @@ impl Tree {
         self.visit_at(self.root, self.height, skip, &mut left, each);
     }
 
-    fn visit_at(
-        &self,
-        node: u32,
-        height: u8,
-        mut skip: usize,
-        left: &mut usize,
-        each: &mut impl FnMut(u32),
-    ) {
+    fn visit_at(&self, node: u32, height: u8, mut skip: usize, left: &mut usize, each: &mut impl FnMut(u32)) {
         if height == 0 {
             let leaf = &self.leaves[node as usize];
             for &id in leaf.ids[..leaf.len()].iter().skip(skip) {
@@ -334,13 +327,7 @@ impl Tree {
         Some(Split { low, node: self.new_inner(right) })
     }
 
-    fn insert_leaf(
-        &mut self,
-        node: u32,
-        key: &Key,
-        id: u32,
-        key_of: &impl Fn(u32) -> Key,
-    ) -> Option<Split> {
+    fn insert_leaf(&mut self, node: u32, key: &Key, id: u32, key_of: &impl Fn(u32) -> Key) -> Option<Split> {
         let at = self.leaf_place(node, key, key_of);
         let leaf = &mut self.leaves[node as usize];
         if leaf.len() < LEAF {
@@ -360,9 +347,7 @@ impl Tree {
                 self.leaves[node as usize] = right;
                 node
             }
-            None => {
-                super::push(&mut self.leaves, right)
-            }
+            None => super::push(&mut self.leaves, right),
         };
         Some(Split { low, node })
     }
@@ -402,7 +387,11 @@ impl Tree {
         }
         if filled(at) == 0 {
             let gone = inner.child[at];
-            if leaves { self.free_leaves.push(gone) } else { self.free_inners.push(gone) }
+            if leaves {
+                self.free_leaves.push(gone)
+            } else {
+                self.free_inners.push(gone)
+            }
             self.inners[node as usize].remove(at);
             return;
         }
@@ -438,9 +427,7 @@ impl Tree {
                 self.inners[node as usize] = inner;
                 node
             }
-            None => {
-                super::push(&mut self.inners, inner)
-            }
+            None => super::push(&mut self.inners, inner),
         }
     }
 

@@ -8,7 +8,7 @@ use serde_json::json;
 
 use crate::{
     contexts::gamification::{
-        Gamification, GameError,
+        GameError, Gamification,
         events::{self, LEVEL_REACHED, XP_AWARDED},
         model::{self, CORRECTION, Fact, XpRule, streak},
         store::{

@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use crate::{
     contexts::gamification::{
-        Gamification, GameError,
+        GameError, Gamification,
         events::{self, BADGE_AWARDED, BADGE_REVOKED},
         model::badges::{Deserved, Known, deserved},
         store::{

@@ -8,7 +8,7 @@ use serde_json::json;
 
 use crate::{
     contexts::gamification::{
-        Gamification, GameError,
+        GameError, Gamification,
         events::{self, LEAGUE_CLOSED},
         model::{Window, league},
         store::leagues::{self, Group},

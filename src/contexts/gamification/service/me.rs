@@ -2,9 +2,12 @@
 
 use crate::{
     contexts::gamification::{
-        Gamification, GameError,
+        GameError, Gamification,
         model::streak,
-        store::{facts, ledger, members::{self, Member}},
+        store::{
+            facts, ledger,
+            members::{self, Member},
+        },
         views::{EntryView, LevelView, RulesView, StreakView},
     },
     error::ErrorKind,
@@ -29,9 +32,8 @@ impl Gamification {
     ) -> Result<(Vec<EntryView>, Option<String>), Problem> {
         let before = cursor.map(|cursor| self.xp_cursor(user, cursor)).transpose()?;
         let mut conn = self.conn().await?;
-        let mut rows = ledger::page(&mut conn, user, before, super::one_more(limit))
-            .await
-            .map_err(GameError::from)?;
+        let mut rows =
+            ledger::page(&mut conn, user, before, super::one_more(limit)).await.map_err(GameError::from)?;
         let more = rows.len() > limit;
         rows.truncate(limit);
         let next = rows.last().filter(|_| more).map(|last| {

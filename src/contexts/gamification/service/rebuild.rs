@@ -12,7 +12,7 @@ use uuid::Uuid;
 use super::Awarded;
 use crate::{
     contexts::gamification::{
-        Gamification, GameError,
+        GameError, Gamification,
         model::{CORRECTION, Fact, RuleSet, SUBJECTS},
         store::{
             facts,
@@ -247,8 +247,9 @@ fn expected(rules: &RuleSet, known: &[Fact], has: &BTreeMap<Key, Worth>) -> BTre
     let mut should = BTreeMap::new();
     for rule in &rules.xp {
         let mut takes: Vec<&Fact> = known.iter().filter(|fact| rule.takes(fact)).collect();
-        let awarded =
-            |fact: &Fact| has.get(&(rule.name.clone(), fact.source.clone())).is_some_and(|has| has.points > 0);
+        let awarded = |fact: &Fact| {
+            has.get(&(rule.name.clone(), fact.source.clone())).is_some_and(|has| has.points > 0)
+        };
         takes.sort_by_key(|fact| (!awarded(fact), fact.at, fact.source.clone()));
         let mut days: BTreeMap<_, u32> = BTreeMap::new();
         let mut stretches = BTreeSet::new();

@@ -6,9 +6,12 @@ use utoipa::ToSchema;
 
 use crate::{
     contexts::gamification::{
-        Gamification, GameError,
+        GameError, Gamification,
         model::{BoardId, is_slug, level, threshold},
-        store::{boards, members::{self, Member}},
+        store::{
+            boards,
+            members::{self, Member},
+        },
         views::GameView,
     },
     error::FieldError,

@@ -8,7 +8,7 @@ use uuid::Uuid;
 use super::Awarded;
 use crate::{
     contexts::gamification::{
-        Gamification, GameError,
+        GameError, Gamification,
         consumers::AWARDS,
         model::SUBJECTS,
         store::{

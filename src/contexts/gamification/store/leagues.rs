@@ -83,11 +83,13 @@ pub async fn enter(
     tier: i32,
 ) -> QueryResult<()> {
     // One at a time fills a tier's groups.
-    diesel::sql_query("select pg_advisory_xact_lock(hashtextextended('gamification.league/' || $1 || '/' || $2, 5))")
-        .bind::<Text, _>(week.to_string())
-        .bind::<Text, _>(tier.to_string())
-        .execute(conn)
-        .await?;
+    diesel::sql_query(
+        "select pg_advisory_xact_lock(hashtextextended('gamification.league/' || $1 || '/' || $2, 5))",
+    )
+    .bind::<Text, _>(week.to_string())
+    .bind::<Text, _>(tier.to_string())
+    .execute(conn)
+    .await?;
     diesel::sql_query(
         "with last as (
              select id, number, size from gamification.league_groups

@@ -124,10 +124,8 @@ pub async fn page(
 
 /// All of somebody's entries, oldest first.
 pub async fn of(conn: &mut AsyncPgConnection, user: UserId) -> QueryResult<Vec<Entry>> {
-    diesel::sql_query(format!(
-        "select {COLUMNS} from gamification.ledger where user_id = $1 order by seq"
-    ))
-    .bind::<SqlUuid, _>(user.0)
-    .load(conn)
-    .await
+    diesel::sql_query(format!("select {COLUMNS} from gamification.ledger where user_id = $1 order by seq"))
+        .bind::<SqlUuid, _>(user.0)
+        .load(conn)
+        .await
 }
