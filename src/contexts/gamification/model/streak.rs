@@ -65,8 +65,7 @@ fn missed(last: NaiveDate, day: NaiveDate) -> i32 {
 }
 
 fn bridge(mut streak: Streak, missed: i32) -> Streak {
-    if missed == 0 {
-    } else if missed <= streak.freezes {
+    if missed <= streak.freezes {
         streak.freezes -= missed;
     } else {
         streak.current = 0;

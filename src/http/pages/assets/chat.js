@@ -115,7 +115,7 @@ function run(me) {
   });
 
   // What concerns this person alone arrives without a subscription of ours.
-  client.on("publication", () => list.refreshSoon());
+  client.on("publication", ({ data }) => data?.type === "rank" || list.refreshSoon());
   // What is unread in rooms that are not open.
   setInterval(() => document.hidden || client?.state !== "connected" || list.refreshSoon(), LIST_MS);
   client.on("connected", () => list.refreshSoon());
