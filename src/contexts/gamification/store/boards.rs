@@ -155,7 +155,7 @@ pub async fn sums(
     let mut rows = std::pin::pin!(
         diesel::sql_query(format!(
             "select e.user_id, sum(e.points)::bigint as points, max(e.at) as reached from {from}
-             where {own} and e.at >= coalesce($2, '-infinity') and e.at < coalesce($3, 'infinity')
+             where {own} and e.at >= coalesce($2, '-infinity'::timestamptz) and e.at < coalesce($3, 'infinity'::timestamptz)
                and ({number} <= $4 or {number} = any($5))
              group by e.user_id"
         ))
