@@ -4,7 +4,7 @@ use std::{path::Path, sync::Arc, time::Duration, time::Instant};
 
 use actix_web::web::{self, ServiceConfig};
 
-use super::{StartError, events, glue};
+use super::{StartError, events, glue, nodes};
 use crate::{
     actors::{Arbiters, Domain, DomainConfig, Registry},
     clock::Clock,
@@ -30,7 +30,7 @@ use crate::{
         ops::{Ops, OpsChannel},
         origins::Origins,
     },
-    ports::{Store, mail::FileMail, payments::sandbox::Sandbox},
+    ports::{Store, bus::Signals, mail::FileMail, payments::sandbox::Sandbox},
     postgres::{Database, DbError},
     realtime::{Hub, LocalShard, Personal, Realtime, Settings},
     signing::Signer,
@@ -50,6 +50,8 @@ pub(super) struct Platform {
     pub identity: Identity,
     pub chat: Chat,
     pub events: Events,
+    /// Words to and from other nodes.
+    pub signals: Signals,
     pub database: Database,
     pub ledger: Ledger,
     pub gigs: Gigs,
@@ -177,17 +179,25 @@ impl Platform {
         let domain = DomainConfig::from(&config.actors);
         let signer = Signer::new(&database.signing_key().await?);
 
+        let nats = events::nats(&config).await?;
+        let signals = nats.as_ref().map_or_else(Signals::alone, |bus| bus.signals(&metrics));
+
         let identity = identity_with(&config, &database, signer.clone());
-        let hub = Hub::new();
+        let hub = Hub::across(&signals, &metrics);
         let personal = Personal::new(hub.clone());
         let outlet = Arc::new(glue::News { hub: hub.clone(), personal: personal.clone() });
         let chat = chat_with(&config, &database, &identity, signer, outlet, &registry, &arbiters);
+
+        chat.follow(&hub);
+        let looking = chat.clone();
+        signals.on_gap(move || looking.look_again());
 
         let (ledger, sandbox) = ledger_with(&config, &database).await?;
         let idempotency = Idempotency::new(database.clone(), Clock::system());
 
         let gigs = gigs_with(&database, &ledger, Signer::new(&database.signing_key().await?));
         ledger.tell(Arc::new(gigs.clone()));
+        gigs.ask(Arc::new(identity.directory()));
         let gigs_live = gigs::Live::new(hub.clone(), personal.clone());
 
         let signer = Signer::new(&database.signing_key().await?);
@@ -195,10 +205,15 @@ impl Platform {
         game.install().await?;
         let board_news = gamification::Live::new(hub.clone(), personal.clone());
         let boards = game.start_boards(board_news, Arc::new(NoCopy), domain, &registry, &arbiters);
+        // Other nodes' boards look sooner; without a word they look once a second.
+        let (words, hearing, gap) = (signals.clone(), game.clone(), game.clone());
+        game.on_award(move || words.send(gamification::AWARDED, bytes::Bytes::new()));
+        signals.on(gamification::AWARDED, move |_| hearing.nudge());
+        signals.on_gap(move || gap.nudge());
 
         let parts = Parts {
             database: database.clone(),
-            nats: events::nats(&config).await?,
+            nats,
             consumers: events::consumers(&gigs_live, &chat, &game),
             settings: crate::events::Settings::default(),
         };
@@ -241,10 +256,8 @@ impl Platform {
             &registry,
             &arbiters,
         );
-        identity.notify_of_ended_sessions(Arc::new(SessionCloser {
-            sessions: sessions.clone(),
-            realtime: realtime.clone(),
-        }));
+        let closer = SessionCloser { sessions: sessions.clone(), realtime: realtime.clone() };
+        identity.notify_of_ended_sessions(Arc::new(nodes::Everywhere::new(closer, &signals)));
 
         let limits = Arc::new(Limits::new(&config));
         let http_metrics = HttpMetrics::new(&metrics);
@@ -259,6 +272,7 @@ impl Platform {
             identity,
             chat,
             events,
+            signals,
             database,
             ledger,
             gigs,

@@ -12,6 +12,7 @@ mod http;
 mod idempotency;
 mod identity;
 mod ledger;
+mod nodes;
 mod postgres;
 mod realtime;
 pub(crate) mod support;

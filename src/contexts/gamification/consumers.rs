@@ -32,6 +32,11 @@ impl Consumer for Awards {
         SUBJECTS
     }
 
+    // It locks people, in the order of their ids.
+    fn shares_transactions(&self) -> bool {
+        false
+    }
+
     fn handle<'a>(
         &'a self,
         conn: &'a mut AsyncPgConnection,

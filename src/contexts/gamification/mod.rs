@@ -162,6 +162,9 @@ impl Gamification {
     }
 }
 
+/// The word to other nodes that something was awarded.
+pub const AWARDED: &str = "gamification.awarded";
+
 /// The leaderboards. Cheap to clone.
 #[derive(Clone)]
 pub struct Boards {

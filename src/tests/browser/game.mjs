@@ -1,85 +1,9 @@
 // Leaderboards, progress and badges in a real browser: what one earns shows live.
 // Usage: node game.mjs BASE_URL OUT_DIR
 
-import { existsSync, mkdirSync } from "node:fs";
-import { createRequire } from "node:module";
-import { delimiter, join } from "node:path";
+import { join } from "node:path";
 
-// The packages belong to the SDK tests beside us.
-const { chromium } = createRequire(new URL("../sdk/package.json", import.meta.url))("playwright-core");
-
-const STEP_MS = 20_000;
-const VIEW = { width: 1280, height: 800 };
-const FLAGS = [
-  "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-  "--disable-component-update", "--disable-sync",
-];
-
-const [, , base, out] = process.argv;
-if (!base || !out) {
-  console.error("usage: node game.mjs BASE_URL OUT_DIR");
-  process.exit(2);
-}
-
-const troubles = [];
-let current = "start";
-const fail = (what) => troubles.push(`[${current}] ${what}`);
-
-/** One thing that has to come about. */
-async function step(name, run) {
-  current = name;
-  try {
-    const answer = await run();
-    console.log(`ok    ${name}`);
-    return answer;
-  } catch (error) {
-    throw new Error(`${name}: ${error.message}`);
-  }
-}
-
-/** Debian's Chromium, or one that `PATH` has under another name. */
-function executable() {
-  const names = ["chromium", "chromium-browser", "google-chrome"];
-  const places = (process.env.PATH ?? "").split(delimiter).flatMap((folder) => names.map((name) => join(folder, name)));
-  const found = ["/usr/bin/chromium", ...places].find((path) => existsSync(path));
-  if (!found) throw new Error("there is no chromium in PATH");
-  return found;
-}
-
-/** A window of somebody's own: contexts share no cookies. */
-async function openWindow(browser, who) {
-  const context = await browser.newContext({ viewport: VIEW, locale: "en-GB", colorScheme: "light" });
-  context.setDefaultTimeout(STEP_MS);
-  const page = await context.newPage();
-  page.on("console", (message) => {
-    const { url } = message.location();
-    // The one answer that is expected: a visitor is asked who they are and has no session yet.
-    const visitor = new URL(url || base).pathname === "/api/v1/me" && message.text().includes("401");
-    if (message.type() === "error" && !visitor) fail(`${who}'s console: ${message.text()} (${url})`);
-  });
-  page.on("pageerror", (error) => fail(`${who}'s page: ${error.stack ?? error.message}`));
-  page.on("requestfailed", (request) => {
-    // A page that is left drops what it was asking for.
-    const reason = request.failure()?.errorText;
-    if (reason !== "net::ERR_ABORTED") fail(`${who}'s request ${request.url()}: ${reason}`);
-  });
-  page.on("request", (request) => {
-    if (new URL(request.url()).origin !== new URL(base).origin) fail(`${who}'s page asked another host: ${request.url()}`);
-  });
-  await page.exposeFunction("reportViolation", (text) => fail(`${who}'s page broke its policy: ${text}`));
-  await page.addInitScript(() => {
-    document.addEventListener("securitypolicyviolation", (event) => window.reportViolation(`${event.violatedDirective} ${event.blockedURI}`));
-  });
-  return page;
-}
-
-async function signIn(page, who, path = "/") {
-  await page.goto(new URL(path, base).href);
-  await page.locator(`[data-demo=${who}]`).click();
-}
-
-
-const live = (page) => page.locator("#connection[data-state=connected]").waitFor();
+import { visit } from "./visit.mjs";
 
 /** A call of the page itself, with its cookie. */
 const post = (page, path, body) => page.evaluate(async ([path, body]) => {
@@ -87,14 +11,13 @@ const post = (page, path, body) => page.evaluate(async ([path, body]) => {
   return { status: answer.status, data: await answer.json() };
 }, [path, body]);
 
-async function run(browser) {
-  const student = await openWindow(browser, "the student");
+await visit(async ({ base, out, step, window, signIn }) => {
+  const student = await window("the student");
   const rows = student.locator("#board-rows tr");
   const own = student.locator("#own-rank");
 
   await step("the demo's student opens the leaderboards", async () => {
     await signIn(student, "student");
-    await live(student);
     await student.locator("#game-link").click();
     await student.locator("#board-rows tr[data-rank='1']").waitFor();
     await student.locator("#own-rank", { hasText: /You are number \d+ of \d+/ }).waitFor();
@@ -147,31 +70,15 @@ async function run(browser) {
   });
 
   await step("a badge's page is everybody's", async () => {
-    const stranger = await openWindow(browser, "a stranger");
+    const stranger = await window("a stranger");
     await stranger.goto(new URL(badge, base).href);
     await stranger.locator("h1", { hasText: "Welcome aboard" }).waitFor();
     await stranger.locator("#badge b").waitFor();
     await stranger.screenshot({ path: join(out, "badge.png") });
   });
 
-  await step("the dialog closes and chat is there", async () => {
+  await step("the dialog closes", async () => {
     await student.locator("#game-close").click();
-    await student.locator("#my-rooms [data-room]").first().waitFor();
+    await student.locator("#game-dialog").waitFor({ state: "hidden" });
   });
-}
-
-let browser;
-try {
-  mkdirSync(out, { recursive: true });
-  browser = await chromium.launch({ executablePath: executable(), args: FLAGS });
-  await run(browser);
-} catch (error) {
-  troubles.push(`FAILED: ${error.message}`);
-  const pages = browser?.contexts().flatMap((context) => context.pages()) ?? [];
-  for (const [i, page] of pages.entries()) await page.screenshot({ path: join(out, `game-failed-${i + 1}.png`) }).catch(() => {});
-} finally {
-  await browser?.close();
-}
-for (const trouble of troubles) console.error(trouble);
-console.log(troubles.length ? "the browser's visit failed" : "the browser's visit went well");
-process.exit(troubles.length ? 1 : 0);
+});

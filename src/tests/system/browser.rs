@@ -1,4 +1,4 @@
-//! Chromium at the pages that people see: `src/tests/browser/chat.mjs` does what they do.
+//! Chromium at the pages that people see: the scripts in `src/tests/browser` do what they do.
 
 use std::{process::Stdio, time::Duration};
 
@@ -9,14 +9,17 @@ use crate::tests::support::{
     wait::within,
 };
 
-/// Runs one script; skipped by name where there is nothing to run it with.
-async fn visit(name: &'static str, script: &str) {
+/// What keeps a visit from being paid.
+fn missing() -> Option<String> {
     if let Some(why) = node_missing() {
-        skip!(name, why);
+        return Some(why);
     }
-    if !["chromium", "chromium-browser", "google-chrome"].iter().any(|p| has_program(p)) {
-        skip!(name, "there is no chromium in PATH");
-    }
+    let there = ["chromium", "chromium-browser", "google-chrome"].iter().any(|p| has_program(p));
+    (!there).then(|| "there is no chromium in PATH".to_owned())
+}
+
+/// Runs a script against a server with demo data; its screenshots are in `target/browser`.
+async fn visit(script: &str) {
     let server = Server::demo(&[]).await;
     let out = target_dir().join("browser");
     std::fs::create_dir_all(&out).expect("a directory for screenshots");
@@ -35,10 +38,24 @@ async fn visit(name: &'static str, script: &str) {
 
 #[actix_web::test]
 async fn two_people_chat_in_chromium_and_an_operator_watches() {
-    visit("browser: two people chat in Chromium", "chat.mjs").await;
+    if let Some(why) = missing() {
+        skip!("browser: two people chat in Chromium", why);
+    }
+    visit("chat.mjs").await;
+}
+
+#[actix_web::test]
+async fn a_client_and_a_student_walk_through_a_contract_in_chromium() {
+    if let Some(why) = missing() {
+        skip!("browser: a contract in Chromium", why);
+    }
+    visit("gigs.mjs").await;
 }
 
 #[actix_web::test]
 async fn leaderboards_and_badges_live_in_chromium() {
-    visit("browser: leaderboards and badges in Chromium", "game.mjs").await;
+    if let Some(why) = missing() {
+        skip!("browser: leaderboards and badges in Chromium", why);
+    }
+    visit("game.mjs").await;
 }
