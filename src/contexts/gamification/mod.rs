@@ -163,7 +163,7 @@ impl Gamification {
 }
 
 /// The word to other nodes that something was awarded.
-pub const AWARDED: &str = "gamification.awarded";
+pub const AWARDED: &str = "xp_awarded";
 
 /// The leaderboards. Cheap to clone.
 #[derive(Clone)]
