@@ -110,7 +110,7 @@ pub struct Leaderboard {
     waiting: Vec<Reply<()>>,
     /// The top as it was last told.
     told: HashMap<Window, Vec<PublicRow>>,
-    watchers: HashMap<UserId, Option<usize>>,
+    watchers: HashMap<UserId, Option<(usize, i64)>>,
     counts: Counts,
 }
 
@@ -402,19 +402,17 @@ impl Leaderboard {
         }
     }
 
-    /// Everybody here who looks, and whose place is another than they were told.
+    /// Everybody here who looks, and whose place or score is another than they were told.
     fn tell_own(&mut self) {
         let live = self.seed.live.clone();
         self.watchers.retain(|user, _| live.is_here(*user));
         let board = self.state.read().unwrap_or_else(PoisonError::into_inner);
         let Some(slot) = board.ranking(Window::All) else { return };
         for (user, told) in &mut self.watchers {
-            let place = slot.ranking.place(*user);
-            let rank = place.map(|placed| placed.rank);
-            if rank != *told {
-                *told = rank;
-                if let Some(placed) = place {
-                    let place = (placed.rank, placed.standing.score);
+            let place = slot.ranking.place(*user).map(|placed| (placed.rank, placed.standing.score));
+            if place != *told {
+                *told = place;
+                if let Some(place) = place {
                     live.own(*user, &self.id, Window::All, place, slot.ranking.len());
                 }
             }
@@ -437,9 +435,9 @@ impl Receive<Refresh> for Leaderboard {
 
 impl Receive<Watch> for Leaderboard {
     fn receive(&mut self, Watch(user): Watch, reply: Reply<()>, _cx: &mut Cx<'_, Self>) {
-        let rank = self.board(|board| Some(board.ranking(Window::All)?.ranking.place(user)?.rank));
+        let place = self.board(|board| board.ranking(Window::All)?.ranking.place(user));
         if self.watchers.len() < WATCHERS {
-            self.watchers.insert(user, rank);
+            self.watchers.insert(user, place.map(|placed| (placed.rank, placed.standing.score)));
         }
         reply.send(());
     }
@@ -447,7 +445,6 @@ impl Receive<Watch> for Leaderboard {
 
 #[cfg(test)]
 impl Receive<super::messages::Poison> for Leaderboard {
-    #[expect(clippy::panic, reason = "that is what it is for")]
     fn receive(&mut self, _: super::messages::Poison, _: Reply<()>, _: &mut Cx<'_, Self>) {
         panic!("poison");
     }
