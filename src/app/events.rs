@@ -5,9 +5,11 @@ use std::{sync::Arc, time::Duration};
 use crate::{
     config::Config,
     contexts::{
+        activity,
         chat::Chat,
         gamification::{self, Gamification},
         gigs,
+        notifications::{self, Notifications},
     },
     events::{Consumer, TOPICS},
     ports::{
@@ -30,9 +32,17 @@ pub(super) async fn nats(config: &Config) -> Result<Option<Arc<NatsBus>>, BusErr
 }
 
 /// Everybody who acts on events.
-pub(super) fn consumers(live: &gigs::Live, chat: &Chat, game: &Gamification) -> Vec<Arc<dyn Consumer>> {
+pub(super) fn consumers(
+    live: &gigs::Live,
+    chat: &Chat,
+    notifications: &Notifications,
+    game: &Gamification,
+    stream: Arc<dyn activity::ActivityStream>,
+) -> Vec<Arc<dyn Consumer>> {
     let mut all = gigs::consumers(live, chat);
+    all.extend(notifications::consumers(notifications));
     all.extend(gamification::consumers(game));
+    all.extend(activity::consumers(stream));
     all
 }
 

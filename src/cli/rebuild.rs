@@ -1,12 +1,24 @@
 //! `gigsy rebuild …`
 
 use clap::Subcommand;
+use indicatif::ProgressBar;
 
 use super::{Failure, output::say};
-use crate::{app, config::Config, contexts::gamification::Rebuilt, postgres::Database};
+use crate::{
+    app,
+    config::Config,
+    contexts::{chat, gamification::Rebuilt},
+    postgres::Database,
+};
 
 #[derive(Subcommand)]
 pub(super) enum RebuildCommand {
+    /// Make the messages of every room again from its log; a running server goes on
+    Chat {
+        /// After a restore from a backup: give every log a new epoch, so that clients load anew
+        #[arg(long)]
+        new_epoch: bool,
+    },
     /// Work out everybody's points and badges again by the present rules; a running server follows
     Xp {
         /// Only show what would change
@@ -27,10 +39,33 @@ pub(super) async fn run(config: &Config, what: RebuildCommand) -> Result<(), Fai
 
 async fn rebuild(config: &Config, database: &Database, what: RebuildCommand) -> Result<(), Failure> {
     database.migrate().await?;
-    let RebuildCommand::Xp { dry_run, show } = what;
+    match what {
+        RebuildCommand::Chat { new_epoch } => rebuild_chat(config, database, new_epoch).await,
+        RebuildCommand::Xp { dry_run, show } => rebuild_xp(config, database, dry_run, show).await,
+    }
+}
+
+async fn rebuild_chat(config: &Config, database: &Database, new_epoch: bool) -> Result<(), Failure> {
+    let log = app::chat_log(config, database).await?;
+    let rooms = chat::all_tops(&*log).await?;
+    let bar = ProgressBar::new(rooms.len() as u64);
+    let mut events = 0;
+    for (room, _) in &rooms {
+        events += log.refold(*room).await?;
+        if new_epoch {
+            log.renew(*room).await?;
+        }
+        bar.inc(1);
+    }
+    bar.finish_and_clear();
+    say(&format!("made the messages of {} rooms again from {events} events", rooms.len()));
+    Ok(())
+}
+
+async fn rebuild_xp(config: &Config, database: &Database, dry_run: bool, show: usize) -> Result<(), Failure> {
     let game = app::game(config, database).await?;
     game.install().await?;
-    let bar = indicatif::ProgressBar::new_spinner();
+    let bar = ProgressBar::new_spinner();
     let done = game
         .rebuild_xp(dry_run, &|what, count| {
             bar.set_message(format!("{what}: {count}"));
@@ -44,10 +79,8 @@ async fn rebuild(config: &Config, database: &Database, what: RebuildCommand) -> 
 
 fn report(done: &Rebuilt, dry_run: bool, show: usize) {
     for change in done.changes.iter().take(show) {
-        say(&format!(
-            "{}  {}  {}  {} -> {}",
-            change.user, change.rule, change.source, change.was, change.now
-        ));
+        let (user, rule, source) = (change.user, &change.rule, &change.source);
+        say(&format!("{user}  {rule}  {source}  {} -> {}", change.was, change.now));
     }
     if done.changes.len() > show {
         say(&format!("… and {} more", done.changes.len() - show));

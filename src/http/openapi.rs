@@ -61,6 +61,8 @@ pub fn document() -> utoipa::openapi::OpenApi {
     api.merge(contexts::gigs::api());
     api.merge(contexts::ledger::api());
     api.merge(contexts::gamification::api());
+    api.merge(contexts::activity::api());
+    api.merge(contexts::notifications::api());
     answer_problems(&mut api);
     api
 }

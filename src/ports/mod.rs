@@ -2,6 +2,7 @@
 
 pub mod bus;
 pub mod mail;
+pub mod mongo;
 pub mod payments;
 mod status;
 

@@ -26,7 +26,8 @@ fn sources(under: &str) -> Vec<(PathBuf, String)> {
     found
 }
 
-const CONTEXTS: [&str; 5] = ["identity", "chat", "gigs", "ledger", "gamification"];
+const CONTEXTS: [&str; 7] =
+    ["activity", "identity", "chat", "gigs", "ledger", "notifications", "gamification"];
 
 #[test]
 fn contexts_meet_through_their_front_door_only() {
@@ -63,7 +64,7 @@ fn only_the_wiring_names_adapters() {
             || place.contains("/src/cli/")
             || place.contains("/ports/");
         if !allowed {
-            for adapter in ["PostgresStore", "FileMail", "PgStore"] {
+            for adapter in ["PostgresStore", "FileMail", "SmtpMail", "PgStore"] {
                 let used = text.lines().any(|line| {
                     let line = line.trim_start();
                     !line.starts_with("//") && line.contains(adapter)
@@ -82,6 +83,7 @@ const UNDOCUMENTED: &[&str] = &[
     "/verify-email",
     "/reset-password",
     "/badges/{id}",
+    "/unsubscribe",
     "/assets/{file:.*}",
     "/api/openapi.json",
     "/connection/websocket",
