@@ -17,8 +17,8 @@ pub const LEVEL_REACHED: &str = "level.reached";
 pub const BADGE_AWARDED: &str = "badge.awarded";
 /// A badge that is not sticky went. Data as of `badge.awarded`.
 pub const BADGE_REVOKED: &str = "badge.revoked";
-/// A league's week is over; once for each group. Data:
-/// `{group_id, week, tier, tier_name, standings: [{user_id, rank, score, outcome, next_tier}]}`.
+/// A league's week is over; once for each person of it. The group is the aggregate. Data:
+/// `{user_id, group_id, week, tier, league, rank, size, score, outcome, next_tier}`.
 pub const LEAGUE_CLOSED: &str = "league.closed";
 
 pub(super) async fn tell(

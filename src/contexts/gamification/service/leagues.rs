@@ -91,23 +91,19 @@ impl Gamification {
         now: DateTime<Utc>,
     ) -> Result<(), GameError> {
         let standings = leagues::standings(conn, group).await?;
-        let mut told = Vec::with_capacity(standings.len());
         for (n, standing) in standings.iter().enumerate() {
             let rank = n + 1;
             let (outcome, next) = league::outcome(rank, standings.len(), group.tier, standing.score);
             let place = (rank as i32, standing.score);
             leagues::settle(conn, group, standing.user_id, place, outcome.as_str(), next).await?;
-            told.push(json!({
-                "user_id": standing.user_id, "rank": rank, "score": standing.score,
-                "outcome": outcome, "next_tier": next,
-            }));
+            let data = json!({
+                "user_id": standing.user_id, "group_id": group.id, "week": group.week, "tier": group.tier,
+                "league": league::tier_name(group.tier), "rank": rank, "size": standings.len(),
+                "score": standing.score, "outcome": outcome, "next_tier": next,
+            });
+            events::tell(conn, LEAGUE_CLOSED, group.id.to_string(), i64::from(place.0), data).await?;
         }
         leagues::close(conn, group.id, now).await?;
-        let data = json!({
-            "group_id": group.id, "week": group.week, "tier": group.tier,
-            "tier_name": league::tier_name(group.tier), "standings": told,
-        });
-        events::tell(conn, LEAGUE_CLOSED, group.id.to_string(), 1, data).await?;
         slog::debug!(log(), "a league closed"; "group" => %group.id, "people" => standings.len());
         Ok(())
     }
