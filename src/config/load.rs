@@ -108,6 +108,7 @@ const VARIABLES: &[(&str, &str, &str, Kind)] = &[
     ("GIGSY_SANDBOX_LOSE", "payments", "sandbox_lose", Kind::Number),
     ("GIGSY_SANDBOX_DUPLICATE", "payments", "sandbox_duplicate", Kind::Number),
     ("GIGSY_SANDBOX_REORDER", "payments", "sandbox_reorder", Kind::Number),
+    ("GIGSY_BOARD_ZONE", "gamification", "zone", Kind::Text),
     ("SMTP_URL", "mail", "url", Kind::Text),
     ("GIGSY_MAIL_FROM", "mail", "from", Kind::Text),
     ("GIGSY_SMTP_CA", "mail", "ca", Kind::Text),
@@ -242,6 +243,9 @@ fn check(config: &Config) -> Result<(), ConfigError> {
         && (!matches!(url.scheme(), "nats" | "tls") || url.host().is_none())
     {
         return bad("NATS_URL", "must be like nats://host:4222 or tls://host:4222");
+    }
+    if config.gamification.zone.parse::<chrono_tz::Tz>().is_err() {
+        return bad("GIGSY_BOARD_ZONE", "is no IANA time zone");
     }
     if let Some(url) = &config.mongodb.url
         && !url.starts_with("mongodb://")

@@ -41,8 +41,19 @@ pub struct Config {
     pub chat: ChatConfig,
     /// Protected payment.
     pub payments: PaymentsConfig,
+    /// Points and leaderboards.
+    pub gamification: GamificationConfig,
     /// Mail.
     pub mail: MailConfig,
+}
+
+/// Points and leaderboards.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct GamificationConfig {
+    /// `GIGSY_BOARD_ZONE`: the IANA zone in which days, weeks and months of leaderboards and leagues begin
+    /// and end.
+    pub zone: String,
 }
 
 /// Mail.
@@ -326,6 +337,11 @@ impl Config {
     /// Whether cookies must be marked `Secure`.
     pub fn is_https(&self) -> bool {
         self.server.public_url.as_ref().is_some_and(|url| url.scheme() == "https")
+    }
+
+    /// The zone of leaderboards; the configuration was checked.
+    pub fn board_zone(&self) -> chrono_tz::Tz {
+        self.gamification.zone.parse().unwrap_or(chrono_tz::Tz::UTC)
     }
 
     /// Threads that serve HTTP.
