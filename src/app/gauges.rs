@@ -41,7 +41,8 @@ impl Gauges {
         };
         let build = ints("gigsy_build_info", "Always 1; which version runs.", &["version"]);
         build.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1);
-        let latency = Opts::new("gigsy_store_latency_seconds", "How long the store took to answer last time.");
+        let latency =
+            Opts::new("gigsy_store_latency_seconds", "How long the store took to answer last time.");
         Self {
             up: ints("gigsy_store_up", "1 where the store answered when it was asked last.", &["store"]),
             latency: metrics.register(GaugeVec::new(latency, &["store"]).expect("valid metric")),

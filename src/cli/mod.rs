@@ -3,8 +3,8 @@
 mod backup;
 mod check;
 mod events;
-mod move_data;
 mod health;
+mod move_data;
 mod output;
 mod rebuild;
 mod seed;

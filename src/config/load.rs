@@ -187,7 +187,8 @@ pub(crate) fn layer(
 
 /// `NAME_FILE` gives the file that holds `NAME`'s value, as secrets are handed to containers.
 fn from_file(name: String, text: String) -> Result<(String, String), ConfigError> {
-    let Some(known) = name.strip_suffix("_FILE").filter(|known| VARIABLES.iter().any(|v| v.0 == *known)) else {
+    let Some(known) = name.strip_suffix("_FILE").filter(|known| VARIABLES.iter().any(|v| v.0 == *known))
+    else {
         return Ok((name, text));
     };
     if text.trim().is_empty() {

@@ -9,8 +9,8 @@ mod sections;
 
 #[cfg(test)]
 pub(crate) use load::layer;
-pub use network::Network;
 pub use load::{ConfigError, Loaded, load};
+pub use network::Network;
 pub use sections::*;
 
 /// The commented defaults, compiled in.

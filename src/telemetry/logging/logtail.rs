@@ -46,11 +46,17 @@ struct Counters {
 
 #[expect(clippy::expect_used, reason = "constant declarations")]
 static COUNTERS: LazyLock<Counters> = LazyLock::new(|| Counters {
-    sent: IntCounter::new("gigsy_log_lines_sent_total", "Log lines that the log service took.").expect("valid"),
-    dropped: IntCounter::new("gigsy_log_lines_dropped_total", "Log lines that never reached the log service.")
+    sent: IntCounter::new("gigsy_log_lines_sent_total", "Log lines that the log service took.")
         .expect("valid"),
-    failed: IntCounter::new("gigsy_log_calls_failed_total", "Calls of the log service that failed.").expect("valid"),
-    queued: IntGauge::new("gigsy_log_queue_bytes", "Log lines that wait for the log service.").expect("valid"),
+    dropped: IntCounter::new(
+        "gigsy_log_lines_dropped_total",
+        "Log lines that never reached the log service.",
+    )
+    .expect("valid"),
+    failed: IntCounter::new("gigsy_log_calls_failed_total", "Calls of the log service that failed.")
+        .expect("valid"),
+    queued: IntGauge::new("gigsy_log_queue_bytes", "Log lines that wait for the log service.")
+        .expect("valid"),
 });
 
 pub(super) fn register(metrics: &Metrics) {
@@ -147,7 +153,8 @@ impl io::Write for Logtail {
 /// by name.
 fn reshape(line: &[u8]) -> Option<Vec<u8>> {
     let mut entry: Map<String, Value> = serde_json::from_slice(line).ok()?;
-    let at = entry.remove("time").and_then(|time| time.as_i64()).and_then(chrono::DateTime::from_timestamp_millis);
+    let at =
+        entry.remove("time").and_then(|time| time.as_i64()).and_then(chrono::DateTime::from_timestamp_millis);
     let at = at.unwrap_or_else(chrono::Utc::now);
     entry.insert("dt".into(), at.to_rfc3339_opts(chrono::SecondsFormat::Millis, true).into());
     if let Some(message) = entry.remove("msg") {
@@ -184,7 +191,11 @@ impl Drop for Shipper {
 /// Starts the sending thread.
 pub(super) fn start(config: &LogConfig, token: &str) -> Result<(Shipper, Logtail), TlsError> {
     let shared = Arc::new(Shared::default());
-    let source = Source { http: tls::http_client(DEADLINE)?, url: config.logtail_url.clone(), token: token.to_owned() };
+    let source = Source {
+        http: tls::http_client(DEADLINE)?,
+        url: config.logtail_url.clone(),
+        token: token.to_owned(),
+    };
     let theirs = shared.clone();
     let thread = std::thread::Builder::new()
         .name("gigsy-logs".into())
@@ -301,7 +312,10 @@ mod tests {
         let line = br#"{"msg":"hello","time":1795373426233,"level":40,"pid":7,"room":"a"}"#;
         let entry: Value = serde_json::from_slice(&reshape(line).unwrap()).unwrap();
         let dt = "2026-11-22T18:50:26.233Z";
-        assert_eq!(entry, serde_json::json!({"message": "hello", "dt": dt, "level": "warn", "pid": 7, "room": "a"}));
+        assert_eq!(
+            entry,
+            serde_json::json!({"message": "hello", "dt": dt, "level": "warn", "pid": 7, "room": "a"})
+        );
     }
 
     #[test]

@@ -30,11 +30,12 @@ pub fn init(config: &LogConfig) -> (Flush, Result<(), crate::tls::TlsError>) {
         LogFormat::Terminal => false,
         LogFormat::Auto => !std::io::stderr().is_terminal(),
     };
-    let (shipper, logtail, usable) = match config.logtail_token.as_deref().map(|token| logtail::start(config, token)) {
-        None => (None, None, Ok(())),
-        Some(Ok((shipper, drain))) => (Some(shipper), Some(drain), Ok(())),
-        Some(Err(error)) => (None, None, Err(error)),
-    };
+    let (shipper, logtail, usable) =
+        match config.logtail_token.as_deref().map(|token| logtail::start(config, token)) {
+            None => (None, None, Ok(())),
+            Some(Ok((shipper, drain))) => (Some(shipper), Some(drain), Ok(())),
+            Some(Err(error)) => (None, None, Err(error)),
+        };
     // Every arm ends in the same asynchronous drain: logging never blocks a request, and a full
     // queue is reported as a count of dropped lines instead of stalling a worker.
     let (drain, queue) = if json {
