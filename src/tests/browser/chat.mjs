@@ -258,7 +258,7 @@ async function run(browser) {
     await signIn(operator, "operator", "/ops");
     await live(operator);
     await operator.locator("#tiles dd").first().waitFor();
-    await operator.locator("#stores tr", { hasText: "postgres" }).waitFor();
+    await operator.locator("#stores tr", { hasText: "postgres" }).first().waitFor();
     await operator.locator("#shards tr").first().waitFor();
   });
 

@@ -144,6 +144,7 @@ async fn without_a_session_every_private_path_answers_401_whatever_else_is_wrong
         "/reset-password",
         "/unsubscribe",
         "/badges/{id}",
+        "/api/v1/badges/{id}",
         "/connection/websocket",
     ];
     let mut asked = 0;
