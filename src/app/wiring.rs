@@ -236,7 +236,7 @@ impl Platform {
         );
         let activity = Activity::new(activity::Parts {
             stream: logs.activity.clone(),
-            signer,
+            signer: signer.clone(),
             clock: Clock::system(),
             days: config.activity.days,
         });
@@ -248,12 +248,11 @@ impl Platform {
         let (ledger, sandbox) = ledger_with(&config, &database).await?;
         let idempotency = Idempotency::new(database.clone(), Clock::system());
 
-        let gigs = gigs_with(&database, &ledger, Signer::new(&database.signing_key().await?));
+        let gigs = gigs_with(&database, &ledger, signer.clone());
         ledger.tell(Arc::new(gigs.clone()));
         gigs.ask(Arc::new(identity.directory()));
         let gigs_live = gigs::Live::new(hub.clone(), personal.clone());
 
-        let signer = Signer::new(&database.signing_key().await?);
         let game = game_with(&config, &database, &identity, signer, GameMetrics::new(&metrics))?;
         game.install().await?;
         let board_news = gamification::Live::new(hub.clone(), personal.clone());
