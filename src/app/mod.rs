@@ -3,6 +3,7 @@
 
 mod demo;
 mod events;
+mod gauges;
 mod glue;
 mod logs;
 mod mail;
@@ -21,7 +22,7 @@ pub use events::{bus_status, provision_bus};
 pub use logs::{both_logs, chat_log, chat_log_status, provision_logs};
 pub use mail::mail_status;
 use wiring::Platform;
-pub use wiring::identity;
+pub use wiring::{game, identity};
 
 use crate::{
     config::Config,
@@ -47,12 +48,18 @@ pub enum StartError {
     /// The event bus cannot be set up.
     #[error("the event bus cannot be set up")]
     Bus(#[from] crate::ports::bus::BusError),
+    /// Points and leaderboards.
+    #[error("points and leaderboards cannot be set up")]
+    Game(#[from] crate::contexts::gamification::GameError),
+    /// The rules of points.
+    #[error(transparent)]
+    Rules(#[from] crate::contexts::gamification::BadRules),
     /// MongoDB cannot be set up.
     #[error("MongoDB cannot be used")]
     Mongo(#[from] crate::ports::mongo::MongoError),
-    /// The payment provider's client.
+    /// A client that calls others by HTTPS cannot be made.
     #[error(transparent)]
-    Payments(#[from] crate::ports::payments::stripe::SetupError),
+    Tls(#[from] crate::tls::TlsError),
     /// The object store's client.
     #[error("the object store cannot be set up")]
     Objects(#[from] crate::ports::objects::ObjectError),

@@ -62,6 +62,7 @@ pub fn document() -> utoipa::openapi::OpenApi {
     api.merge(contexts::ledger::api());
     api.merge(contexts::objects::api());
     api.merge(contexts::learning::api());
+    api.merge(contexts::gamification::api());
     api.merge(contexts::activity::api());
     api.merge(contexts::notifications::api());
     answer_problems(&mut api);

@@ -11,9 +11,9 @@ use actix_web::{
 use super::{Problem, health, openapi, ops, pages};
 use crate::{
     contexts::{
-        activity::handlers as activity, chat::handlers as chat, gigs::handlers as gigs,
-        identity::handlers as identity, learning::handlers as learning, ledger::handlers as ledger,
-        notifications::handlers as notifications, objects::handlers as uploads,
+        activity::handlers as activity, chat::handlers as chat, gamification::handlers as game,
+        gigs::handlers as gigs, identity::handlers as identity, learning::handlers as learning,
+        ledger::handlers as ledger, notifications::handlers as notifications, objects::handlers as uploads,
     },
     error::ErrorKind,
     ports::objects::directory::serve as objects,
@@ -57,6 +57,7 @@ routes! {
     "/ops" => { GET pages::ops }
     "/docs" => { GET pages::docs }
     "/verify-email" => { GET pages::verify_email }
+    "/badges/{id}" => { GET pages::badge }
     "/reset-password" => { GET pages::reset_password }
     "/unsubscribe" => { GET notifications::unsubscribe::ask, POST notifications::unsubscribe::end }
     "/assets/{file:.*}" => { GET pages::asset }
@@ -158,6 +159,19 @@ routes! {
     "/api/v1/people/{id}/activity" => { GET activity::of_person }
     "/api/v1/people/{id}/reviews" => { GET gigs::reviews::about }
 
+    "/api/v1/leaderboards" => { GET game::boards::list }
+    "/api/v1/leaderboards/{board}" => { GET game::boards::top }
+    "/api/v1/leaderboards/{board}/around-me" => { GET game::boards::around_me }
+    "/api/v1/leaderboards/{board}/among" => { GET game::boards::among }
+    "/api/v1/me/game" => { GET game::me::game, PATCH game::me::change }
+    "/api/v1/me/xp" => { GET game::me::xp }
+    "/api/v1/me/streak" => { GET game::me::streak }
+    "/api/v1/me/league" => { GET game::me::league }
+    "/api/v1/xp/rules" => { GET game::me::rules }
+    "/api/v1/badges" => { GET game::badges::catalogue }
+    "/api/v1/badges/{id}" => { GET game::badges::award }
+    "/api/v1/people/{id}/badges" => { GET game::badges::of_person }
+
     "/api/v1/courses" => { GET learning::courses::list, POST learning::courses::create }
     "/api/v1/courses/{id}" => { GET learning::courses::get, PATCH learning::courses::patch }
     "/api/v1/courses/{id}/draft" => { GET learning::courses::draft, PUT learning::courses::write_draft }
@@ -198,6 +212,7 @@ routes! {
     "/api/v1/uploads/{id}/download" => { GET uploads::download }
 
     "/api/v1/ops/certificates/rotate-key" => { POST learning::certificates::rotate_key }
+
     "/api/v1/notifications" => { GET notifications::own::list }
     "/api/v1/notifications/unread" => { GET notifications::own::unread }
     "/api/v1/notifications/read" => { POST notifications::own::read }

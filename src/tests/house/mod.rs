@@ -26,8 +26,17 @@ fn sources(under: &str) -> Vec<(PathBuf, String)> {
     found
 }
 
-const CONTEXTS: [&str; 8] =
-    ["activity", "identity", "chat", "gigs", "ledger", "notifications", "objects", "learning"];
+const CONTEXTS: [&str; 9] = [
+    "activity",
+    "identity",
+    "chat",
+    "gigs",
+    "ledger",
+    "notifications",
+    "gamification",
+    "objects",
+    "learning",
+];
 
 #[test]
 fn contexts_meet_through_their_front_door_only() {
@@ -82,6 +91,7 @@ const UNDOCUMENTED: &[&str] = &[
     "/docs",
     "/verify-email",
     "/reset-password",
+    "/badges/{id}",
     "/unsubscribe",
     "/assets/{file:.*}",
     "/verify/{id}",
