@@ -11,7 +11,7 @@ use crate::{
     config::Config,
     contexts::{
         activity::{self, Activity},
-        chat::{self, Chat, ChatMetrics, Desk, EventLog, NoUploads, PostgresRooms, RoomLimits},
+        chat::{self, Chat, ChatMetrics, Desk, EventLog, PostgresRooms, RoomLimits},
         gamification::{self, Boards, GameMetrics, Gamification, NoCopy},
         gigs::{self, Gigs},
         identity::{
@@ -108,6 +108,7 @@ fn chat_with(
     registry: &Registry,
     metrics: &Metrics,
     arbiters: &Arbiters,
+    uploads: &Uploads,
 ) -> Chat {
     let parts = chat::Parts {
         rooms: Arc::new(PostgresRooms::new(database.clone())),
@@ -115,7 +116,7 @@ fn chat_with(
         outlet,
         people: Arc::new(identity.directory()),
         desk: Desk::new(database.clone()),
-        uploads: Arc::new(NoUploads),
+        uploads: Arc::new(uploads.clone()),
         signer,
         limits: RoomLimits::from(config),
         metrics: ChatMetrics::new(metrics),
@@ -133,6 +134,8 @@ pub(super) async fn chat_at_rest(
     let registry = Registry::new();
     let arbiters = Arbiters::current()?;
     let log = logs::logs(config, database).await?.chat;
+    let objects = super::objects::objects(config, database).await?.objects;
+    let uploads = uploads_with(config, database, objects, signer.clone());
     Ok(chat_with(
         config,
         database,
@@ -143,6 +146,7 @@ pub(super) async fn chat_at_rest(
         &registry,
         &Metrics::new(),
         &arbiters,
+        &uploads,
     ))
 }
 
@@ -273,6 +277,8 @@ impl Platform {
         let outlet = Arc::new(glue::News { hub: hub.clone(), personal: personal.clone() });
         let logs = logs::logs(&config, &database).await?;
         let log = logs.chat.clone();
+        let chosen = super::objects::objects(&config, &database).await?;
+        let uploads = uploads_with(&config, &database, chosen.objects, signer.clone());
         let chat = chat_with(
             &config,
             &database,
@@ -283,6 +289,7 @@ impl Platform {
             &registry,
             &metrics,
             &arbiters,
+            &uploads,
         );
         let activity = Activity::new(activity::Parts {
             stream: logs.activity.clone(),
@@ -303,8 +310,6 @@ impl Platform {
         gigs.ask(Arc::new(identity.directory()));
         let gigs_live = gigs::Live::new(hub.clone(), personal.clone());
 
-        let chosen = super::objects::objects(&config, &database).await?;
-        let uploads = uploads_with(&config, &database, chosen.objects, signer.clone());
         let learning = learning_with(&config, &database, &identity, &uploads, signer.clone());
         let courses_live = learning::Live::new(hub.clone());
 

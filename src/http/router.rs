@@ -119,6 +119,7 @@ routes! {
         PUT chat::changes::react, DELETE chat::changes::unreact
     }
     "/api/v1/chat/rooms/{id}/messages/{message_id}/pin" => { PUT chat::changes::pin, DELETE chat::changes::unpin }
+    "/api/v1/chat/rooms/{id}/messages/{message_id}/attachments/{object_id}" => { GET chat::messages::attachment }
     "/api/v1/chat/rooms/{id}/messages/{message_id}/thread" => { GET chat::changes::thread }
     "/api/v1/chat/rooms/{id}/messages/{message_id}/reports" => { POST chat::moderation::report }
     "/api/v1/chat/rooms/{id}/reports" => { GET chat::moderation::room_reports }

@@ -8,7 +8,7 @@ use super::model::ItemId;
 use crate::{
     contexts::objects::UploadError,
     error::{ErrorKind, Fault, FieldError},
-    machine::Refusal,
+    machine::{Refusal, moves::MoveError},
     postgres::DbError,
 };
 
@@ -87,6 +87,16 @@ impl LearningError {
             Refusal::Unknown => Self::NoTransition(machine),
             Refusal::NotYours => Self::NotYours("somebody else may do this, not you"),
             Refusal::NotNow { allowed } => Self::NotNow { machine, state, allowed },
+        }
+    }
+}
+
+impl From<MoveError> for LearningError {
+    fn from(error: MoveError) -> Self {
+        match error {
+            MoveError::Refused { machine, state, refusal } => Self::refused(machine, state, refusal),
+            MoveError::Stale => Self::Stale,
+            MoveError::Db(error) => Self::Db(error),
         }
     }
 }

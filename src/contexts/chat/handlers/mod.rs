@@ -34,6 +34,7 @@ use super::ChatError;
     messages::search,
     messages::pins,
     messages::receipts,
+    messages::attachment,
     changes::get,
     changes::edit,
     changes::delete,

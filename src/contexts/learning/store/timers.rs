@@ -45,7 +45,7 @@ pub async fn set(
 ) -> Result<(), DbError> {
     diesel::sql_query(
         "INSERT INTO learning.timers (id, machine, entity_id, task, due_at) VALUES ($1, $2, $3, $4, $5)
-         ON CONFLICT (machine, entity_id, task) DO UPDATE SET due_at = EXCLUDED.due_at",
+         ON CONFLICT (machine, entity_id, task, version) DO UPDATE SET due_at = EXCLUDED.due_at",
     )
     .bind::<SqlUuid, _>(Uuid::now_v7())
     .bind::<Text, _>(machine)

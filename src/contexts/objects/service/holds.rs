@@ -48,6 +48,52 @@ pub async fn ready(
 }
 
 impl Uploads {
+    /// Those of `ids` that belong to `owner` and are ready.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn files_of(&self, owner: UserId, ids: &[UploadId]) -> Result<Vec<FileView>, UploadError> {
+        let mut conn = self.conn().await?;
+        let mut files = Vec::with_capacity(ids.len());
+        for id in ids {
+            match ready(&mut conn, owner, *id).await {
+                Ok(file) => files.push(file),
+                Err(UploadError::No) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(files)
+    }
+
+    /// [`hold`]s several objects, all or none.
+    ///
+    /// # Errors
+    /// [`UploadError::No`] for one that is not ready.
+    pub async fn hold_all(&self, ids: &[UploadId], holder: &str) -> Result<(), UploadError> {
+        let mut conn = self.conn().await?;
+        let ids: std::collections::BTreeSet<UploadId> = ids.iter().copied().collect();
+        (*conn)
+            .transaction(async |conn| {
+                for id in ids {
+                    hold(conn, id, holder).await?;
+                }
+                Ok(())
+            })
+            .await
+    }
+
+    /// [`release`]s several objects.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn release_all(&self, ids: &[UploadId], holder: &str) -> Result<(), UploadError> {
+        let mut conn = self.conn().await?;
+        for id in ids {
+            release(&mut conn, *id, holder).await?;
+        }
+        Ok(())
+    }
+
     /// A link to an object that is ready. Whether the caller's caller may have it, the caller decides.
     ///
     /// # Errors
