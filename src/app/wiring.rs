@@ -19,7 +19,7 @@ use crate::{
             actors::{UserSession, session::SessionCloser},
             store::PostgresStore,
         },
-        learning::{self, Learning},
+        learning::{self, LazyFonts, Learning, LearningMetrics, LiveQuizzes},
         ledger::{self, Ledger},
         notifications::{self, Feed, NotificationMetrics, Notifications},
         objects::{self, Uploads},
@@ -63,6 +63,7 @@ pub(super) struct Platform {
     pub uploads: Uploads,
     pub learning: Learning,
     pub courses_live: learning::Live,
+    pub live_quizzes: LiveQuizzes,
     pub served: Served,
     pub game: Gamification,
     pub boards: Boards,
@@ -171,6 +172,7 @@ fn learning_with(
     identity: &Identity,
     uploads: &Uploads,
     signer: Signer,
+    metrics: LearningMetrics,
 ) -> Learning {
     Learning::new(learning::Parts {
         database: database.clone(),
@@ -179,6 +181,8 @@ fn learning_with(
         signer,
         clock: Clock::system(),
         public_url: config.public_url(),
+        fonts: LazyFonts::new(config.learning.fonts_dir.clone()),
+        metrics,
     })
 }
 
@@ -191,7 +195,7 @@ pub(super) async fn learning_at_rest(
     let signer = Signer::new(&database.signing_key().await?);
     let chosen = super::objects::objects(config, database).await?;
     let uploads = uploads_with(config, database, chosen.objects, signer.clone());
-    Ok(learning_with(config, database, identity, &uploads, signer))
+    Ok(learning_with(config, database, identity, &uploads, signer, LearningMetrics::unregistered()))
 }
 
 fn gigs_with(database: &Database, ledger: &Ledger, signer: Signer) -> Gigs {
@@ -296,6 +300,7 @@ impl Platform {
             signer: signer.clone(),
             clock: Clock::system(),
             days: config.activity.days,
+            public_url: config.public_url(),
         });
 
         chat.follow(&hub);
@@ -310,8 +315,10 @@ impl Platform {
         gigs.ask(Arc::new(identity.directory()));
         let gigs_live = gigs::Live::new(hub.clone(), personal.clone());
 
-        let learning = learning_with(&config, &database, &identity, &uploads, signer.clone());
+        let told = LearningMetrics::new(&metrics);
+        let learning = learning_with(&config, &database, &identity, &uploads, signer.clone(), told);
         let courses_live = learning::Live::new(hub.clone());
+        let live_quizzes = learning.start_live(courses_live.clone(), domain, &registry, &arbiters);
 
         let game = game_with(&config, &database, &identity, signer, GameMetrics::new(&metrics))?;
         game.install().await?;
@@ -400,6 +407,7 @@ impl Platform {
             gigs_live,
             uploads,
             learning,
+            live_quizzes,
             courses_live,
             served: chosen.served,
             game,
@@ -436,6 +444,7 @@ impl Platform {
             .app_data(web::Data::new(self.gigs.clone()))
             .app_data(web::Data::new(self.uploads.clone()))
             .app_data(web::Data::new(self.learning.clone()))
+            .app_data(web::Data::new(self.live_quizzes.clone()))
             .app_data(web::Data::new(self.served.clone()))
             .app_data(web::Data::new(self.game.clone()))
             .app_data(web::Data::new(self.boards.clone()))
@@ -458,6 +467,7 @@ impl Platform {
     pub async fn stop_actors(&self, deadline: Duration) {
         self.sessions.stop(deadline).await;
         self.chat.domain().stop(deadline).await;
+        self.live_quizzes.domain().stop(deadline).await;
         self.boards.domain().stop(deadline).await;
         if !self.arbiters.stop(deadline).await {
             slog::warn!(log(), "an actor thread did not end in time");

@@ -120,6 +120,7 @@ const VARIABLES: &[(&str, &str, &str, Kind)] = &[
     ("GIGSY_OBJECTS_PART_BYTES", "objects", "part_bytes", Kind::Number),
     ("GIGSY_OBJECTS_URL_SECONDS", "objects", "url_seconds", Kind::Number),
     ("GIGSY_OBJECTS_UPLOAD_HOURS", "objects", "upload_hours", Kind::Number),
+    ("GIGSY_FONTS_DIR", "learning", "fonts_dir", Kind::Text),
     ("GIGSY_BOARD_ZONE", "gamification", "zone", Kind::Text),
     ("SMTP_URL", "mail", "url", Kind::Text),
     ("GIGSY_MAIL_FROM", "mail", "from", Kind::Text),

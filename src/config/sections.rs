@@ -39,10 +39,22 @@ pub struct Config {
     pub payments: PaymentsConfig,
     /// Files and videos.
     pub objects: ObjectsConfig,
+    /// Courses and certificates.
+    pub learning: LearningConfig,
     /// Points and leaderboards.
     pub gamification: GamificationConfig,
     /// Mail.
     pub mail: MailConfig,
+}
+
+/// Courses and certificates.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct LearningConfig {
+    /// `GIGSY_FONTS_DIR`: fonts for names that those compiled in cannot write; by default `.gigsy/fonts` and
+    /// the machine's Noto fonts.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fonts_dir: Option<PathBuf>,
 }
 
 /// Points and leaderboards.

@@ -88,6 +88,7 @@ routes! {
     "/api/v1/me" => { GET identity::me::get, PATCH identity::me::patch }
     "/api/v1/me/deletion" => { POST identity::me::request_deletion, DELETE identity::me::cancel_deletion }
     "/api/v1/me/activity" => { GET activity::mine }
+    "/api/v1/me/activity/xapi" => { GET activity::statements }
     "/api/v1/me/balance" => { GET ledger::me::balance }
     "/api/v1/me/payout-account" => { POST ledger::me::open_account }
     "/api/v1/me/payouts" => { GET ledger::me::payouts, POST ledger::me::pay_out }
@@ -181,6 +182,10 @@ routes! {
     "/api/v1/courses/{id}/queue" => { GET learning::grades::queue }
     "/api/v1/courses/{id}/gradebook" => { GET learning::grades::gradebook }
     "/api/v1/courses/{id}/regrade" => { POST learning::grades::regrade }
+    "/api/v1/courses/{id}/live" => { GET learning::live::running, POST learning::live::create }
+    "/api/v1/live/{id}" => { GET learning::live::get }
+    "/api/v1/live/{id}/answers" => { POST learning::live::answer }
+    "/api/v1/live/{id}/{transition}" => { POST learning::live::transition }
     "/api/v1/courses/{id}/{transition}" => { POST learning::courses::transition }
     "/api/v1/enrolments" => { GET learning::enrolments::mine }
     "/api/v1/enrolments/{id}" => { GET learning::enrolments::get }
@@ -201,10 +206,12 @@ routes! {
     "/api/v1/banks/{id}/questions" => { POST learning::banks::add }
     "/api/v1/banks/{id}/import" => { POST learning::banks::import }
     "/api/v1/banks/{id}/export" => { GET learning::banks::export }
+    "/api/v1/banks/{id}/qti" => { GET learning::banks::qti }
     "/api/v1/banks/{id}/statistics" => { GET learning::banks::statistics }
     "/api/v1/questions/{id}" => { PUT learning::banks::revise }
     "/api/v1/certificates" => { GET learning::certificates::mine }
     "/api/v1/certificates/{id}" => { GET learning::certificates::get }
+    "/api/v1/certificates/{id}/pdf" => { GET learning::certificates::pdf }
     "/api/v1/certificates/{id}/{transition}" => { POST learning::certificates::transition }
     "/api/v1/uploads" => { GET uploads::list, POST uploads::begin }
     "/api/v1/uploads/{id}" => { GET uploads::get, DELETE uploads::remove }

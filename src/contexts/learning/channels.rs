@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::{Learning, LearningError, model::CourseId};
 use crate::{
     principal::Principal,
-    realtime::{Channel, ChannelLog, ChannelOptions, Hub, Json, Namespace, RtError, SharedRing},
+    realtime::{Channel, ChannelLog, ChannelOptions, Hub, Json, Namespace, Publication, RtError, SharedRing},
     telemetry::log,
 };
 
@@ -23,12 +23,13 @@ const KEPT_FOR: Duration = Duration::from_secs(60 * 60);
 #[derive(Clone)]
 pub struct Live {
     ring: SharedRing,
+    hub: Hub,
 }
 
 impl Live {
     /// News on a hub.
     pub fn new(hub: Hub) -> Self {
-        Self { ring: SharedRing::new(hub, &[COURSE], KEPT, KEPT_FOR, false) }
+        Self { ring: SharedRing::new(hub.clone(), &[COURSE], KEPT, KEPT_FOR, false), hub }
     }
 
     /// To everybody in a course.
@@ -38,6 +39,19 @@ impl Live {
             Ok(data) => self.ring.publish(&channel, data),
             Err(error) => slog::error!(log(), "cannot encode news"; "error" => %error),
         }
+    }
+
+    /// To those who look at a course on this node now; nobody gets it later.
+    pub fn moment(&self, id: CourseId, news: &Value) {
+        match Json::of(news) {
+            Ok(data) => self.hub.publish(&Channel::of(COURSE, id), &Publication::ephemeral(data)),
+            Err(error) => slog::error!(log(), "cannot encode news"; "error" => %error),
+        }
+    }
+
+    /// Whether anybody on this node looks at a course.
+    pub fn is_watched(&self, id: CourseId) -> bool {
+        self.hub.has_members(&Channel::of(COURSE, id))
     }
 
     /// Forgets courses that nobody has looked at for long; call it now and then.

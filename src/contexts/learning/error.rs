@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
-use super::model::ItemId;
+use super::{certificate::DocumentError, model::ItemId};
 use crate::{
+    actors::AskError,
     contexts::objects::UploadError,
     error::{ErrorKind, Fault, FieldError},
     machine::{Refusal, moves::MoveError},
@@ -64,6 +65,12 @@ pub enum LearningError {
     /// Names of people cannot be asked for now.
     #[error("people cannot be looked up at the moment")]
     People(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// A document cannot be made.
+    #[error(transparent)]
+    Document(#[from] DocumentError),
+    /// A live quiz's actor.
+    #[error(transparent)]
+    Actor(#[from] AskError),
     /// A key or a signature cannot be made.
     #[error("nothing can be signed")]
     Signing,
@@ -121,8 +128,12 @@ impl Fault for LearningError {
             | Self::NoAttempts => ErrorKind::Conflict,
             Self::Stale => ErrorKind::PreconditionFailed,
             Self::Invalid(_) => ErrorKind::Invalid,
+            // An operator puts a font there; until then the certificate is in conflict with the fonts.
+            Self::Document(DocumentError::NoFont(_)) => ErrorKind::Conflict,
+            Self::Document(_) => ErrorKind::Internal,
             Self::People(_) => ErrorKind::Unavailable,
             Self::Corrupt(_) | Self::Signing => ErrorKind::Internal,
+            Self::Actor(error) => error.kind(),
             Self::Upload(error) => error.kind(),
             Self::Db(error) => error.kind(),
         }
@@ -137,6 +148,7 @@ impl Fault for LearningError {
             Self::Locked(_) => "locked",
             Self::TooLate => "too-late",
             Self::NoAttempts => "no-attempts-left",
+            Self::Document(DocumentError::NoFont(_)) => "no-font",
             Self::Upload(error) => error.slug(),
             other => other.kind().slug(),
         }
@@ -170,6 +182,7 @@ impl Fault for LearningError {
 
     fn retry_after(&self) -> Option<Duration> {
         match self {
+            Self::Actor(error) => error.retry_after(),
             Self::Upload(error) => error.retry_after(),
             Self::Db(error) => error.retry_after(),
             _ => None,

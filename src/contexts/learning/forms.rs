@@ -6,7 +6,11 @@ use uuid::Uuid;
 
 use super::{
     error::LearningError,
-    model::{CourseId, ItemId, marking::Answers, quiz::Question},
+    model::{
+        BankId, CourseId, ItemId,
+        marking::{Answer, Answers},
+        quiz::Question,
+    },
 };
 use crate::error::FieldError;
 
@@ -103,8 +107,44 @@ pub struct QuestionForm {
 #[derive(Clone, Debug, Deserialize, ToSchema)]
 pub struct ImportForm {
     /// Moodle GIFT: up to 200,000 characters.
+    #[serde(default)]
     #[schema(max_length = 200_000)]
     pub gift: String,
+    /// Or items of QTI 2.1, each an XML document of up to 100,000 characters: up to 500.
+    #[serde(default)]
+    #[schema(max_items = 500)]
+    pub qti: Vec<String>,
+}
+
+/// A live quiz.
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+pub struct LiveForm {
+    /// 1 to 120 characters.
+    #[schema(min_length = 1, max_length = 120)]
+    pub title: String,
+    /// One's own bank: its questions that are marked at once, 1 to 100, are asked.
+    pub bank_id: BankId,
+    /// Time for each question: 5 to 600.
+    #[serde(default = "half_a_minute")]
+    #[schema(minimum = 5, maximum = 600)]
+    pub seconds: i32,
+    /// Questions and choices in another order than in the bank.
+    #[serde(default)]
+    pub shuffle: bool,
+}
+
+fn half_a_minute() -> i32 {
+    30
+}
+
+/// An answer in a live quiz.
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+pub struct LiveAnswerForm {
+    /// Which question, from 1.
+    #[schema(minimum = 1)]
+    pub number: i32,
+    /// Options are named by their place, from 0.
+    pub answer: Answer,
 }
 
 /// Answers to keep. They take the place of those that were kept before.

@@ -15,11 +15,14 @@
 //! enrolled in, and may move to a later one. Items have the same id in every version, so what was reached
 //! stays reached.
 
+mod actors;
+pub mod certificate;
 mod channels;
 mod consumers;
 mod error;
 mod forms;
 pub mod handlers;
+mod metrics;
 mod model;
 mod service;
 mod store;
@@ -29,24 +32,30 @@ use std::sync::Arc;
 
 use tokio::sync::Notify;
 
+#[cfg(test)]
+pub use actors::Poison;
+pub use certificate::LazyFonts;
 pub use channels::{Live, namespaces};
 pub use consumers::consumers;
 pub use error::LearningError;
 pub use forms::{
     AccessForm, AnnouncementForm, AnswersForm, BankForm, CourseForm, CoursePatch, GradeForm, ImportForm,
-    ProgressForm, QuestionForm, RegradeForm, RevokeForm, SubmissionForm, SubmissionGradeForm,
+    LiveAnswerForm, LiveForm, ProgressForm, QuestionForm, RegradeForm, RevokeForm, SubmissionForm,
+    SubmissionGradeForm,
 };
 pub use handlers::api;
+pub use metrics::LearningMetrics;
+pub use model::live::LiveQuizId;
 pub use model::{
     ATTEMPT, AttemptId, AttemptState, BankId, CERTIFICATE, COURSE, CertificateId, CertificateState, CourseId,
     CourseState, ENROLMENT, EnrolmentId, EnrolmentState, ItemId, QuestionId, SUBMISSION, SubmissionId,
-    SubmissionState, content, gift, grading, marking, paper, quiz,
+    SubmissionState, content, gift, grading, marking, paper, qti, quiz,
 };
-pub use service::{CourseQuery, DemoCast};
+pub use service::{CourseQuery, DemoCast, LiveQuizzes};
 pub use views::{
     AnnouncementView, AttemptView, BankView, CertificateView, CourseView, DraftView, EnrolmentView,
-    ImportView, ItemView, MarkedView, OutlineItem, OutlineModule, ProgressView, QuestionStatistics,
-    QuestionView, QueueItem, SubmissionView, VerifyView,
+    ImportView, ItemView, LiveView, MarkedView, OutlineItem, OutlineModule, ProgressView, QtiView,
+    QuestionStatistics, QuestionView, QueueItem, SubmissionView, VerifyView,
 };
 
 use crate::{
@@ -70,6 +79,10 @@ pub struct Parts {
     pub clock: Clock,
     /// Where the server is: the issuer of certificates.
     pub public_url: String,
+    /// What documents are set in.
+    pub fonts: LazyFonts,
+    /// Where one counts.
+    pub metrics: LearningMetrics,
 }
 
 /// Learning. Cheap to clone; each use case is a method (in `service/`).
@@ -85,6 +98,8 @@ struct Inner {
     signer: Signer,
     clock: Clock,
     public_url: String,
+    fonts: LazyFonts,
+    metrics: LearningMetrics,
     /// Woken when a timer was set.
     jobs: Notify,
 }
@@ -92,9 +107,19 @@ struct Inner {
 impl Learning {
     /// Sets the context up; nothing runs by itself. The server runs [`Learning::run_timers`].
     pub fn new(parts: Parts) -> Self {
-        let Parts { database, uploads, people, signer, clock, public_url } = parts;
+        let Parts { database, uploads, people, signer, clock, public_url, fonts, metrics } = parts;
         let public_url = public_url.trim_end_matches('/').to_owned();
-        let inner = Inner { database, uploads, people, signer, clock, public_url, jobs: Notify::new() };
+        let inner = Inner {
+            database,
+            uploads,
+            people,
+            signer,
+            clock,
+            public_url,
+            fonts,
+            metrics,
+            jobs: Notify::new(),
+        };
         Self { inner: Arc::new(inner) }
     }
 

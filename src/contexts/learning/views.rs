@@ -11,6 +11,7 @@ use super::{
         CourseState, Enrolment, EnrolmentId, EnrolmentState, ItemId, Progress, QuestionId, Submission,
         SubmissionId, SubmissionState,
         content::{Content, Rule},
+        live::{LiveQuizId, LiveState},
         marking::{Answer, Answers, Mark},
         paper::Asked,
         quiz::Question,
@@ -278,8 +279,26 @@ pub struct QuestionView {
 pub struct ImportView {
     /// Taken.
     pub imported: usize,
-    /// Not taken: the line of each, and why.
+    /// Not taken: the line of each (of QTI, which item, from 1), and why.
     pub refused: Vec<Refused>,
+    /// Parts of questions that were taken without them.
+    pub left_out: Vec<Refused>,
+}
+
+/// A bank as QTI 2.1.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct QtiView {
+    /// One document a question.
+    pub items: Vec<QtiItem>,
+}
+
+/// A question as an item of QTI 2.1.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct QtiItem {
+    /// A name for its file.
+    pub file: String,
+    /// The document.
+    pub xml: String,
 }
 
 /// Something that was not taken.
@@ -442,10 +461,85 @@ pub struct CertificateView {
     pub credential: String,
     /// Where anybody can verify it.
     pub verify_url: String,
+    /// The same to print.
+    pub document: DocumentView,
     /// When it was issued.
     pub issued_at: DateTime<Utc>,
     /// Grows with every change; the ETag.
     pub version: i64,
+}
+
+/// How a live quiz stands.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct LiveView {
+    /// Its id.
+    pub id: LiveQuizId,
+    /// The course.
+    pub course_id: CourseId,
+    /// Who runs it.
+    pub host_id: UserId,
+    /// What it is called.
+    pub title: String,
+    /// Where it is.
+    pub state: LiveState,
+    /// The question that is or was open last, from 1; 0 before the first.
+    pub number: usize,
+    /// How many there are.
+    pub of: usize,
+    /// Time for each.
+    pub seconds: i32,
+    /// The open question; nothing in it tells the answer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub question: Option<Asked>,
+    /// When its time is over.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub closes_at: Option<DateTime<Utc>>,
+    /// How many answered it.
+    pub answered: usize,
+    /// How many have answered anything.
+    pub learners: usize,
+    /// The scoreboard's first 20 places.
+    pub items: Vec<LivePlace>,
+    /// One's own place.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub own: Option<LiveOwn>,
+    /// Grows with every step.
+    pub version: i64,
+}
+
+/// A place on a scoreboard.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+pub struct LivePlace {
+    /// From 1; no two are the same.
+    pub rank: usize,
+    /// Who.
+    pub user_id: UserId,
+    /// Up to 1,000 a question.
+    pub points: i64,
+}
+
+/// One's own place on a scoreboard.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+pub struct LiveOwn {
+    /// From 1.
+    pub rank: usize,
+    /// Up to 1,000 a question.
+    pub points: i64,
+    /// Whether one has answered the question that is or was open last.
+    pub answered: bool,
+}
+
+/// A certificate as a document.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct DocumentView {
+    /// Where it is: a PDF.
+    pub url: String,
+    /// SHA-256 of its bytes, in hexadecimal; none until it is made.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sha256: Option<String>,
+    /// In bytes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub size: Option<i64>,
 }
 
 /// What a verification came to.

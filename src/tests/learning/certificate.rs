@@ -42,7 +42,7 @@ async fn completed(world: &World) -> (Principal, EnrolmentId) {
     (student, mine.id)
 }
 
-async fn certified(world: &World, node: &Node) -> (Principal, CertificateView) {
+pub(super) async fn certified(world: &World, node: &Node) -> (Principal, CertificateView) {
     let (student, _) = completed(world).await;
     let all = consumers(&world.learning, &world.live, &node.chat);
     world.deliver(&*all[0]).await;

@@ -92,7 +92,7 @@ fn text() -> impl Strategy<Value = String> {
         .prop_filter("arrows", |t| !t.contains("->"))
 }
 
-fn questions() -> impl Strategy<Value = Question> {
+pub(super) fn questions() -> impl Strategy<Value = Question> {
     let kind = prop_oneof![
         (proptest::collection::vec(text(), 2..6), any::<prop::sample::Index>()).prop_map(|(choices, at)| {
             let correct = at.index(choices.len());

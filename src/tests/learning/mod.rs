@@ -3,7 +3,10 @@
 mod attempt;
 mod certificate;
 mod courses;
+mod document;
 mod gift;
 mod grading;
 mod http;
+mod live;
+mod qti;
 mod world;

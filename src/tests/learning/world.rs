@@ -13,7 +13,8 @@ use crate::{
         chat::People,
         learning::{
             AnswersForm, AttemptView, BankForm, BankId, CourseForm, CourseId, EnrolmentId, EnrolmentView,
-            ItemId, Learning, LearningError, Live, Parts, QuestionForm, QuestionId,
+            ItemId, LazyFonts, Learning, LearningError, LearningMetrics, Live, Parts, QuestionForm,
+            QuestionId,
             content::Content,
             marking::{Answer, Answers},
         },
@@ -69,6 +70,15 @@ impl World {
     }
 
     pub async fn named(name: &str, public_url: &str) -> Self {
+        Self::with(name, public_url, LazyFonts::default()).await
+    }
+
+    /// Documents are set in these fonts.
+    pub async fn set_in(name: &str, fonts: LazyFonts) -> Self {
+        Self::with(name, "http://localhost:8080", fonts).await
+    }
+
+    async fn with(name: &str, public_url: &str, fonts: LazyFonts) -> Self {
         let test = TestDatabase::new();
         let database = test.open().await;
         let store = Store::start().await;
@@ -88,6 +98,8 @@ impl World {
             signer,
             clock: clock.clock(),
             public_url: public_url.into(),
+            fonts,
+            metrics: LearningMetrics::unregistered(),
         });
         let live = Live::new(Hub::new());
         let teacher = person(Role::Instructor);

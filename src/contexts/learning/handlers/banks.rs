@@ -5,7 +5,7 @@ use actix_web::{HttpRequest, HttpResponse, http::header, web};
 use super::{id, seen, tagged};
 use crate::{
     contexts::learning::{
-        BankForm, BankId, BankView, ImportForm, ImportView, Learning, QuestionForm, QuestionId,
+        BankForm, BankId, BankView, ImportForm, ImportView, Learning, QtiView, QuestionForm, QuestionId,
         QuestionStatistics, QuestionView,
     },
     http::{Idempotent, IfMatch, Json, Page, PageQuery, Problem, Query, SignedIn},
@@ -98,7 +98,7 @@ pub async fn revise(
     Ok(tagged(HttpResponse::Ok(), i64::from(question.revision), &question))
 }
 
-/// Take a Moodle GIFT file's questions. What cannot be taken is named; the rest is.
+/// Take the questions of a Moodle GIFT file or of QTI 2.1 items. What cannot be taken is named; the rest is.
 #[utoipa::path(post, path = "/api/v1/banks/{id}/import", tag = "quizzes", request_body = ImportForm,
     params(("id" = BankId, Path, description = "The bank")),
     security(("bearer" = []), ("cookie" = [])),
@@ -110,6 +110,19 @@ pub async fn import(
     form: Json<ImportForm>,
 ) -> Result<HttpResponse, Problem> {
     Ok(HttpResponse::Ok().json(learning.import(&who.0, id(&path, "bank")?, &form.0).await?))
+}
+
+/// A bank as QTI 2.1: an item a question.
+#[utoipa::path(get, path = "/api/v1/banks/{id}/qti", tag = "quizzes",
+    params(("id" = BankId, Path, description = "The bank")),
+    security(("bearer" = []), ("cookie" = [])),
+    responses((status = 200, description = "The items", body = QtiView)))]
+pub async fn qti(
+    learning: web::Data<Learning>,
+    who: SignedIn,
+    path: web::Path<String>,
+) -> Result<HttpResponse, Problem> {
+    Ok(HttpResponse::Ok().json(learning.export_qti(&who.0, id(&path, "bank")?).await?))
 }
 
 /// A bank as a Moodle GIFT file. What GIFT cannot say stands in comments at its end.

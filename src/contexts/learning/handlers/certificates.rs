@@ -53,6 +53,23 @@ pub async fn transition(
     Ok(tagged(HttpResponse::Ok(), one.version, &one))
 }
 
+/// A certificate as a PDF: a redirection to its bytes. Public, as the certificate is.
+#[utoipa::path(get, path = "/api/v1/certificates/{id}/pdf", tag = "certificates",
+    params(("id" = CertificateId, Path, description = "The certificate")),
+    responses(
+        (status = 302, description = "Where the bytes are, for some time",
+            headers(("Location" = String, description = "A signed URL"))),
+        (status = 409, description = "No font here has the name's letters: nothing is made until one has",
+            content_type = "application/problem+json"),
+    ))]
+pub async fn pdf(learning: web::Data<Learning>, path: web::Path<String>) -> Result<HttpResponse, Problem> {
+    let link = learning.document(id(&path, "certificate")?).await?;
+    Ok(HttpResponse::Found()
+        .insert_header((header::LOCATION, link.url))
+        .insert_header((header::CACHE_CONTROL, "no-store"))
+        .finish())
+}
+
 /// The key that signs from now on.
 #[derive(Serialize, ToSchema)]
 pub struct SigningKey {
@@ -135,11 +152,13 @@ fn page(found: &VerifyView) -> String {
          <title>Certificate · Gigsy</title></head>\n<body><main>\n<h1>{verdict}</h1>\n\
          <p><bdi>{}</bdi> completed <strong><bdi>{}</bdi></strong>.</p>\n\
          <dl><dt>Issued</dt><dd><time datetime=\"{}\">{}</time></dd><dt>Number</dt><dd>{}</dd></dl>\n\
+         <p><a href=\"/api/v1/certificates/{}/pdf\">Download it as a PDF</a></p>\n\
          <details><summary>Open Badges 3.0 credential (JWT)</summary><pre>{}</pre></details>\n</main></body></html>\n",
         text(&one.learner_name),
         text(&one.course_title),
         one.issued_at.to_rfc3339(),
         one.issued_at.format("%-d %B %Y"),
+        one.id,
         one.id,
         text(&one.credential),
     )

@@ -6,6 +6,7 @@ pub mod certificates;
 pub mod courses;
 pub mod enrolments;
 pub mod grades;
+pub mod live;
 
 use std::str::FromStr;
 
@@ -47,6 +48,11 @@ use crate::http::{IfMatch, Problem, etag};
         grades::regrade,
         grades::queue,
         grades::gradebook,
+        live::create,
+        live::running,
+        live::get,
+        live::transition,
+        live::answer,
         banks::create,
         banks::list,
         banks::get,
@@ -54,9 +60,11 @@ use crate::http::{IfMatch, Problem, etag};
         banks::revise,
         banks::import,
         banks::export,
+        banks::qti,
         banks::statistics,
         certificates::mine,
         certificates::get,
+        certificates::pdf,
         certificates::transition,
         certificates::rotate_key,
     ),

@@ -3,9 +3,11 @@
 pub mod content;
 pub mod gift;
 pub mod grading;
+pub mod live;
 mod machines;
 pub mod marking;
 pub mod paper;
+pub mod qti;
 pub mod quiz;
 mod records;
 

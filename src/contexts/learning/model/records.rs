@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use diesel::{
     QueryableByName,
-    sql_types::{Array, BigInt, Bool, Integer, Jsonb, Nullable, Text, Timestamptz, Uuid as SqlUuid},
+    sql_types::{Array, BigInt, Binary, Bool, Integer, Jsonb, Nullable, Text, Timestamptz, Uuid as SqlUuid},
 };
 use serde_json::Value;
 use uuid::Uuid;
@@ -12,7 +12,7 @@ use super::{
     AttemptId, AttemptState, CertificateId, CertificateState, CourseId, CourseState, EnrolmentId,
     EnrolmentState, ItemId, SubmissionId, SubmissionState,
 };
-use crate::principal::UserId;
+use crate::{contexts::objects::UploadId, principal::UserId};
 
 /// A course.
 #[derive(Clone, Debug, QueryableByName)]
@@ -196,6 +196,13 @@ pub struct Certificate {
     pub credential: String,
     #[diesel(sql_type = Text)]
     pub key_id: String,
+    /// The document's object, once it is made, its digest and its size in bytes.
+    #[diesel(sql_type = Nullable<SqlUuid>)]
+    pub document_id: Option<UploadId>,
+    #[diesel(sql_type = Nullable<Binary>)]
+    pub document_sha256: Option<Vec<u8>>,
+    #[diesel(sql_type = Nullable<BigInt>)]
+    pub document_size: Option<i64>,
     #[diesel(sql_type = BigInt)]
     pub version: i64,
     #[diesel(sql_type = Timestamptz)]

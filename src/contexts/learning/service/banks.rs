@@ -6,15 +6,15 @@ use uuid::Uuid;
 use super::one_more;
 use crate::{
     contexts::learning::{
-        BankForm, BankView, ImportForm, ImportView, Learning, LearningError, QuestionForm,
+        BankForm, BankView, ImportForm, ImportView, Learning, LearningError, QtiView, QuestionForm,
         QuestionStatistics, QuestionView,
         forms::Check,
-        model::{BankId, QuestionId, gift, marking::Mark, paper::Place, quiz::Question},
+        model::{BankId, QuestionId, gift, marking::Mark, paper::Place, qti, quiz::Question},
         store::{
             self,
             banks::{Bank, Row},
         },
-        views::Refused,
+        views::{QtiItem, Refused},
     },
     error::FieldError,
     principal::{Principal, Role},
@@ -37,7 +37,7 @@ fn view(bank: &Bank, rows: Option<Vec<Row>>) -> Result<BankView, LearningError> 
 }
 
 impl Learning {
-    async fn bank_of(
+    pub(super) async fn bank_of(
         &self,
         conn: &mut diesel_async::AsyncPgConnection,
         who: &Principal,
@@ -162,7 +162,7 @@ impl Learning {
         }
     }
 
-    /// Takes a GIFT file's questions; what cannot be taken is named, and the rest is.
+    /// Takes the questions of a GIFT file or of QTI items; what cannot be taken is named, and the rest is.
     ///
     /// # Errors
     /// [`LearningError::Invalid`] for a file that is too long.
@@ -172,10 +172,7 @@ impl Learning {
         bank: BankId,
         form: &ImportForm,
     ) -> Result<ImportView, LearningError> {
-        if form.gift.chars().count() > 200_000 {
-            return Err(LearningError::field("/gift", "takes 200,000 characters at most"));
-        }
-        let read = gift::parse(&form.gift);
+        let read = read(form)?;
         let now = self.now();
         let mut conn = self.conn().await?;
         self.bank_of(&mut conn, who, bank).await?;
@@ -193,8 +190,28 @@ impl Learning {
                 Ok::<_, LearningError>(())
             })
             .await?;
-        let refused = read.refused.into_iter().map(|(line, reason)| Refused { line, reason }).collect();
-        Ok(ImportView { imported: read.questions.len(), refused })
+        let told = |all: Vec<(usize, String)>| {
+            all.into_iter().map(|(line, reason)| Refused { line, reason }).collect()
+        };
+        Ok(ImportView {
+            imported: read.questions.len(),
+            refused: told(read.refused),
+            left_out: told(read.left_out),
+        })
+    }
+
+    /// A bank as items of QTI 2.1.
+    ///
+    /// # Errors
+    /// [`LearningError::No`].
+    pub async fn export_qti(&self, who: &Principal, id: BankId) -> Result<QtiView, LearningError> {
+        let bank = self.bank(who, id).await?;
+        let kept = bank.questions.unwrap_or_default().into_iter().filter(|one| !one.retired);
+        let items = kept.enumerate().map(|(n, one)| {
+            let name = format!("Q{}", n + 1);
+            QtiItem { file: format!("{name}.xml"), xml: qti::write(&name, &one.question) }
+        });
+        Ok(QtiView { items: items.collect() })
     }
 
     /// A bank as a GIFT file. What GIFT cannot say stands in comments at its end.
@@ -240,6 +257,24 @@ impl Learning {
         }
         Ok(answered.into_iter().map(|(id, all)| statistics(id, &all)).collect())
     }
+}
+
+/// Reads what a form holds: GIFT or QTI.
+fn read(form: &ImportForm) -> Result<qti::Imported, LearningError> {
+    if form.gift.is_empty() == form.qti.is_empty() {
+        return Err(LearningError::field("/gift", "takes either GIFT or QTI, not both"));
+    }
+    if form.gift.chars().count() > 200_000 {
+        return Err(LearningError::field("/gift", "takes 200,000 characters at most"));
+    }
+    if form.qti.len() > 500 || form.qti.iter().any(|item| item.chars().count() > 100_000) {
+        return Err(LearningError::field("/qti", "takes 500 items of 100,000 characters at most"));
+    }
+    if form.qti.is_empty() {
+        let gift::Imported { questions, refused } = gift::parse(&form.gift);
+        return Ok(qti::Imported { questions, refused, left_out: Vec::new() });
+    }
+    Ok(qti::parse(&form.qti))
 }
 
 fn checked(question: &Question) -> Result<(), LearningError> {

@@ -5,7 +5,7 @@ use diesel_async::{AsyncConnection, AsyncPgConnection};
 use serde_json::{Value, json};
 
 use super::{
-    one_more,
+    documents, one_more,
     signing::{self, Issuer, LIST},
 };
 use crate::{
@@ -18,6 +18,7 @@ use crate::{
             self,
             moves::{self, At, By},
         },
+        views::DocumentView,
     },
     machine::Actor,
     principal::{Principal, Role, UserId},
@@ -31,7 +32,7 @@ fn told(one: &Certificate) -> Value {
 }
 
 impl Learning {
-    fn issuer(&self) -> Issuer {
+    pub(super) fn issuer(&self) -> Issuer {
         Issuer { base: self.inner.public_url.clone() }
     }
 
@@ -45,6 +46,11 @@ impl Learning {
             state: one.state,
             credential: one.credential.clone(),
             verify_url: self.issuer().verify_url(one.id),
+            document: DocumentView {
+                url: format!("{}/api/v1/certificates/{}/pdf", self.inner.public_url, one.id),
+                sha256: one.document_sha256.as_deref().map(hex),
+                size: one.document_size,
+            },
             issued_at: one.created_at,
             version: one.version,
         }
@@ -90,6 +96,9 @@ impl Learning {
             status_index: store::certificates::next_index(conn).await?,
             credential: String::new(),
             key_id: key.id.clone(),
+            document_id: None,
+            document_sha256: None,
+            document_size: None,
             version: 1,
             created_at: now,
             updated_at: now,
@@ -97,6 +106,7 @@ impl Learning {
         one.credential = self.issuer().credential(&one, &key)?;
         store::certificates::insert(conn, &one).await?;
         moves::born(conn, &CERTIFICATE, one.id.0, Some("certificate.issued"), by, now, told(&one)).await?;
+        documents::wanted(conn, one.id, now).await?;
         Ok(one.id)
     }
 
@@ -238,6 +248,10 @@ impl Learning {
         let key = signing_key(&mut conn, now).await?;
         self.issuer().status_list(list, &revoked, &key, now)
     }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// The key that signs now; made with the first use.

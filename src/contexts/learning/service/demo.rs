@@ -60,7 +60,8 @@ impl Learning {
         let bank = fixed(1);
         self.make_bank(&teacher, bank, &BankForm { title: "SQL basics".into() }).await?;
         if self.bank(&teacher, BankId(bank)).await?.questions.unwrap_or_default().is_empty() {
-            self.import(&teacher, BankId(bank), &ImportForm { gift: QUESTIONS.into() }).await?;
+            self.import(&teacher, BankId(bank), &ImportForm { gift: QUESTIONS.into(), qti: Vec::new() })
+                .await?;
         }
         let first = CourseId(fixed(2));
         let sql = json!({

@@ -5,9 +5,11 @@ mod banks;
 mod certificates;
 mod courses;
 mod demo;
+mod documents;
 mod enrolments;
 mod grades;
 mod items;
+mod live;
 pub(super) mod signing;
 mod submissions;
 mod timers;
@@ -17,6 +19,7 @@ use uuid::Uuid;
 
 pub use courses::CourseQuery;
 pub use demo::DemoCast;
+pub use live::LiveQuizzes;
 
 use super::{
     Learning, LearningError,

@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
+use super::documents;
 use crate::{
     contexts::learning::{
         Learning, LearningError,
-        model::{ATTEMPT, AttemptId, Timer},
+        model::{ATTEMPT, AttemptId, CERTIFICATE, CertificateId, Timer},
         store::timers,
     },
     error::Fault,
@@ -61,6 +62,9 @@ impl Learning {
     async fn fire(&self, timer: &Timer) -> Result<(), LearningError> {
         if timer.machine == ATTEMPT.name && timer.task == "run_out" {
             return self.run_out(timer.id, AttemptId(timer.entity_id)).await;
+        }
+        if timer.machine == CERTIFICATE.name && timer.task == documents::TASK {
+            return self.document_due(timer.id, CertificateId(timer.entity_id)).await;
         }
         slog::warn!(log(), "a timer of an unknown sort"; "machine" => &timer.machine, "task" => &timer.task);
         timers::consume(&mut *self.conn().await?, timer.id).await?;

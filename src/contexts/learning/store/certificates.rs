@@ -10,7 +10,10 @@ use uuid::Uuid;
 
 use super::moves::At;
 use crate::{
-    contexts::learning::model::{Certificate, CertificateId, CertificateState, EnrolmentId},
+    contexts::{
+        learning::model::{Certificate, CertificateId, CertificateState, EnrolmentId},
+        objects::UploadId,
+    },
     postgres::DbError,
     principal::UserId,
 };
@@ -60,6 +63,27 @@ pub async fn insert(conn: &mut AsyncPgConnection, new: &Certificate) -> Result<(
 pub async fn load(conn: &mut AsyncPgConnection, id: CertificateId) -> Result<Option<Certificate>, DbError> {
     let found = diesel::sql_query("SELECT * FROM learning.certificates WHERE id = $1").bind::<SqlUuid, _>(id);
     Ok(found.get_result(conn).await.optional()?)
+}
+
+/// Notes a certificate's document, unless it has one.
+pub async fn documented(
+    conn: &mut AsyncPgConnection,
+    id: CertificateId,
+    object: UploadId,
+    sha256: &[u8],
+    size: i64,
+) -> Result<(), DbError> {
+    diesel::sql_query(
+        "UPDATE learning.certificates SET document_id = $2, document_sha256 = $3, document_size = $4
+         WHERE id = $1 AND document_id IS NULL",
+    )
+    .bind::<SqlUuid, _>(id)
+    .bind::<SqlUuid, _>(object)
+    .bind::<Binary, _>(sha256)
+    .bind::<BigInt, _>(size)
+    .execute(conn)
+    .await?;
+    Ok(())
 }
 
 /// The live certificate of an enrolment.

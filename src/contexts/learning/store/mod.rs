@@ -9,5 +9,6 @@ pub(super) mod banks;
 pub(super) mod certificates;
 pub(super) mod courses;
 pub(super) mod enrolments;
+pub(super) mod live;
 pub(super) mod moves;
 pub(super) mod timers;
