@@ -170,11 +170,13 @@ fn learning_with(
     database: &Database,
     identity: &Identity,
     uploads: &Uploads,
+    ledger: &Ledger,
     signer: Signer,
 ) -> Learning {
     Learning::new(learning::Parts {
         database: database.clone(),
         uploads: uploads.clone(),
+        ledger: ledger.clone(),
         people: Arc::new(identity.directory()),
         signer,
         clock: Clock::system(),
@@ -191,7 +193,8 @@ pub(super) async fn learning_at_rest(
     let signer = Signer::new(&database.signing_key().await?);
     let chosen = super::objects::objects(config, database).await?;
     let uploads = uploads_with(config, database, chosen.objects, signer.clone());
-    Ok(learning_with(config, database, identity, &uploads, signer))
+    let ledger = ledger_with(config, database).await?.0;
+    Ok(learning_with(config, database, identity, &uploads, &ledger, signer))
 }
 
 fn gigs_with(database: &Database, ledger: &Ledger, signer: Signer) -> Gigs {
@@ -306,11 +309,11 @@ impl Platform {
         let idempotency = Idempotency::new(database.clone(), Clock::system());
 
         let gigs = gigs_with(&database, &ledger, signer.clone());
-        ledger.tell(Arc::new(gigs.clone()));
         gigs.ask(Arc::new(identity.directory()));
         let gigs_live = gigs::Live::new(hub.clone(), personal.clone());
 
-        let learning = learning_with(&config, &database, &identity, &uploads, signer.clone());
+        let learning = learning_with(&config, &database, &identity, &uploads, &ledger, signer.clone());
+        ledger.tell(Arc::new(glue::Paid(vec![Arc::new(gigs.clone()), Arc::new(learning.clone())])));
         let courses_live = learning::Live::new(hub.clone());
 
         let game = game_with(&config, &database, &identity, signer, GameMetrics::new(&metrics))?;
@@ -324,7 +327,8 @@ impl Platform {
         signals.on_gap(move || gap.nudge());
 
         let mut consumers = events::consumers(&gigs_live, &chat, &notifications, &game, logs.activity);
-        consumers.extend(learning::consumers(&learning, &courses_live, &chat));
+        consumers.extend(learning::consumers(&learning, &courses_live, &chat, &metrics));
+        consumers.extend(objects::consumers(&uploads));
         let parts = Parts {
             database: database.clone(),
             nats,

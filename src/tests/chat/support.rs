@@ -18,8 +18,8 @@ use tokio::sync::watch;
 use crate::{
     actors::{ActorReport, Arbiters, DomainConfig, Filter, Registry},
     contexts::chat::{
-        self, Attachment, Chat, ChatMetrics, CreateRoomForm, Desk, EventLog, MessageId, Outlet, Parts, People,
-        PostgresLog, PostgresRooms, ReadForm, RoomId, RoomKind, RoomLimits, RoomView, SendForm, Seq,
+        self, Attachment, Chat, ChatMetrics, CreateRoomForm, Desk, EventLog, MessageId, Outlet, Parts,
+        People, PostgresLog, PostgresRooms, ReadForm, RoomId, RoomKind, RoomLimits, RoomView, SendForm, Seq,
         StoreError, Top, Uploads,
         contract::{
             Appended, Digest, Event, Message, Messages, NewEvent, Page, Payload, Reader, Slice, Stored,

@@ -6,4 +6,5 @@ mod courses;
 mod gift;
 mod grading;
 mod http;
+mod places;
 mod world;

@@ -7,7 +7,8 @@ use utoipa::IntoParams;
 use super::id;
 use crate::{
     contexts::chat::{
-        AttachmentView, Chat, ChatError, MessageId, MessageView, PinsView, ReceiptsView, RoomId, SearchForm, SendForm, SentView, Seq,
+        AttachmentView, Chat, ChatError, MessageId, MessageView, PinsView, ReceiptsView, RoomId, SearchForm,
+        SendForm, SentView, Seq,
     },
     http::{Json, Page, PageQuery, Problem, Query, SignedIn},
 };

@@ -3,11 +3,14 @@
 mod attempts;
 mod banks;
 mod certificates;
+mod cohorts;
 mod courses;
 mod demo;
 mod enrolments;
 mod grades;
 mod items;
+mod places;
+mod privacy;
 pub(super) mod signing;
 mod submissions;
 mod timers;

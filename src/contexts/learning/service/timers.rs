@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
+use super::places::PAYMENT;
 use crate::{
     contexts::learning::{
         Learning, LearningError,
-        model::{ATTEMPT, AttemptId, Timer},
+        model::{ATTEMPT, AttemptId, EnrolmentId, Timer},
         store::timers,
     },
     error::Fault,
@@ -61,6 +62,14 @@ impl Learning {
     async fn fire(&self, timer: &Timer) -> Result<(), LearningError> {
         if timer.machine == ATTEMPT.name && timer.task == "run_out" {
             return self.run_out(timer.id, AttemptId(timer.entity_id)).await;
+        }
+        let (id, again) = (timer.entity_id, timer.attempts > 1);
+        match (timer.machine.as_str(), timer.task.as_str()) {
+            (PAYMENT, "create") => return self.ask_provider(id).await,
+            (PAYMENT, "release") => return self.pay_instructor(timer.id, again, id).await,
+            (PAYMENT, "return") => return self.send_back(timer.id, again, id).await,
+            ("enrolment", "lapse") => return self.lapse(timer.id, EnrolmentId(id)).await,
+            _ => {}
         }
         slog::warn!(log(), "a timer of an unknown sort"; "machine" => &timer.machine, "task" => &timer.task);
         timers::consume(&mut *self.conn().await?, timer.id).await?;
