@@ -171,12 +171,14 @@ fn learning_with(
     database: &Database,
     identity: &Identity,
     uploads: &Uploads,
+    ledger: &Ledger,
     signer: Signer,
     metrics: LearningMetrics,
 ) -> Learning {
     Learning::new(learning::Parts {
         database: database.clone(),
         uploads: uploads.clone(),
+        ledger: ledger.clone(),
         people: Arc::new(identity.directory()),
         signer,
         clock: Clock::system(),
@@ -195,7 +197,9 @@ pub(super) async fn learning_at_rest(
     let signer = Signer::new(&database.signing_key().await?);
     let chosen = super::objects::objects(config, database).await?;
     let uploads = uploads_with(config, database, chosen.objects, signer.clone());
-    Ok(learning_with(config, database, identity, &uploads, signer, LearningMetrics::unregistered()))
+    let ledger = ledger_with(config, database).await?.0;
+    let told = LearningMetrics::unregistered();
+    Ok(learning_with(config, database, identity, &uploads, &ledger, signer, told))
 }
 
 fn gigs_with(database: &Database, ledger: &Ledger, signer: Signer) -> Gigs {
@@ -311,12 +315,12 @@ impl Platform {
         let idempotency = Idempotency::new(database.clone(), Clock::system());
 
         let gigs = gigs_with(&database, &ledger, signer.clone());
-        ledger.tell(Arc::new(gigs.clone()));
         gigs.ask(Arc::new(identity.directory()));
         let gigs_live = gigs::Live::new(hub.clone(), personal.clone());
 
         let told = LearningMetrics::new(&metrics);
-        let learning = learning_with(&config, &database, &identity, &uploads, signer.clone(), told);
+        let learning = learning_with(&config, &database, &identity, &uploads, &ledger, signer.clone(), told);
+        ledger.tell(Arc::new(glue::Paid(vec![Arc::new(gigs.clone()), Arc::new(learning.clone())])));
         let courses_live = learning::Live::new(hub.clone());
         let live_quizzes = learning.start_live(courses_live.clone(), domain, &registry, &arbiters);
 
@@ -331,7 +335,8 @@ impl Platform {
         signals.on_gap(move || gap.nudge());
 
         let mut consumers = events::consumers(&gigs_live, &chat, &notifications, &game, logs.activity);
-        consumers.extend(learning::consumers(&learning, &courses_live, &chat));
+        consumers.extend(learning::consumers(&learning, &courses_live, &chat, &metrics));
+        consumers.extend(objects::consumers(&uploads));
         let parts = Parts {
             database: database.clone(),
             nats,

@@ -126,6 +126,28 @@ pub struct ObjectsConfig {
     pub upload_hours: u64,
 }
 
+impl ObjectsConfig {
+    /// Where browsers send files to and get them from, other than from this server: what a page's policy
+    /// must allow.
+    pub fn origins(&self) -> Vec<String> {
+        let Some(bucket) = &self.s3_bucket else {
+            return self.media_base_url.iter().map(|url| url.origin().ascii_serialization()).collect();
+        };
+        let store = match &self.s3_endpoint {
+            None => format!("https://{bucket}.s3.{}.amazonaws.com", self.s3_region),
+            Some(endpoint) => {
+                let origin = endpoint.origin().ascii_serialization();
+                match origin.split_once("://") {
+                    Some((scheme, host)) if !self.s3_path_style => format!("{scheme}://{bucket}.{host}"),
+                    _ => origin,
+                }
+            }
+        };
+        let media = self.media_base_url.as_ref().map(|url| url.origin().ascii_serialization());
+        std::iter::once(store).chain(media).collect()
+    }
+}
+
 /// Protected payment.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]

@@ -178,6 +178,8 @@ routes! {
     "/api/v1/courses/{id}" => { GET learning::courses::get, PATCH learning::courses::patch }
     "/api/v1/courses/{id}/draft" => { GET learning::courses::draft, PUT learning::courses::write_draft }
     "/api/v1/courses/{id}/enrolments" => { GET learning::enrolments::of_course, POST learning::enrolments::enrol }
+    "/api/v1/courses/{id}/cohorts" => { GET learning::cohorts::list, POST learning::cohorts::open }
+    "/api/v1/cohorts/{id}" => { PUT learning::cohorts::change }
     "/api/v1/courses/{id}/announcements" => { GET learning::courses::announcements, POST learning::courses::announce }
     "/api/v1/courses/{id}/queue" => { GET learning::grades::queue }
     "/api/v1/courses/{id}/gradebook" => { GET learning::grades::gradebook }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use diesel_async::AsyncPgConnection;
 use futures_util::future::BoxFuture;
+use prometheus::{IntCounterVec, Opts};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -18,14 +19,17 @@ use crate::{
     error::Fault,
     events::{AfterCommit, ConsumeError, Consumer, Envelope},
     principal::UserId,
+    telemetry::metrics::Metrics,
 };
 
 /// Everybody here who acts on events.
-pub fn consumers(learning: &Learning, live: &Live, chat: &Chat) -> Vec<Arc<dyn Consumer>> {
+pub fn consumers(learning: &Learning, live: &Live, chat: &Chat, metrics: &Metrics) -> Vec<Arc<dyn Consumer>> {
     vec![
         Arc::new(Certificates { learning: learning.clone() }),
         Arc::new(Rooms { chat: chat.clone() }),
         Arc::new(News { live: live.clone() }),
+        Arc::new(Counts(counter(metrics))),
+        Arc::new(Erasure(learning.clone())),
     ]
 }
 
@@ -166,6 +170,65 @@ impl Consumer for News {
             };
             let live = self.live.clone();
             Ok(AfterCommit::run(move || live.course(course, &news)))
+        })
+    }
+}
+
+#[expect(clippy::expect_used, reason = "the names are literals, tested at the first start")]
+fn counter(metrics: &Metrics) -> IntCounterVec {
+    let said = Opts::new(
+        "gigsy_learning_events_total",
+        "What happened in courses, by event, counted where it was consumed",
+    );
+    metrics.register(IntCounterVec::new(said, &["event"]).expect("valid names"))
+}
+
+/// Counts what happens, once each, for Prometheus.
+struct Counts(IntCounterVec);
+
+impl Consumer for Counts {
+    fn name(&self) -> &'static str {
+        "learning.metrics"
+    }
+
+    fn subjects(&self) -> &'static [&'static str] {
+        &["course.*", "enrolment.*", "attempt.*", "submission.*", "certificate.*"]
+    }
+
+    fn handle<'a>(
+        &'a self,
+        _conn: &'a mut AsyncPgConnection,
+        event: &'a Envelope,
+    ) -> BoxFuture<'a, Result<AfterCommit, ConsumeError>> {
+        // Subjects are the machines' constants: there are a few dozen.
+        let count = self.0.with_label_values(&[event.subject.as_str()]);
+        Box::pin(async move { Ok(AfterCommit::run(move || count.inc())) })
+    }
+}
+
+/// Forgets who wants to be forgotten.
+struct Erasure(Learning);
+
+impl Consumer for Erasure {
+    fn name(&self) -> &'static str {
+        "learning.erasure"
+    }
+
+    fn subjects(&self) -> &'static [&'static str] {
+        &["user.erasure_requested"]
+    }
+
+    fn handle<'a>(
+        &'a self,
+        conn: &'a mut AsyncPgConnection,
+        event: &'a Envelope,
+    ) -> BoxFuture<'a, Result<AfterCommit, ConsumeError>> {
+        Box::pin(async move {
+            let Some(user) = id(&event.data, "user_id").map(UserId) else {
+                return Err(ConsumeError::Reject("it names nobody".into()));
+            };
+            self.0.forget(conn, user).await.map_err(|error| failed(&error))?;
+            Ok(AfterCommit::nothing())
         })
     }
 }

@@ -7,9 +7,10 @@ use serde_json::{Map, Value, json};
 use super::{certificate::DocumentError, model::ItemId};
 use crate::{
     actors::AskError,
-    contexts::objects::UploadError,
+    contexts::{ledger::LedgerError, objects::UploadError},
     error::{ErrorKind, Fault, FieldError},
     machine::{Refusal, moves::MoveError},
+    ports::payments::PaymentError,
     postgres::DbError,
 };
 
@@ -59,6 +60,21 @@ pub enum LearningError {
     /// A value is out of its bounds.
     #[error("some fields are not acceptable")]
     Invalid(Vec<FieldError>),
+    /// The cohort has not begun.
+    #[error("this begins at {0}")]
+    NotYet(chrono::DateTime<chrono::Utc>),
+    /// An unverified person may not pay.
+    #[error("verify your e-mail address first: {0}")]
+    NotVerified(&'static str),
+    /// The money.
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
+    /// The payment provider.
+    #[error(transparent)]
+    Payment(#[from] PaymentError),
+    /// Another thing has to happen first; asking again in a moment will do.
+    #[error("{0}")]
+    Later(&'static str),
     /// Files.
     #[error(transparent)]
     Upload(#[from] UploadError),
@@ -118,20 +134,23 @@ impl Fault for LearningError {
     fn kind(&self) -> ErrorKind {
         match self {
             Self::No(_) | Self::NoTransition(_) => ErrorKind::NotFound,
-            Self::NotYours(_) => ErrorKind::Forbidden,
+            Self::NotYours(_) | Self::NotVerified(_) => ErrorKind::Forbidden,
             Self::NotNow { .. }
             | Self::Contradicts(_)
             | Self::EnrolledAlready
             | Self::Prerequisites(_)
             | Self::Locked(_)
             | Self::TooLate
+            | Self::NotYet(_)
             | Self::NoAttempts => ErrorKind::Conflict,
             Self::Stale => ErrorKind::PreconditionFailed,
             Self::Invalid(_) => ErrorKind::Invalid,
             // An operator puts a font there; until then the certificate is in conflict with the fonts.
             Self::Document(DocumentError::NoFont(_)) => ErrorKind::Conflict,
             Self::Document(_) => ErrorKind::Internal,
-            Self::People(_) => ErrorKind::Unavailable,
+            Self::People(_) | Self::Later(_) => ErrorKind::Unavailable,
+            Self::Ledger(error) => error.kind(),
+            Self::Payment(error) => error.kind(),
             Self::Corrupt(_) | Self::Signing => ErrorKind::Internal,
             Self::Actor(error) => error.kind(),
             Self::Upload(error) => error.kind(),
@@ -147,6 +166,9 @@ impl Fault for LearningError {
             Self::Prerequisites(_) => "prerequisites",
             Self::Locked(_) => "locked",
             Self::TooLate => "too-late",
+            Self::NotYet(_) => "not-yet",
+            Self::NotVerified(_) => "email-not-verified",
+            Self::Ledger(error) => error.slug(),
             Self::NoAttempts => "no-attempts-left",
             Self::Document(DocumentError::NoFont(_)) => "no-font",
             Self::Upload(error) => error.slug(),
@@ -184,6 +206,9 @@ impl Fault for LearningError {
         match self {
             Self::Actor(error) => error.retry_after(),
             Self::Upload(error) => error.retry_after(),
+            Self::Ledger(error) => error.retry_after(),
+            Self::Payment(error) => error.retry_after(),
+            Self::Later(_) => Some(Duration::from_secs(5)),
             Self::Db(error) => error.retry_after(),
             _ => None,
         }

@@ -1,5 +1,6 @@
 //! What clients send, and its bounds.
 
+use chrono::{DateTime, Utc};
 use serde::Deserialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -7,12 +8,15 @@ use uuid::Uuid;
 use super::{
     error::LearningError,
     model::{
-        BankId, CourseId, ItemId,
+        BankId, CohortId, CourseId, ItemId,
         marking::{Answer, Answers},
         quiz::Question,
     },
 };
-use crate::error::FieldError;
+use crate::{
+    error::FieldError,
+    money::{LARGEST_PAYMENT, Money},
+};
 
 /// A course to draft.
 #[derive(Clone, Debug, Deserialize, ToSchema)]
@@ -28,6 +32,9 @@ pub struct CourseForm {
     #[serde(default)]
     #[schema(max_items = 10)]
     pub prerequisites: Vec<CourseId>,
+    /// What a place costs; left out or null, nothing.
+    #[serde(default)]
+    pub price: Option<Money>,
 }
 
 /// Changes of a course's card; what is left out stays.
@@ -45,6 +52,44 @@ pub struct CoursePatch {
     #[serde(default)]
     #[schema(max_items = 10)]
     pub prerequisites: Option<Vec<CourseId>>,
+    /// As in [`CourseForm`]; null makes it free. Places that were taken keep their price.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = Option<Money>)]
+    pub price: Option<Option<Money>>,
+}
+
+/// Tells what is null from what is left out.
+fn given<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Option<Option<Money>>, D::Error> {
+    Option::<Money>::deserialize(from).map(Some)
+}
+
+/// A place to take.
+#[derive(Clone, Debug, Default, Deserialize, ToSchema)]
+pub struct EnrolForm {
+    /// The cohort; without one, everybody learns at their own pace.
+    #[serde(default)]
+    pub cohort_id: Option<CohortId>,
+}
+
+/// A cohort to open or to change.
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+pub struct CohortForm {
+    /// 1 to 120 characters.
+    #[schema(min_length = 1, max_length = 120, example = "Spring")]
+    pub title: String,
+    /// Items can be taken from then on, and due dates count from then.
+    pub starts_at: DateTime<Utc>,
+    /// Nobody joins from then on.
+    #[serde(default)]
+    pub closes_at: Option<DateTime<Utc>>,
+    /// How many may join: 1 to 100,000; left out, any number.
+    #[serde(default)]
+    #[schema(minimum = 1, maximum = 100_000)]
+    pub places: Option<i32>,
+    /// Everybody's due dates so many hours later: 0 to 8,760.
+    #[serde(default)]
+    #[schema(minimum = 0, maximum = 8_760)]
+    pub extension_hours: i32,
 }
 
 /// Something to tell everybody in a course.
@@ -227,6 +272,14 @@ impl Check {
             self.refuse(pointer, format!("takes {} to {} characters", bounds.start(), bounds.end()));
         }
         text.to_owned()
+    }
+
+    /// A price that can be paid.
+    pub fn price(&mut self, price: Option<Money>) -> (Option<i64>, Option<String>) {
+        if price.is_some_and(|price| !(1..=LARGEST_PAYMENT).contains(&price.amount_minor)) {
+            self.refuse("/price/amount_minor", format!("must be from 1 to {LARGEST_PAYMENT} minor units"));
+        }
+        (price.map(|price| price.amount_minor), price.map(|price| price.currency.code().to_owned()))
     }
 
     /// Goes on only if nothing was wrong.

@@ -30,6 +30,8 @@ mod views;
 
 use std::sync::Arc;
 
+use diesel_async::AsyncPgConnection;
+use futures_util::future::BoxFuture;
 use tokio::sync::Notify;
 
 #[cfg(test)]
@@ -39,28 +41,33 @@ pub use channels::{Live, namespaces};
 pub use consumers::consumers;
 pub use error::LearningError;
 pub use forms::{
-    AccessForm, AnnouncementForm, AnswersForm, BankForm, CourseForm, CoursePatch, GradeForm, ImportForm,
-    LiveAnswerForm, LiveForm, ProgressForm, QuestionForm, RegradeForm, RevokeForm, SubmissionForm,
-    SubmissionGradeForm,
+    AccessForm, AnnouncementForm, AnswersForm, BankForm, CohortForm, CourseForm, CoursePatch, EnrolForm,
+    GradeForm, ImportForm, LiveAnswerForm, LiveForm, ProgressForm, QuestionForm, RegradeForm, RevokeForm,
+    SubmissionForm, SubmissionGradeForm,
 };
 pub use handlers::api;
 pub use metrics::LearningMetrics;
 pub use model::live::LiveQuizId;
 pub use model::{
-    ATTEMPT, AttemptId, AttemptState, BankId, CERTIFICATE, COURSE, CertificateId, CertificateState, CourseId,
-    CourseState, ENROLMENT, EnrolmentId, EnrolmentState, ItemId, QuestionId, SUBMISSION, SubmissionId,
-    SubmissionState, content, gift, grading, marking, paper, qti, quiz,
+    ATTEMPT, AttemptId, AttemptState, BankId, CERTIFICATE, COURSE, CertificateId, CertificateState, CohortId,
+    CourseId, CourseState, ENROLMENT, EnrolmentId, EnrolmentState, ItemId, PlacePaymentState, QuestionId,
+    SUBMISSION, SubmissionId, SubmissionState, content, gift, grading, marking, paper, qti, quiz,
 };
 pub use service::{CourseQuery, DemoCast, LiveQuizzes};
 pub use views::{
-    AnnouncementView, AttemptView, BankView, CertificateView, CourseView, DraftView, EnrolmentView,
-    ImportView, ItemView, LiveView, MarkedView, OutlineItem, OutlineModule, ProgressView, QtiView,
-    QuestionStatistics, QuestionView, QueueItem, SubmissionView, VerifyView,
+    AnnouncementView, AttemptView, BankView, CertificateView, CohortView, CourseView, DraftView,
+    EnrolmentView, ImportView, ItemView, LiveView, MarkedView, OutlineItem, OutlineModule, PlacePaymentView,
+    ProgressView, QtiView, QuestionStatistics, QuestionView, QueueItem, SubmissionView, VerifyView,
 };
 
 use crate::{
     clock::Clock,
-    contexts::{chat::People, objects::Uploads},
+    contexts::{
+        chat::People,
+        ledger::{Ledger, LedgerError, PaymentSink},
+        objects::Uploads,
+    },
+    ports::payments::Notice,
     postgres::{Conn, Database},
     signing::Signer,
 };
@@ -71,6 +78,8 @@ pub struct Parts {
     pub database: Database,
     /// Files and videos.
     pub uploads: Uploads,
+    /// The money for paid places.
+    pub ledger: Ledger,
     /// What people are called.
     pub people: Arc<dyn People>,
     /// Signs cursors.
@@ -94,6 +103,7 @@ pub struct Learning {
 struct Inner {
     database: Database,
     uploads: Uploads,
+    ledger: Ledger,
     people: Arc<dyn People>,
     signer: Signer,
     clock: Clock,
@@ -107,11 +117,12 @@ struct Inner {
 impl Learning {
     /// Sets the context up; nothing runs by itself. The server runs [`Learning::run_timers`].
     pub fn new(parts: Parts) -> Self {
-        let Parts { database, uploads, people, signer, clock, public_url, fonts, metrics } = parts;
+        let Parts { database, uploads, ledger, people, signer, clock, public_url, fonts, metrics } = parts;
         let public_url = public_url.trim_end_matches('/').to_owned();
         let inner = Inner {
             database,
             uploads,
+            ledger,
             people,
             signer,
             clock,
@@ -129,5 +140,21 @@ impl Learning {
 
     fn now(&self) -> chrono::DateTime<chrono::Utc> {
         self.inner.clock.now()
+    }
+}
+
+impl PaymentSink for Learning {
+    fn apply<'a>(
+        &'a self,
+        conn: &'a mut AsyncPgConnection,
+        notice: &'a Notice,
+    ) -> BoxFuture<'a, Result<(), LedgerError>> {
+        Box::pin(async move {
+            self.apply_notice(conn, notice).await.map_err(|error| match error {
+                LearningError::Ledger(error) => error,
+                LearningError::Db(error) => error.into(),
+                other => LedgerError::NotApplied(Box::new(other)),
+            })
+        })
     }
 }

@@ -7,18 +7,19 @@ use uuid::Uuid;
 
 use super::{
     model::{
-        AttemptId, AttemptState, BankId, COURSE, CertificateId, CertificateState, Course, CourseId,
-        CourseState, Enrolment, EnrolmentId, EnrolmentState, ItemId, Progress, QuestionId, Submission,
-        SubmissionId, SubmissionState,
+        AttemptId, AttemptState, BankId, COURSE, CertificateId, CertificateState, Cohort, CohortId, Course,
+        CourseId, CourseState, Enrolment, EnrolmentId, EnrolmentState, ItemId, PlacePayment,
+        PlacePaymentState, Progress, QuestionId, Submission, SubmissionId, SubmissionState,
         content::{Content, Rule},
         live::{LiveQuizId, LiveState},
         marking::{Answer, Answers, Mark},
         paper::Asked,
+        price,
         quiz::Question,
     },
     store::courses::Announcement,
 };
-use crate::{contexts::objects::DownloadView, machine::Actor, principal::UserId};
+use crate::{contexts::objects::DownloadView, machine::Actor, money::Money, principal::UserId};
 
 /// A course, as anybody may see it.
 #[derive(Clone, Debug, Serialize, ToSchema)]
@@ -33,6 +34,9 @@ pub struct CourseView {
     pub summary: String,
     /// Courses that must be completed before.
     pub prerequisites: Vec<CourseId>,
+    /// What a place costs; left out, nothing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub price: Option<Money>,
     /// Where it is.
     pub state: CourseState,
     /// The latest published version; 0 before the first.
@@ -61,6 +65,7 @@ impl CourseView {
             title: course.title.clone(),
             summary: course.summary.clone(),
             prerequisites: course.prerequisites.clone(),
+            price: price(course.price_minor, course.currency.as_deref()).ok().flatten(),
             state: course.state,
             published: course.published,
             outline: None,
@@ -155,6 +160,22 @@ pub struct EnrolmentView {
     pub extra_time_percent: i32,
     /// Due dates so many hours later.
     pub extension_hours: i32,
+    /// The cohort, if one learns in one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cohort_id: Option<CohortId>,
+    /// When the cohort begins.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub starts_at: Option<DateTime<Utc>>,
+    /// What the place costs, as agreed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub price: Option<Money>,
+    /// Of a paid place, for the learner: the latest payment. A `pending` one is completed with its
+    /// secret.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub payment: Option<PlacePaymentView>,
+    /// Until when withdrawing gives the money back.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub refund_until: Option<DateTime<Utc>>,
     /// Grows with every change; the ETag.
     pub version: i64,
     /// Since when.
@@ -163,6 +184,82 @@ pub struct EnrolmentView {
     pub completed_at: Option<DateTime<Utc>>,
     /// What the caller may do with it now.
     pub allowed_transitions: Vec<&'static str>,
+}
+
+/// A payment for a place.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct PlacePaymentView {
+    /// Our id of it.
+    pub id: Uuid,
+    /// `sandbox` or `stripe`.
+    pub provider: String,
+    /// The provider's id.
+    pub provider_ref: Option<String>,
+    /// What the browser completes it with, where the provider wants that.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub client_secret: Option<String>,
+    /// Where it is.
+    pub state: PlacePaymentState,
+}
+
+impl From<PlacePayment> for PlacePaymentView {
+    fn from(payment: PlacePayment) -> Self {
+        let open = payment.state == PlacePaymentState::Pending;
+        Self {
+            id: payment.id,
+            provider: payment.provider,
+            provider_ref: payment.provider_ref,
+            client_secret: payment.client_secret.filter(|_| open),
+            state: payment.state,
+        }
+    }
+}
+
+/// A cohort of a course.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct CohortView {
+    /// Its id.
+    pub id: CohortId,
+    /// The course.
+    pub course_id: CourseId,
+    /// What it is called.
+    pub title: String,
+    /// Items can be taken from then on.
+    pub starts_at: DateTime<Utc>,
+    /// Nobody joins from then on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub closes_at: Option<DateTime<Utc>>,
+    /// How many may join.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub places: Option<i32>,
+    /// How many have.
+    pub taken: i64,
+    /// Everybody's due dates so many hours later.
+    pub extension_hours: i32,
+    /// Grows with every change; the ETag.
+    pub version: i64,
+    /// When it was opened.
+    pub created_at: DateTime<Utc>,
+    /// When it last changed.
+    pub updated_at: DateTime<Utc>,
+}
+
+impl CohortView {
+    pub(super) fn of(cohort: Cohort, taken: i64) -> Self {
+        Self {
+            id: cohort.id,
+            course_id: cohort.course_id,
+            title: cohort.title,
+            starts_at: cohort.starts_at,
+            closes_at: cohort.closes_at,
+            places: cohort.places,
+            taken,
+            extension_hours: cohort.extension,
+            version: cohort.version,
+            created_at: cohort.created_at,
+            updated_at: cohort.updated_at,
+        }
+    }
 }
 
 /// How far somebody is with an item.

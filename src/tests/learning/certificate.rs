@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::world::{World, person};
+use crate::telemetry::metrics::Metrics;
 use crate::{
     contexts::learning::{
         CertificateView, EnrolmentId, ItemId, LearningError, ProgressForm, RevokeForm, consumers,
@@ -44,7 +45,7 @@ async fn completed(world: &World) -> (Principal, EnrolmentId) {
 
 pub(super) async fn certified(world: &World, node: &Node) -> (Principal, CertificateView) {
     let (student, _) = completed(world).await;
-    let all = consumers(&world.learning, &world.live, &node.chat);
+    let all = consumers(&world.learning, &world.live, &node.chat, &Metrics::new());
     world.deliver(&*all[0]).await;
     let (mut certificates, _) = world.learning.certificates(&student, 10, None).await.unwrap();
     assert_eq!(certificates.len(), 1);
@@ -57,7 +58,7 @@ async fn a_completion_is_certified_once_and_can_be_verified_revoked_and_reissued
     let node = Node::on(&world.test).await;
     let (student, one) = certified(&world, &node).await;
     assert_eq!((one.learner_name.as_str(), one.course_title.as_str()), ("Ada Lovelace", "A course"));
-    let issue: &dyn Consumer = &*consumers(&world.learning, &world.live, &node.chat)[0];
+    let issue: &dyn Consumer = &*consumers(&world.learning, &world.live, &node.chat, &Metrics::new())[0];
     world.deliver(issue).await;
     assert_eq!(world.learning.certificates(&student, 10, None).await.unwrap().0.len(), 1, "twice is once");
     assert!(world.learning.verify(one.id).await.unwrap().valid);

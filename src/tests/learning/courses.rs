@@ -4,12 +4,13 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::world::{World, person};
+use crate::telemetry::metrics::Metrics;
 use crate::{
     contexts::{
         chat::{Chat, RoomId},
         learning::{
-            AnnouncementForm, CourseForm, CourseState, EnrolmentState, ItemId, LearningError, ProgressForm,
-            consumers,
+            AnnouncementForm, CourseForm, CourseState, EnrolForm, EnrolmentState, ItemId, LearningError,
+            ProgressForm, consumers,
         },
         objects::{CompleteForm, UploadError, UploadForm},
     },
@@ -36,7 +37,7 @@ async fn a_learner_keeps_the_version_and_what_was_reached() {
         .await;
     let mine = world.enrol(&student, course).await;
     assert_eq!((mine.number, mine.percent, mine.state), (1, 0, EnrolmentState::Active));
-    let again = world.learning.enrol(&student, course, Uuid::now_v7()).await;
+    let again = world.learning.enrol(&student, course, Uuid::now_v7(), &EnrolForm::default()).await;
     assert!(matches!(again, Err(LearningError::EnrolledAlready)));
     let early = world.learning.advance(&student, mine.id, b, &viewed()).await;
     assert!(matches!(early, Err(LearningError::Locked(items)) if items == [a]));
@@ -69,7 +70,8 @@ async fn a_learner_keeps_the_version_and_what_was_reached() {
 #[actix_web::test]
 async fn drafts_are_the_instructors_and_published_versions_are_records() {
     let (world, stranger) = (World::new().await, person(Role::Instructor));
-    let form = CourseForm { title: "Draft".into(), summary: String::new(), prerequisites: Vec::new() };
+    let form =
+        CourseForm { title: "Draft".into(), summary: String::new(), prerequisites: Vec::new(), price: None };
     let student = person(Role::Student);
     let refused = world.learning.draft_course(&student, Uuid::now_v7(), &form).await;
     assert!(matches!(refused, Err(LearningError::NotYours(_))));
@@ -77,7 +79,10 @@ async fn drafts_are_the_instructors_and_published_versions_are_records() {
     assert!(matches!(world.learning.course(&stranger, id).await, Err(LearningError::No(_))));
     let empty = world.learning.move_course(&world.teacher, id, "publish").await;
     assert!(matches!(empty, Err(LearningError::Invalid(_))), "nothing to take");
-    assert!(matches!(world.learning.enrol(&student, id, Uuid::now_v7()).await, Err(LearningError::No(_))));
+    assert!(matches!(
+        world.learning.enrol(&student, id, Uuid::now_v7(), &EnrolForm::default()).await,
+        Err(LearningError::No(_))
+    ));
     for (content, pointer) in [
         (json!({ "modules": [{ "title": "", "items": [] }] }), "/modules/0/title"),
         (
@@ -118,7 +123,7 @@ async fn drafts_are_the_instructors_and_published_versions_are_records() {
     let archived = world.learning.move_course(&world.teacher, id, "archive").await.unwrap();
     assert_eq!(archived.state, CourseState::Archived);
     assert!(matches!(
-        world.learning.enrol(&student, id, Uuid::now_v7()).await,
+        world.learning.enrol(&student, id, Uuid::now_v7(), &EnrolForm::default()).await,
         Err(LearningError::NotNow { .. })
     ));
 }
@@ -128,10 +133,11 @@ async fn a_course_may_build_on_another() {
     let (world, student) = (World::new().await, person(Role::Student));
     let item = ItemId::new();
     let first = world.course(json!({ "modules": [{ "title": "M", "items": [text(item)] }] })).await;
-    let form = CourseForm { title: "Next".into(), summary: String::new(), prerequisites: vec![first] };
+    let form =
+        CourseForm { title: "Next".into(), summary: String::new(), prerequisites: vec![first], price: None };
     let next = world.learning.draft_course(&world.teacher, Uuid::now_v7(), &form).await.unwrap().id;
     world.publish(next, json!({ "modules": [{ "title": "M", "items": [text(ItemId::new())] }] })).await;
-    let early = world.learning.enrol(&student, next, Uuid::now_v7()).await;
+    let early = world.learning.enrol(&student, next, Uuid::now_v7(), &EnrolForm::default()).await;
     assert!(matches!(early, Err(LearningError::Prerequisites(courses)) if courses == [first.0]));
     let mine = world.enrol(&student, first).await;
     world.learning.advance(&student, mine.id, item, &viewed()).await.unwrap();
@@ -183,7 +189,7 @@ async fn a_course_has_a_room_and_announcements() {
         Err(LearningError::NotYours(_))
     ));
     world.learning.announce(&world.teacher, course, Uuid::now_v7(), &told).await.unwrap();
-    for consumer in consumers(&world.learning, &world.live, &node.chat) {
+    for consumer in consumers(&world.learning, &world.live, &node.chat, &Metrics::new()) {
         world.deliver(&*consumer).await;
         world.deliver(&*consumer).await;
     }
@@ -201,7 +207,7 @@ async fn a_course_has_a_room_and_announcements() {
     assert!(world.learning.announcements(&stranger, course, 10, None).await.is_err());
     world.learning.move_enrolment(&student, mine.id, "withdraw").await.unwrap();
     let rooms: &Chat = &node.chat;
-    let consumer = &consumers(&world.learning, &world.live, rooms)[1];
+    let consumer = &consumers(&world.learning, &world.live, rooms, &Metrics::new())[1];
     world.deliver(&**consumer).await;
     assert!(rooms.members(student.user_id, room, 10, None).await.is_err(), "who withdrew is out");
 }

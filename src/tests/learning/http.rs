@@ -7,6 +7,7 @@ use futures_util::future::BoxFuture;
 use serde_json::{Value, json};
 
 use super::world::World;
+use crate::telemetry::metrics::Metrics;
 use crate::{
     contexts::learning::{EnrolmentId, consumers},
     error::ErrorKind,
@@ -133,7 +134,7 @@ async fn a_course_from_its_draft_to_its_certificate() {
     let enrolment: EnrolmentId = enrolment.parse().unwrap();
     let certificate = world.learning.issue(&mut conn, enrolment).await.unwrap().unwrap();
     drop(conn);
-    assert_eq!(consumers(&world.learning, &world.live, &node.chat).len(), 3);
+    assert_eq!(consumers(&world.learning, &world.live, &node.chat, &Metrics::new()).len(), 5);
     let (status, one, _) = call!(app, student, get api(&format!("/certificates/{certificate}")));
     assert_eq!((status, &one["course_title"]), (200, &json!("Rust")));
     let verify = format!("/verify/{certificate}");

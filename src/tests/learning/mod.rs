@@ -8,5 +8,6 @@ mod gift;
 mod grading;
 mod http;
 mod live;
+mod places;
 mod qti;
 mod world;

@@ -12,20 +12,23 @@ use crate::{
     contexts::{
         chat::People,
         learning::{
-            AnswersForm, AttemptView, BankForm, BankId, CourseForm, CourseId, EnrolmentId, EnrolmentView,
-            ItemId, LazyFonts, Learning, LearningError, LearningMetrics, Live, Parts, QuestionForm,
-            QuestionId,
+            AnswersForm, AttemptView, BankForm, BankId, CourseForm, CourseId, EnrolForm, EnrolmentId,
+            EnrolmentView, ItemId, LazyFonts, Learning, LearningError, LearningMetrics, Live, Parts,
+            QuestionForm, QuestionId,
             content::Content,
             marking::{Answer, Answers},
         },
+        ledger::{self, Ledger},
         objects::{self, Uploads},
     },
     events::{Consumer, Envelope},
+    money::BasisPoints,
     postgres::Database,
     principal::{Principal, Role, SessionId, UserId},
     realtime::Hub,
     signing::Signer,
     tests::{
+        gigs::provider::FakeProvider,
         objects::world::{Store, settings},
         support::database::TestDatabase,
     },
@@ -48,7 +51,9 @@ pub(super) struct World {
     pub live: Live,
     pub clock: ManualClock,
     pub database: Database,
-    pub store: Store,
+    /// Keeps the folder of the files.
+    _store: Store,
+    pub provider: Arc<FakeProvider>,
     pub uploads: Uploads,
     pub teacher: Principal,
     pub test: TestDatabase,
@@ -91,9 +96,19 @@ impl World {
             clock: clock.clock(),
             settings: settings(),
         });
+        let provider = Arc::new(FakeProvider::default());
+        let ledger = Ledger::new(ledger::Parts {
+            database: database.clone(),
+            payments: provider.clone(),
+            clock: clock.clock(),
+            signer: signer.clone(),
+            fee: BasisPoints::new(1_000).unwrap(),
+            public_url: public_url.into(),
+        });
         let learning = Learning::new(Parts {
             database: database.clone(),
             uploads: uploads.clone(),
+            ledger,
             people: Arc::new(Named(name.into())),
             signer,
             clock: clock.clock(),
@@ -103,12 +118,17 @@ impl World {
         });
         let live = Live::new(Hub::new());
         let teacher = person(Role::Instructor);
-        Self { learning, live, clock, database, store, uploads, teacher, test }
+        Self { learning, live, clock, database, _store: store, provider, uploads, teacher, test }
     }
 
     /// A published course of this content.
     pub async fn course(&self, content: Value) -> CourseId {
-        let form = CourseForm { title: "A course".into(), summary: String::new(), prerequisites: Vec::new() };
+        let form = CourseForm {
+            title: "A course".into(),
+            summary: String::new(),
+            prerequisites: Vec::new(),
+            price: None,
+        };
         let id = self.learning.draft_course(&self.teacher, Uuid::now_v7(), &form).await.unwrap().id;
         self.publish(id, content).await;
         id
@@ -121,7 +141,7 @@ impl World {
     }
 
     pub async fn enrol(&self, who: &Principal, course: CourseId) -> EnrolmentView {
-        self.learning.enrol(who, course, Uuid::now_v7()).await.unwrap()
+        self.learning.enrol(who, course, Uuid::now_v7(), &EnrolForm::default()).await.unwrap()
     }
 
     /// A bank of these questions.

@@ -62,7 +62,7 @@ impl S3Server {
         std::fs::create_dir_all(&data).unwrap();
         let log = std::fs::File::create(files.path().join("log")).unwrap();
         let child = Command::new(bin)
-            .args(["--access", ACCESS, "--secret", SECRET, "--region", "us-east-1", "--port"])
+            .args(["--access", ACCESS, "--secret", SECRET, "--region", "eu-central-1", "--port"])
             .arg(format!("127.0.0.1:{port}"))
             .args(["posix", "--sidecar"])
             .arg(&sidecar)
@@ -89,7 +89,7 @@ impl S3Server {
         let s3 = S3::new(&Settings {
             bucket: name.to_owned(),
             endpoint: Some(format!("http://127.0.0.1:{}", self.port).parse().unwrap()),
-            region: "us-east-1".into(),
+            region: "eu-central-1".into(),
             access_key: ACCESS.into(),
             secret_key: SECRET.into(),
             path_style: true,

@@ -102,6 +102,14 @@ async fn a_client_and_a_student_walk_through_a_contract_in_chromium() {
 }
 
 #[actix_web::test]
+async fn a_student_takes_a_course_by_keyboard_in_chromium() {
+    if let Some(why) = missing() {
+        skip!("browser: a course in Chromium", why);
+    }
+    visit("learning.mjs").await;
+}
+
+#[actix_web::test]
 async fn leaderboards_and_badges_live_in_chromium() {
     if let Some(why) = missing() {
         skip!("browser: leaderboards and badges in Chromium", why);

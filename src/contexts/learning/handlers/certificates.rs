@@ -7,7 +7,7 @@ use utoipa::ToSchema;
 use super::{id, tagged};
 use crate::{
     contexts::learning::{CertificateId, CertificateView, Learning, RevokeForm, VerifyView},
-    http::{Json, OperatorOnly, Page, PageQuery, Problem, Query, SignedIn},
+    http::{Json, OperatorOnly, Page, PageQuery, Problem, Query, SignedIn, pages},
 };
 
 /// One's own certificates, the newest first.
@@ -103,6 +103,7 @@ pub async fn verify(
         return Ok(HttpResponse::Ok()
             .insert_header((header::CONTENT_TYPE, "text/html; charset=utf-8"))
             .insert_header((header::VARY, "accept"))
+            .insert_header((header::CONTENT_SECURITY_POLICY, pages::POLICY))
             .body(page(&found)));
     }
     Ok(HttpResponse::Ok().insert_header((header::VARY, "accept")).json(found))
@@ -149,7 +150,10 @@ fn page(found: &VerifyView) -> String {
     format!(
         "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\
-         <title>Certificate · Gigsy</title></head>\n<body><main>\n<h1>{verdict}</h1>\n\
+         <meta name=\"color-scheme\" content=\"light dark\">\
+         <title>Certificate · Gigsy</title><link rel=\"icon\" href=\"/assets/icon.svg\" type=\"image/svg+xml\">\
+         <link rel=\"stylesheet\" href=\"/assets/app.css\"><link rel=\"stylesheet\" href=\"/assets/learn.css\"></head>\n\
+         <body><main class=\"verify\">\n<h1>{verdict}</h1>\n\
          <p><bdi>{}</bdi> completed <strong><bdi>{}</bdi></strong>.</p>\n\
          <dl><dt>Issued</dt><dd><time datetime=\"{}\">{}</time></dd><dt>Number</dt><dd>{}</dd></dl>\n\
          <p><a href=\"/api/v1/certificates/{}/pdf\">Download it as a PDF</a></p>\n\

@@ -5,13 +5,17 @@ use actix_web::{HttpRequest, HttpResponse, http::header, web};
 use super::{id, seen, tagged};
 use crate::{
     contexts::learning::{
-        AccessForm, CourseId, EnrolmentId, EnrolmentView, ItemId, ItemView, Learning, ProgressForm,
+        AccessForm, CourseId, EnrolForm, EnrolmentId, EnrolmentView, ItemId, ItemView, Learning, ProgressForm,
     },
-    http::{Idempotent, IfMatch, Json, Page, PageQuery, Problem, Query, SignedIn},
+    http::{Idempotent, IfMatch, Json, OptionalJson, Page, PageQuery, Problem, Query, SignedIn},
 };
 
-/// Enrol in a course's latest version.
-#[utoipa::path(post, path = "/api/v1/courses/{id}/enrolments", tag = "courses",
+/// Enrol in a course's latest version, in a cohort or at one's own pace.
+///
+/// A place that costs something is `pending` until it is paid: `payment` has what the browser completes it
+/// with. It is kept for a day. The money goes to the instructor after 14 days; until then withdrawing gives
+/// it back.
+#[utoipa::path(post, path = "/api/v1/courses/{id}/enrolments", tag = "courses", request_body = EnrolForm,
     params(
         ("id" = CourseId, Path, description = "The course"),
         ("Idempotency-Key" = Option<String>, Header, description = "Makes a repetition harmless"),
@@ -23,8 +27,9 @@ pub async fn enrol(
     who: SignedIn,
     path: web::Path<String>,
     key: Idempotent,
+    form: OptionalJson<EnrolForm>,
 ) -> Result<HttpResponse, Problem> {
-    let enrolment = learning.enrol(&who.0, id(&path, "course")?, key.resource_id()).await?;
+    let enrolment = learning.enrol(&who.0, id(&path, "course")?, key.resource_id(), &form.0).await?;
     let mut answer = HttpResponse::Created();
     answer.insert_header((header::LOCATION, format!("/api/v1/enrolments/{}", enrolment.id)));
     Ok(tagged(answer, enrolment.version, &enrolment))
@@ -78,11 +83,11 @@ pub async fn get(
     Ok(tagged(HttpResponse::Ok(), enrolment.version, &enrolment))
 }
 
-/// Take a step: `withdraw`, or `move` to the latest version: what was reached stays reached.
+/// Take a step: `withdraw`, `pay` (again, when a payment failed), or `move` to the latest version: what was reached stays reached.
 #[utoipa::path(post, path = "/api/v1/enrolments/{id}/{transition}", tag = "courses",
     params(
         ("id" = EnrolmentId, Path, description = "The enrolment"),
-        ("transition" = String, Path, description = "`withdraw` or `move`"),
+        ("transition" = String, Path, description = "`withdraw`, `pay` or `move`"),
     ),
     security(("bearer" = []), ("cookie" = [])),
     responses((status = 200, description = "The enrolment as it is now", body = EnrolmentView)))]

@@ -3,6 +3,7 @@
 pub mod attempts;
 pub mod banks;
 pub mod certificates;
+pub mod cohorts;
 pub mod courses;
 pub mod enrolments;
 pub mod grades;
@@ -29,6 +30,9 @@ use crate::http::{IfMatch, Problem, etag};
         courses::transition,
         courses::announce,
         courses::announcements,
+        cohorts::open,
+        cohorts::list,
+        cohorts::change,
         enrolments::enrol,
         enrolments::of_course,
         enrolments::mine,

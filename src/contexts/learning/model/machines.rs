@@ -2,7 +2,7 @@
 
 use crate::{
     machine::{
-        Actor::{self, Instructor, Operator, Student, System, Timer},
+        Actor::{self, Instructor, Operator, Student, System, Timer, Webhook},
         Due, Machine, Transition,
     },
     states,
@@ -23,12 +23,40 @@ states! {
 states! {
     /// Where an enrolment is.
     EnrolmentState {
+        /// A place that is kept until it is paid.
+        Pending = "pending",
         /// The student learns.
         Active = "active",
         /// The policy is met. This stays, whatever is graded later.
         Completed = "completed",
         /// The student left.
         Withdrawn = "withdrawn",
+        /// Nobody paid in time.
+        Lapsed = "lapsed",
+    }
+}
+
+states! {
+    /// Where a payment for a place is.
+    PlacePaymentState {
+        /// The provider is being asked.
+        Created = "created",
+        /// The learner completes it.
+        Pending = "pending",
+        /// The ledger holds it.
+        Held = "held",
+        /// Refused; the learner may try again.
+        Failed = "failed",
+        /// On its way back to the learner.
+        Returning = "returning",
+        /// Back.
+        Returned = "returned",
+        /// On its way to the instructor.
+        Releasing = "releasing",
+        /// The instructor's.
+        Released = "released",
+        /// Taken back by the learner's bank.
+        ChargedBack = "charged_back",
     }
 }
 
@@ -104,15 +132,18 @@ pub const COURSE: Machine<CourseState> = {
 
 /// The ways of an enrolment.
 pub const ENROLMENT: Machine<EnrolmentState> = {
-    use EnrolmentState::{Active, Completed, Withdrawn};
+    use EnrolmentState::{Active, Completed, Lapsed, Pending, Withdrawn};
     Machine {
         name: "enrolment",
         states: EnrolmentState::ALL,
-        initial: Active,
-        finals: &[Completed, Withdrawn],
+        initial: Pending,
+        finals: &[Completed, Withdrawn, Lapsed],
         transitions: &[
+            step("admit", &[System, Webhook], &[Pending], Active, "enrolment.created"),
+            step("lapse", &[Timer], &[Pending], Lapsed, "enrolment.lapsed"),
             step("complete", &[System], &[Active], Completed, "course.completed"),
-            step("withdraw", &[Student], &[Active], Withdrawn, "enrolment.withdrawn"),
+            step("withdraw", &[Student], &[Pending, Active], Withdrawn, "enrolment.withdrawn"),
+            step("charge_back", &[Webhook], &[Active], Withdrawn, "enrolment.withdrawn"),
         ],
     }
 };

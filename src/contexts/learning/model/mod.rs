@@ -13,9 +13,11 @@ mod records;
 
 pub use machines::{
     ATTEMPT, AttemptState, CERTIFICATE, COURSE, CertificateState, CourseState, ENROLMENT, EnrolmentState,
-    SUBMISSION, SubmissionState,
+    PlacePaymentState, SUBMISSION, SubmissionState,
 };
-pub use records::{Attempt, Certificate, Course, Enrolment, Progress, Submission, Timer};
+pub use records::{
+    Attempt, Certificate, Cohort, Course, Enrolment, PlacePayment, Progress, Submission, Timer, price,
+};
 
 crate::id_type!(
     /// A course.
@@ -24,6 +26,10 @@ crate::id_type!(
 crate::id_type!(
     /// Somebody's place in a course.
     EnrolmentId
+);
+crate::id_type!(
+    /// A group that learns together.
+    CohortId
 );
 crate::id_type!(
     /// An item of a course: a text, a video, a quiz. The same in every version.

@@ -9,10 +9,18 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use super::{
-    AttemptId, AttemptState, CertificateId, CertificateState, CourseId, CourseState, EnrolmentId,
-    EnrolmentState, ItemId, SubmissionId, SubmissionState,
+    AttemptId, AttemptState, CertificateId, CertificateState, CohortId, CourseId, CourseState, EnrolmentId,
+    EnrolmentState, ItemId, PlacePaymentState, SubmissionId, SubmissionState,
 };
-use crate::{contexts::objects::UploadId, principal::UserId};
+use crate::{
+    contexts::{
+        learning::{LearningError, model::content::DueDate},
+        ledger::LedgerError,
+        objects::UploadId,
+    },
+    money::Money,
+    principal::UserId,
+};
 
 /// A course.
 #[derive(Clone, Debug, QueryableByName)]
@@ -35,6 +43,10 @@ pub struct Course {
     pub draft: Value,
     #[diesel(sql_type = Integer)]
     pub published: i32,
+    #[diesel(sql_type = Nullable<BigInt>)]
+    pub price_minor: Option<i64>,
+    #[diesel(sql_type = Nullable<Text>)]
+    pub currency: Option<String>,
     #[diesel(sql_type = BigInt)]
     pub version: i64,
     #[diesel(sql_type = Timestamptz)]
@@ -70,6 +82,118 @@ pub struct Enrolment {
     pub updated_at: DateTime<Utc>,
     #[diesel(sql_type = Nullable<Timestamptz>)]
     pub completed_at: Option<DateTime<Utc>>,
+    #[diesel(sql_type = Nullable<SqlUuid>)]
+    pub cohort_id: Option<CohortId>,
+    /// Of the cohort: when it begins, and everybody's extension in it, in hours.
+    #[diesel(sql_type = Nullable<Timestamptz>)]
+    pub cohort_starts_at: Option<DateTime<Utc>>,
+    #[diesel(sql_type = Integer)]
+    pub cohort_extension: i32,
+    #[diesel(sql_type = Nullable<BigInt>)]
+    pub price_minor: Option<i64>,
+    #[diesel(sql_type = Nullable<Text>)]
+    pub currency: Option<String>,
+    #[diesel(sql_type = Nullable<SqlUuid>)]
+    pub payee_id: Option<UserId>,
+    #[diesel(sql_type = Nullable<Timestamptz>)]
+    pub refund_until: Option<DateTime<Utc>>,
+}
+
+impl Enrolment {
+    /// What the place costs; `None` for a free one.
+    ///
+    /// # Errors
+    /// For a currency that is not taken any more.
+    pub fn price(&self) -> Result<Option<Money>, LearningError> {
+        price(self.price_minor, self.currency.as_deref())
+    }
+
+    /// Whether the learner is in the course.
+    pub fn learns(&self) -> bool {
+        matches!(self.state, EnrolmentState::Active | EnrolmentState::Completed)
+    }
+
+    /// When an item is due for this learner: counted from the cohort's beginning or from their own, with
+    /// both extensions.
+    pub fn due(&self, due: DueDate) -> DateTime<Utc> {
+        due.of(
+            self.cohort_starts_at.unwrap_or(self.created_at),
+            self.extension.saturating_add(self.cohort_extension),
+        )
+    }
+}
+
+/// What a place costs, as money.
+///
+/// # Errors
+/// For a currency that is not taken any more.
+pub fn price(minor: Option<i64>, currency: Option<&str>) -> Result<Option<Money>, LearningError> {
+    let (Some(minor), Some(code)) = (minor, currency) else { return Ok(None) };
+    let currency = code.parse().map_err(LedgerError::from)?;
+    Ok(Some(Money::new(minor, currency)))
+}
+
+/// A group that learns together.
+#[derive(Clone, Debug, QueryableByName)]
+#[diesel(check_for_backend(diesel::pg::Pg))]
+#[allow(missing_docs)]
+pub struct Cohort {
+    #[diesel(sql_type = SqlUuid)]
+    pub id: CohortId,
+    #[diesel(sql_type = SqlUuid)]
+    pub course_id: CourseId,
+    #[diesel(sql_type = Text)]
+    pub title: String,
+    #[diesel(sql_type = Timestamptz)]
+    pub starts_at: DateTime<Utc>,
+    #[diesel(sql_type = Nullable<Timestamptz>)]
+    pub closes_at: Option<DateTime<Utc>>,
+    #[diesel(sql_type = Nullable<Integer>)]
+    pub places: Option<i32>,
+    #[diesel(sql_type = Integer)]
+    pub extension: i32,
+    #[diesel(sql_type = BigInt)]
+    pub version: i64,
+    #[diesel(sql_type = Timestamptz)]
+    pub created_at: DateTime<Utc>,
+    #[diesel(sql_type = Timestamptz)]
+    pub updated_at: DateTime<Utc>,
+}
+
+/// A payment for a place, at the provider.
+#[derive(Clone, Debug, QueryableByName)]
+#[diesel(check_for_backend(diesel::pg::Pg))]
+#[allow(missing_docs)]
+pub struct PlacePayment {
+    #[diesel(sql_type = SqlUuid)]
+    pub id: Uuid,
+    #[diesel(sql_type = SqlUuid)]
+    pub enrolment_id: EnrolmentId,
+    #[diesel(sql_type = Text)]
+    pub provider: String,
+    #[diesel(sql_type = Nullable<Text>)]
+    pub provider_ref: Option<String>,
+    #[diesel(sql_type = Nullable<Text>)]
+    pub client_secret: Option<String>,
+    #[diesel(sql_type = BigInt)]
+    pub amount_minor: i64,
+    #[diesel(sql_type = Text)]
+    pub currency: String,
+    #[diesel(sql_type = Text)]
+    pub state: PlacePaymentState,
+    #[diesel(sql_type = Timestamptz)]
+    pub created_at: DateTime<Utc>,
+}
+
+impl PlacePayment {
+    /// How much.
+    ///
+    /// # Errors
+    /// For a currency that is not taken any more.
+    pub fn amount(&self) -> Result<Money, LearningError> {
+        let currency = self.currency.parse().map_err(LedgerError::from)?;
+        Ok(Money::new(self.amount_minor, currency))
+    }
 }
 
 /// How far somebody is with an item.

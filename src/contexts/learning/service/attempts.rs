@@ -99,7 +99,7 @@ impl Learning {
             .transaction(async |conn| {
                 // The enrolment's row is locked: no second tab begins at the same time.
                 let (enrolment, content) = taking(conn, who, enrolment).await?;
-                unlocked(conn, &enrolment, &content, item).await?;
+                unlocked(conn, &enrolment, &content, item, now).await?;
                 let quiz = quiz_at(&content, item)?;
                 let taken = store::attempts::of_item(conn, enrolment.id, item).await?;
                 if let Some(open) = taken.iter().find(|one| one.state == AttemptState::InProgress) {

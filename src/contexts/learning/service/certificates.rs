@@ -116,6 +116,7 @@ impl Learning {
     /// [`LearningError::No`].
     pub async fn certificate(&self, id: CertificateId) -> Result<CertificateView, LearningError> {
         let one = store::certificates::load(&mut *self.conn().await?, id).await?;
+        let one = one.filter(|one| !one.credential.is_empty());
         Ok(self.certificate_view(&one.ok_or(LearningError::No("certificate"))?))
     }
 
@@ -142,7 +143,9 @@ impl Learning {
     /// [`LearningError::No`].
     pub async fn verify(&self, id: CertificateId) -> Result<VerifyView, LearningError> {
         let mut conn = self.conn().await?;
-        let one = store::certificates::load(&mut conn, id).await?.ok_or(LearningError::No("certificate"))?;
+        // One whose learner was erased has no credential any more.
+        let one = store::certificates::load(&mut conn, id).await?.filter(|one| !one.credential.is_empty());
+        let one = one.ok_or(LearningError::No("certificate"))?;
         let keys = store::certificates::keys(&mut conn).await?;
         let signature_valid = signing::verifies(&one.credential, &keys, &self.issuer());
         let valid = signature_valid && one.state == CertificateState::Issued;

@@ -39,7 +39,7 @@ pub struct CourseQuery {
     pub mine: bool,
 }
 
-fn visible(who: &Principal, course: &Course) -> bool {
+pub(super) fn visible(who: &Principal, course: &Course) -> bool {
     course.published > 0 || course.owner_id == who.user_id
 }
 
@@ -64,6 +64,7 @@ impl Learning {
         let summary = check.text("/summary", &form.summary, 0..=2_000);
         let known = store::courses::existing(&mut conn, &form.prerequisites).await?;
         prerequisites(&mut check, &form.prerequisites, &known, CourseId(id));
+        let (price_minor, currency) = check.price(form.price);
         check.done()?;
         let course = Course {
             id: CourseId(id),
@@ -74,6 +75,8 @@ impl Learning {
             state: CourseState::Draft,
             draft: serde_json::to_value(Content::default())?,
             published: 0,
+            price_minor,
+            currency,
             version: 1,
             created_at: now,
             updated_at: now,
@@ -169,6 +172,9 @@ impl Learning {
                 if let Some(courses) = &patch.prerequisites {
                     prerequisites(&mut check, courses, &known, id);
                     course.prerequisites.clone_from(courses);
+                }
+                if let Some(price) = patch.price {
+                    (course.price_minor, course.currency) = check.price(price);
                 }
                 check.done()?;
                 course.version = store::courses::update(conn, &course, now).await?;
@@ -343,8 +349,8 @@ impl Learning {
             return Ok(());
         }
         match store::enrolments::live(&mut conn, id, who.user_id).await? {
-            Some(_) => Ok(()),
-            None => Err(LearningError::NotYours("enrol first")),
+            Some(one) if one.learns() => Ok(()),
+            _ => Err(LearningError::NotYours("enrol first")),
         }
     }
 }

@@ -5,7 +5,7 @@ use uuid::Uuid;
 
 use crate::{
     contexts::learning::{
-        BankForm, CourseForm, ImportForm, Learning, LearningError, ProgressForm,
+        BankForm, CourseForm, EnrolForm, ImportForm, Learning, LearningError, ProgressForm,
         model::{BankId, CourseId, CourseState, ItemId, content::Content},
         store,
     },
@@ -95,6 +95,7 @@ impl Learning {
                 "Ask a database good questions: select, filter, group, join. Two texts, a quiz, an exercise."
                     .into(),
             prerequisites: Vec::new(),
+            price: None,
         };
         self.demo_course(&teacher, first, &card, sql).await?;
         let next = json!({
@@ -109,13 +110,14 @@ impl Learning {
             title: "Indexes and query plans".into(),
             summary: "Why a query is slow, and what to do about it. Builds on First steps with SQL.".into(),
             prerequisites: vec![first],
+            price: None,
         };
         self.demo_course(&teacher, CourseId(fixed(3)), &card, next).await?;
 
         let student = person(cast.student, Role::Student);
         let enrolled = store::enrolments::live(&mut *self.conn().await?, first, cast.student).await?;
         if enrolled.is_none() {
-            let id = self.enrol(&student, first, fixed(4)).await?.id;
+            let id = self.enrol(&student, first, fixed(4), &EnrolForm::default()).await?.id;
             let viewed = ProgressForm { viewed: true, ..ProgressForm::default() };
             self.advance(&student, id, ItemId(fixed(10)), &viewed).await?;
         }

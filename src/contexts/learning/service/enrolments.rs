@@ -4,10 +4,17 @@ use diesel_async::{AsyncConnection, AsyncPgConnection};
 use serde_json::json;
 use uuid::Uuid;
 
-use super::{actors, content_of, kind_of, one_more, taught};
+use super::{
+    actors,
+    cohorts::joinable,
+    content_of, kind_of, one_more,
+    places::{admit, refund_place},
+    taught,
+};
 use crate::{
     contexts::learning::{
-        AccessForm, EnrolmentView, Learning, LearningError, ProgressForm, ProgressView,
+        AccessForm, EnrolForm, EnrolmentView, Learning, LearningError, PlacePaymentView, ProgressForm,
+        ProgressView,
         model::{
             CourseId, CourseState, ENROLMENT, Enrolment, EnrolmentId, EnrolmentState, ItemId, Progress,
             content::{Body, Content},
@@ -22,19 +29,21 @@ use crate::{
 };
 
 impl Learning {
-    /// Enrols in the latest version, free of charge, under `id`.
+    /// Takes a place in the latest version, under `id`. A free one is had at once; one that costs
+    /// something waits for its payment.
     ///
     /// # Errors
-    /// [`LearningError::EnrolledAlready`], [`LearningError::Prerequisites`], [`LearningError::NotNow`].
+    /// [`LearningError::EnrolledAlready`], [`LearningError::Invalid`], [`LearningError::NotVerified`], [`LearningError::Prerequisites`], [`LearningError::NotNow`].
     pub async fn enrol(
         &self,
         who: &Principal,
         course: CourseId,
         id: Uuid,
+        form: &EnrolForm,
     ) -> Result<EnrolmentView, LearningError> {
         let now = self.now();
         let mut conn = self.conn().await?;
-        let enrolment = (*conn)
+        let (enrolment, payment) = (*conn)
             .transaction(async |conn| {
                 let course = store::courses::load(conn, course).await?.filter(|course| course.published > 0);
                 let course = course.ok_or(LearningError::No("course"))?;
@@ -51,24 +60,42 @@ impl Learning {
                 }
                 if let Some(there) = store::enrolments::live(conn, course.id, who.user_id).await? {
                     // The same request again.
-                    return if there.id.0 == id { Ok(there) } else { Err(LearningError::EnrolledAlready) };
+                    return if there.id.0 == id {
+                        Ok((there, None))
+                    } else {
+                        Err(LearningError::EnrolledAlready)
+                    };
                 }
                 let wanting = store::courses::not_completed(conn, who.user_id, &course.prerequisites).await?;
                 if !wanting.is_empty() {
                     return Err(LearningError::Prerequisites(wanting));
                 }
-                let new = Enrolment {
+                if course.price_minor.is_some() && !who.email_verified {
+                    return Err(LearningError::NotVerified("then you can pay"));
+                }
+                let cohort = match form.cohort_id {
+                    Some(cohort) => Some(joinable(conn, course.id, cohort, now).await?),
+                    None => None,
+                };
+                let mut new = Enrolment {
                     id: EnrolmentId(id),
                     course_id: course.id,
                     number: course.published,
                     student_id: who.user_id,
                     extra_time: 0,
                     extension: 0,
-                    state: EnrolmentState::Active,
+                    state: EnrolmentState::Pending,
                     version: 1,
                     created_at: now,
                     updated_at: now,
                     completed_at: None,
+                    cohort_id: form.cohort_id,
+                    cohort_starts_at: cohort.as_ref().map(|cohort| cohort.starts_at),
+                    cohort_extension: cohort.as_ref().map_or(0, |cohort| cohort.extension),
+                    price_minor: course.price_minor,
+                    currency: course.currency.clone(),
+                    payee_id: course.price_minor.map(|_| course.owner_id),
+                    refund_until: None,
                 };
                 match store::enrolments::insert(conn, &new).await {
                     Err(error) if error.is_unique("enrolments_once") => Err(LearningError::EnrolledAlready),
@@ -76,13 +103,21 @@ impl Learning {
                     Ok(()) => {
                         let by = (Actor::Student, who.user_id);
                         let data = told(&new, &course.title);
-                        let event = Some("enrolment.created");
-                        moves::born(conn, &ENROLMENT, new.id.0, event, by, now, data).await?;
-                        Ok(new)
+                        moves::born(conn, &ENROLMENT, new.id.0, None, by, now, data).await?;
+                        let payment = self.new_payment(conn, &new, now).await?;
+                        if payment.is_none() {
+                            admit(conn, &mut new, By::SYSTEM, now).await?;
+                        }
+                        Ok((new, payment))
                     }
                 }
             })
             .await?;
+        if payment.is_some() {
+            drop(conn);
+            self.ask_now(payment).await;
+            return self.enrolment(who, enrolment.id).await;
+        }
         self.shown(&mut conn, who, &enrolment, true).await
     }
 
@@ -125,7 +160,7 @@ impl Learning {
         Ok((items, next))
     }
 
-    /// Withdraws, or moves to the latest version (`move`): what was reached of items that are still there
+    /// Withdraws (a paid place gives its money back for a while), pays again (`pay`), or moves to the latest version (`move`): what was reached of items that are still there
     /// stays reached.
     ///
     /// # Errors
@@ -136,6 +171,9 @@ impl Learning {
         id: EnrolmentId,
         step: &str,
     ) -> Result<EnrolmentView, LearningError> {
+        if step == "pay" {
+            return self.pay(who, id).await;
+        }
         let now = self.now();
         let mut conn = self.conn().await?;
         let enrolment = (*conn)
@@ -166,9 +204,11 @@ impl Learning {
                 let moved =
                     moves::advance(conn, &ENROLMENT, At::from(&enrolment), step, by, now, data).await?;
                 (enrolment.state, enrolment.version) = (moved.state, moved.version);
+                refund_place(conn, &enrolment, now).await?;
                 Ok::<_, LearningError>(enrolment)
             })
             .await?;
+        self.inner.jobs.notify_one();
         self.shown(&mut conn, who, &enrolment, true).await
     }
 
@@ -229,7 +269,7 @@ impl Learning {
         let enrolment = (*conn)
             .transaction(async |conn| {
                 let (mut enrolment, content) = taking(conn, who, id).await?;
-                let mut progress = unlocked(conn, &enrolment, &content, item).await?;
+                let mut progress = unlocked(conn, &enrolment, &content, item, now).await?;
                 progress.viewed |= form.viewed;
                 if let Some(percent) = form.watched_percent {
                     progress.watched = progress.watched.max(i32::from(percent));
@@ -264,6 +304,11 @@ impl Learning {
             content.items().filter(|item| item.is_graded()).map(|item| item.id).collect();
         let who_is =
             if who.user_id == enrolment.student_id { vec![Actor::Student] } else { actors(who, &course) };
+        let own = who.user_id == enrolment.student_id;
+        let payment = match enrolment.price_minor {
+            Some(_) if own => store::payments::of(conn, enrolment.id).await?.into_iter().next(),
+            _ => None,
+        };
         Ok(EnrolmentView {
             id: enrolment.id,
             course_id: enrolment.course_id,
@@ -284,6 +329,11 @@ impl Learning {
             },
             extra_time_percent: enrolment.extra_time,
             extension_hours: enrolment.extension,
+            cohort_id: enrolment.cohort_id,
+            starts_at: enrolment.cohort_starts_at,
+            price: enrolment.price()?,
+            payment: payment.map(PlacePaymentView::from),
+            refund_until: enrolment.refund_until,
             version: enrolment.version,
             created_at: enrolment.created_at,
             completed_at: enrolment.completed_at,
@@ -312,17 +362,21 @@ pub(super) fn one_progress(
         watched_percent: progress.watched,
         position_seconds: progress.position_s,
         score: progress.score,
-        due_at: item.due.map(|due| due.of(enrolment.created_at, enrolment.extension)),
+        due_at: item.due.map(|due| enrolment.due(due)),
         done_at: progress.done_at,
     }
 }
 
 /// What events tell of an enrolment.
-fn told(enrolment: &Enrolment, title: &str) -> serde_json::Value {
-    json!({
+pub(super) fn told(enrolment: &Enrolment, title: &str) -> serde_json::Value {
+    let mut data = json!({
         "enrolment_id": enrolment.id, "course_id": enrolment.course_id, "student_id": enrolment.student_id,
-        "user_id": enrolment.student_id, "title": title, "number": enrolment.number,
-    })
+        "user_id": enrolment.student_id, "number": enrolment.number,
+    });
+    if !title.is_empty() {
+        data["title"] = json!(title);
+    }
+    data
 }
 
 /// An enrolment that the caller may see: the learner's, or in the instructor's course.
@@ -346,7 +400,7 @@ pub(super) async fn taking(
 ) -> Result<(Enrolment, Content), LearningError> {
     let enrolment = store::enrolments::lock(conn, id).await?.filter(|one| one.student_id == who.user_id);
     let enrolment = enrolment.ok_or(LearningError::No("enrolment"))?;
-    if enrolment.state == EnrolmentState::Withdrawn {
+    if !enrolment.learns() {
         let state = enrolment.state.as_str();
         return Err(LearningError::NotNow { machine: "enrolment", state, allowed: Vec::new() });
     }
@@ -360,9 +414,15 @@ pub(super) async fn unlocked(
     enrolment: &Enrolment,
     content: &Content,
     item: ItemId,
+    now: chrono::DateTime<chrono::Utc>,
 ) -> Result<Progress, LearningError> {
     if content.item(item).is_none() {
         return Err(LearningError::No("item"));
+    }
+    if let Some(begins) = enrolment.cohort_starts_at
+        && begins > now
+    {
+        return Err(LearningError::NotYet(begins));
     }
     let all = store::enrolments::progress(conn, enrolment.id).await?;
     let done = |id: ItemId| all.iter().any(|one| one.item_id == id && one.done_at.is_some());

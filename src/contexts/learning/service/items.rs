@@ -38,7 +38,7 @@ impl Learning {
         let (enrolment, content) = (*conn)
             .transaction(async |conn| {
                 let (enrolment, content) = taking(conn, who, id).await?;
-                unlocked(conn, &enrolment, &content, item).await?;
+                unlocked(conn, &enrolment, &content, item, now).await?;
                 Ok::<_, LearningError>((enrolment, content))
             })
             .await?;

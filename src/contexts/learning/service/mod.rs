@@ -3,6 +3,7 @@
 mod attempts;
 mod banks;
 mod certificates;
+mod cohorts;
 mod courses;
 mod demo;
 mod documents;
@@ -10,6 +11,8 @@ mod enrolments;
 mod grades;
 mod items;
 mod live;
+mod places;
+mod privacy;
 pub(super) mod signing;
 mod submissions;
 mod timers;

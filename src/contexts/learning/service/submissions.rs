@@ -72,7 +72,7 @@ impl Learning {
         let new = (*conn)
             .transaction(async |conn| {
                 let (mut enrolment, content) = taking(conn, who, enrolment).await?;
-                let mut progress = unlocked(conn, &enrolment, &content, item).await?;
+                let mut progress = unlocked(conn, &enrolment, &content, item, now).await?;
                 let (_, late) = assignment(&content, item)?;
                 let before = store::attempts::submissions(conn, enrolment.id, item).await?;
                 if let Some(same) = before.iter().find(|one| one.id.0 == id) {
@@ -82,7 +82,7 @@ impl Learning {
                     return Err(LearningError::Contradicts("you have handed this in"));
                 }
                 let due = content.item(item).and_then(|item| item.due);
-                let due = due.map(|due| due.of(enrolment.created_at, enrolment.extension));
+                let due = due.map(|due| enrolment.due(due));
                 let late_s = due.map_or(0, |due| (now - due).num_seconds().max(0));
                 if !late.takes(late_s) {
                     return Err(LearningError::TooLate);

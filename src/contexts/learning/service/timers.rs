@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use super::documents;
+use super::{documents, places::PAYMENT};
 use crate::{
     contexts::learning::{
         Learning, LearningError,
-        model::{ATTEMPT, AttemptId, CERTIFICATE, CertificateId, Timer},
+        model::{ATTEMPT, AttemptId, CERTIFICATE, CertificateId, EnrolmentId, Timer},
         store::timers,
     },
     error::Fault,
@@ -65,6 +65,14 @@ impl Learning {
         }
         if timer.machine == CERTIFICATE.name && timer.task == documents::TASK {
             return self.document_due(timer.id, CertificateId(timer.entity_id)).await;
+        }
+        let (id, again) = (timer.entity_id, timer.attempts > 1);
+        match (timer.machine.as_str(), timer.task.as_str()) {
+            (PAYMENT, "create") => return self.ask_provider(id).await,
+            (PAYMENT, "release") => return self.pay_instructor(timer.id, again, id).await,
+            (PAYMENT, "return") => return self.send_back(timer.id, again, id).await,
+            ("enrolment", "lapse") => return self.lapse(timer.id, EnrolmentId(id)).await,
+            _ => {}
         }
         slog::warn!(log(), "a timer of an unknown sort"; "machine" => &timer.machine, "task" => &timer.task);
         timers::consume(&mut *self.conn().await?, timer.id).await?;

@@ -26,8 +26,8 @@ impl From<&Course> for At<CourseState> {
 /// Inserts a course, unless there is one of that id.
 pub async fn insert(conn: &mut AsyncPgConnection, course: &Course) -> Result<bool, DbError> {
     let made = diesel::sql_query(
-        "INSERT INTO learning.courses (id, owner_id, title, summary, prerequisites, state, draft, created_at, updated_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $8) ON CONFLICT (id) DO NOTHING",
+        "INSERT INTO learning.courses (id, owner_id, title, summary, prerequisites, state, draft, created_at, updated_at, price_minor, currency)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $8, $9, $10) ON CONFLICT (id) DO NOTHING",
     )
     .bind::<SqlUuid, _>(course.id)
     .bind::<SqlUuid, _>(course.owner_id)
@@ -37,6 +37,8 @@ pub async fn insert(conn: &mut AsyncPgConnection, course: &Course) -> Result<boo
     .bind::<Text, _>(course.state)
     .bind::<Jsonb, _>(&course.draft)
     .bind::<Timestamptz, _>(course.created_at)
+    .bind::<Nullable<BigInt>, _>(course.price_minor)
+    .bind::<Nullable<Text>, _>(&course.currency)
     .execute(conn)
     .await?;
     Ok(made == 1)
@@ -66,7 +68,7 @@ pub async fn update(
     }
     let row: Row = diesel::sql_query(
         "UPDATE learning.courses SET title = $2, summary = $3, prerequisites = $4, draft = $5,
-             version = version + 1, updated_at = $6 WHERE id = $1 RETURNING version",
+             version = version + 1, updated_at = $6, price_minor = $7, currency = $8 WHERE id = $1 RETURNING version",
     )
     .bind::<SqlUuid, _>(course.id)
     .bind::<Text, _>(&course.title)
@@ -74,6 +76,8 @@ pub async fn update(
     .bind::<Array<SqlUuid>, _>(&course.prerequisites)
     .bind::<Jsonb, _>(&course.draft)
     .bind::<Timestamptz, _>(now)
+    .bind::<Nullable<BigInt>, _>(course.price_minor)
+    .bind::<Nullable<Text>, _>(&course.currency)
     .get_result(conn)
     .await?;
     Ok(row.version)

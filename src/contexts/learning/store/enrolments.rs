@@ -21,10 +21,19 @@ impl From<&Enrolment> for At<EnrolmentState> {
     }
 }
 
+/// Enrolments with what their cohort adds.
+fn with_cohort(which: &str) -> String {
+    format!(
+        "SELECT e.*, c.starts_at AS cohort_starts_at, coalesce(c.extension, 0) AS cohort_extension
+         FROM learning.enrolments e LEFT JOIN learning.cohorts c ON c.id = e.cohort_id WHERE {which}"
+    )
+}
+
 pub async fn insert(conn: &mut AsyncPgConnection, new: &Enrolment) -> Result<(), DbError> {
     diesel::sql_query(
-        "INSERT INTO learning.enrolments (id, course_id, number, student_id, state, created_at, updated_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $6)",
+        "INSERT INTO learning.enrolments
+            (id, course_id, number, student_id, state, created_at, updated_at, cohort_id, price_minor, currency, payee_id)
+         VALUES ($1, $2, $3, $4, $5, $6, $6, $7, $8, $9, $10)",
     )
     .bind::<SqlUuid, _>(new.id)
     .bind::<SqlUuid, _>(new.course_id)
@@ -32,19 +41,22 @@ pub async fn insert(conn: &mut AsyncPgConnection, new: &Enrolment) -> Result<(),
     .bind::<SqlUuid, _>(new.student_id)
     .bind::<Text, _>(new.state)
     .bind::<Timestamptz, _>(new.created_at)
+    .bind::<Nullable<SqlUuid>, _>(new.cohort_id)
+    .bind::<Nullable<BigInt>, _>(new.price_minor)
+    .bind::<Nullable<Text>, _>(&new.currency)
+    .bind::<Nullable<SqlUuid>, _>(new.payee_id)
     .execute(conn)
     .await?;
     Ok(())
 }
 
 pub async fn load(conn: &mut AsyncPgConnection, id: EnrolmentId) -> Result<Option<Enrolment>, DbError> {
-    let found = diesel::sql_query("SELECT * FROM learning.enrolments WHERE id = $1").bind::<SqlUuid, _>(id);
+    let found = diesel::sql_query(with_cohort("e.id = $1")).bind::<SqlUuid, _>(id);
     Ok(found.get_result(conn).await.optional()?)
 }
 
 pub async fn lock(conn: &mut AsyncPgConnection, id: EnrolmentId) -> Result<Option<Enrolment>, DbError> {
-    let found = diesel::sql_query("SELECT * FROM learning.enrolments WHERE id = $1 FOR UPDATE")
-        .bind::<SqlUuid, _>(id);
+    let found = diesel::sql_query(with_cohort("e.id = $1 FOR UPDATE OF e")).bind::<SqlUuid, _>(id);
     Ok(found.get_result(conn).await.optional()?)
 }
 
@@ -54,9 +66,9 @@ pub async fn live(
     course: CourseId,
     student: UserId,
 ) -> Result<Option<Enrolment>, DbError> {
-    let found = diesel::sql_query(
-        "SELECT * FROM learning.enrolments WHERE course_id = $1 AND student_id = $2 AND state <> 'withdrawn'",
-    )
+    let found = diesel::sql_query(with_cohort(
+        "e.course_id = $1 AND e.student_id = $2 AND e.state NOT IN ('withdrawn', 'lapsed')",
+    ))
     .bind::<SqlUuid, _>(course)
     .bind::<SqlUuid, _>(student);
     Ok(found.get_result(conn).await.optional()?)
@@ -70,10 +82,10 @@ pub async fn list(
     before: Option<Uuid>,
     limit: i64,
 ) -> Result<Vec<Enrolment>, DbError> {
-    Ok(diesel::sql_query(
-        "SELECT * FROM learning.enrolments WHERE ($1 IS NULL OR course_id = $1) AND ($2 IS NULL OR student_id = $2)
-         AND ($3 IS NULL OR id < $3) ORDER BY id DESC LIMIT $4",
-    )
+    Ok(diesel::sql_query(with_cohort(
+        "($1 IS NULL OR e.course_id = $1) AND ($2 IS NULL OR e.student_id = $2)
+         AND ($3 IS NULL OR e.id < $3) ORDER BY e.id DESC LIMIT $4",
+    ))
     .bind::<Nullable<SqlUuid>, _>(course)
     .bind::<Nullable<SqlUuid>, _>(student)
     .bind::<Nullable<SqlUuid>, _>(before)
@@ -118,6 +130,20 @@ pub async fn set_access(
     .bind::<Timestamptz, _>(now)
     .execute(conn)
     .await?;
+    Ok(())
+}
+
+/// Sets until when withdrawing gives the money back.
+pub async fn set_refundable(
+    conn: &mut AsyncPgConnection,
+    id: EnrolmentId,
+    until: DateTime<Utc>,
+) -> Result<(), DbError> {
+    diesel::sql_query("UPDATE learning.enrolments SET refund_until = $2 WHERE id = $1")
+        .bind::<SqlUuid, _>(id)
+        .bind::<Timestamptz, _>(until)
+        .execute(conn)
+        .await?;
     Ok(())
 }
 

@@ -2,13 +2,16 @@
 //! transaction, so every function takes the connection that the use case is in.
 //!
 //! # Order of locks
-//! Enrolment before its progress, attempts, hand-ins and certificates; each before its timers.
+//! Cohort before enrolment, and that before its progress, attempts, hand-ins and certificates; each before its timers.
 
 pub(super) mod attempts;
 pub(super) mod banks;
 pub(super) mod certificates;
+pub(super) mod cohorts;
 pub(super) mod courses;
 pub(super) mod enrolments;
 pub(super) mod live;
 pub(super) mod moves;
+pub(super) mod payments;
+pub(super) mod privacy;
 pub(super) mod timers;

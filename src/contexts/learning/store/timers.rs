@@ -57,6 +57,22 @@ pub async fn set(
     Ok(())
 }
 
+/// Takes a timer away that is not wanted any more.
+pub async fn drop_task(
+    conn: &mut AsyncPgConnection,
+    machine: &str,
+    entity: Uuid,
+    task: &str,
+) -> Result<(), DbError> {
+    diesel::sql_query("DELETE FROM learning.timers WHERE machine = $1 AND entity_id = $2 AND task = $3")
+        .bind::<Text, _>(machine)
+        .bind::<SqlUuid, _>(entity)
+        .bind::<Text, _>(task)
+        .execute(conn)
+        .await?;
+    Ok(())
+}
+
 /// Puts a timer off after a failure.
 pub async fn put_off(
     conn: &mut AsyncPgConnection,

@@ -1,5 +1,6 @@
 //! The use cases: one method each.
 
+pub(super) mod erase;
 pub(super) mod holds;
 mod sweep;
 mod uploads;

@@ -240,3 +240,27 @@ pub async fn is_held(conn: &mut AsyncPgConnection, id: UploadId) -> Result<bool,
         .await?;
     Ok(held > 0)
 }
+
+/// Deletes all that a person uploaded, held or not; the sweep removes the bytes.
+pub async fn forget(conn: &mut AsyncPgConnection, owner: UserId, now: DateTime<Utc>) -> Result<(), DbError> {
+    diesel::sql_query(
+        "DELETE FROM objects.holds WHERE upload_id IN (SELECT id FROM objects.uploads WHERE owner_id = $1)",
+    )
+    .bind::<SqlUuid, _>(owner)
+    .execute(conn)
+    .await?;
+    diesel::sql_query(
+        "UPDATE objects.uploads SET name = 'erased', refusal = NULL, due_at = NULL, purge = 'all',
+             state = 'deleted', version = version + 1, updated_at = $2
+         WHERE owner_id = $1 AND (state <> 'deleted' OR name <> 'erased')",
+    )
+    .bind::<SqlUuid, _>(owner)
+    .bind::<Timestamptz, _>(now)
+    .execute(conn)
+    .await?;
+    diesel::sql_query("DELETE FROM objects.quotas WHERE owner_id = $1")
+        .bind::<SqlUuid, _>(owner)
+        .execute(conn)
+        .await?;
+    Ok(())
+}
