@@ -31,7 +31,8 @@ CREATE TABLE learning.live_quizzes (
 );
 CREATE UNIQUE INDEX live_quizzes_one ON learning.live_quizzes (course_id) WHERE state <> 'ended';
 
--- An answer is a record: the first one counts, and what it was worth is kept with it.
+-- An answer is not changed: the first one counts, and what it was worth is kept with it. Only a person who is erased
+-- takes theirs along.
 CREATE TABLE learning.live_answers (
     quiz_id     uuid NOT NULL REFERENCES learning.live_quizzes (id),
     number      integer NOT NULL CHECK (number > 0),
@@ -41,5 +42,5 @@ CREATE TABLE learning.live_answers (
     answered_at timestamptz NOT NULL,
     PRIMARY KEY (quiz_id, number, student_id)
 );
-CREATE TRIGGER live_answers_stay BEFORE UPDATE OR DELETE ON learning.live_answers
+CREATE TRIGGER live_answers_stay BEFORE UPDATE ON learning.live_answers
     FOR EACH ROW EXECUTE FUNCTION learning.is_a_record();

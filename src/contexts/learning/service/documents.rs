@@ -12,7 +12,7 @@ use crate::{
         learning::{
             Learning, LearningError,
             certificate::{self, Certified, DocumentError},
-            model::{CERTIFICATE, Certificate, CertificateId},
+            model::{CERTIFICATE, Certificate, CertificateId, CertificateState},
             store::{self, timers},
         },
         objects::{self, DownloadView, UploadId},
@@ -42,6 +42,9 @@ impl Learning {
         let one = one.ok_or(LearningError::No("certificate"))?;
         let object = match one.document_id {
             Some(object) => object,
+            None if one.state != CertificateState::Issued => {
+                return Err(LearningError::Contradicts("it was revoked before it had a document"));
+            }
             None => self.make_document(&one).await?,
         };
         Ok(self.inner.uploads.link(object).await?)

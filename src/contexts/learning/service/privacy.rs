@@ -46,6 +46,9 @@ impl Learning {
             let by = By { actors: &[Actor::Operator], user: None };
             moves::advance(conn, &CERTIFICATE, At::from(&one), "revoke", by, now, data).await?;
         }
+        for (certificate, document) in store::privacy::documents(conn, user).await? {
+            objects::release(conn, UploadId(document), &format!("certificate:{certificate}")).await?;
+        }
         for (submission, files) in store::privacy::handed_in(conn, user).await? {
             for file in files {
                 objects::release(conn, UploadId(file), &format!("submission:{submission}")).await?;

@@ -38,6 +38,10 @@ pub async fn known(conn: &mut AsyncPgConnection, user: UserId) -> Result<Value, 
                 'learner_name', c.learner_name, 'state', c.state, 'credential', c.credential,
                 'created_at', c.created_at) ORDER BY c.id), '[]')
                 FROM learning.certificates c WHERE c.student_id = $1),
+            'live_answers', (SELECT coalesce(jsonb_agg(jsonb_build_object('quiz_id', l.quiz_id, 'number', l.number,
+                'answer', l.answer, 'points', l.points, 'answered_at', l.answered_at)
+                ORDER BY l.quiz_id, l.number), '[]')
+                FROM learning.live_answers l WHERE l.student_id = $1),
             'courses', (SELECT coalesce(jsonb_agg(jsonb_build_object('id', o.id, 'title', o.title,
                 'state', o.state, 'created_at', o.created_at) ORDER BY o.id), '[]')
                 FROM learning.courses o WHERE o.owner_id = $1)
@@ -83,11 +87,32 @@ pub async fn forget(conn: &mut AsyncPgConnection, user: UserId) -> Result<(), Db
             (SELECT id FROM learning.enrolments WHERE student_id = $1)",
         "UPDATE learning.payments SET client_secret = NULL WHERE enrolment_id IN
             (SELECT id FROM learning.enrolments WHERE student_id = $1)",
-        "UPDATE learning.certificates SET learner_name = '', credential = '' WHERE student_id = $1",
+        "DELETE FROM learning.live_answers WHERE student_id = $1",
+        "UPDATE learning.certificates SET learner_name = '', credential = '', document_id = NULL,
+            document_sha256 = NULL, document_size = NULL WHERE student_id = $1",
     ] {
         diesel::sql_query(statement).bind::<SqlUuid, _>(user).execute(conn).await?;
     }
     Ok(())
+}
+
+/// The documents of a person's certificates: certificate and object.
+pub async fn documents(conn: &mut AsyncPgConnection, user: UserId) -> Result<Vec<(Uuid, Uuid)>, DbError> {
+    #[derive(QueryableByName)]
+    struct Row {
+        #[diesel(sql_type = SqlUuid)]
+        id: Uuid,
+        #[diesel(sql_type = SqlUuid)]
+        document_id: Uuid,
+    }
+    let rows: Vec<Row> = diesel::sql_query(
+        "SELECT id, document_id FROM learning.certificates WHERE student_id = $1 AND document_id IS NOT NULL
+         ORDER BY id",
+    )
+    .bind::<SqlUuid, _>(user)
+    .get_results(conn)
+    .await?;
+    Ok(rows.into_iter().map(|row| (row.id, row.document_id)).collect())
 }
 
 /// The live certificates of a person.
