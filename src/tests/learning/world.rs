@@ -51,8 +51,8 @@ pub(super) struct World {
     pub live: Live,
     pub clock: ManualClock,
     pub database: Database,
-    /// Keeps the folder of the files.
-    _store: Store,
+    /// Where the files are.
+    pub store: Store,
     pub provider: Arc<FakeProvider>,
     pub uploads: Uploads,
     pub teacher: Principal,
@@ -118,7 +118,7 @@ impl World {
         });
         let live = Live::new(Hub::new());
         let teacher = person(Role::Instructor);
-        Self { learning, live, clock, database, _store: store, provider, uploads, teacher, test }
+        Self { learning, live, clock, database, store, provider, uploads, teacher, test }
     }
 
     /// A published course of this content.
