@@ -7,4 +7,5 @@ mod gift;
 mod grading;
 mod http;
 mod places;
+mod privacy;
 mod world;
