@@ -5,6 +5,7 @@ mod demo;
 mod events;
 mod glue;
 mod money;
+mod shared;
 mod wiring;
 mod workers;
 
@@ -14,6 +15,7 @@ use actix_web::{App, HttpServer, dev::ServerHandle, middleware::from_fn};
 
 pub use demo::{DemoError, permit_demo, seed_demo};
 pub use events::{bus_status, provision_bus};
+pub use shared::redis_status;
 use wiring::Platform;
 pub use wiring::{identity, mail};
 
@@ -41,6 +43,9 @@ pub enum StartError {
     /// The event bus cannot be set up.
     #[error("the event bus cannot be set up")]
     Bus(#[from] crate::ports::bus::BusError),
+    /// What is shared between nodes cannot be set up.
+    #[error(transparent)]
+    Redis(#[from] crate::redis::RedisSetupError),
     /// The payment provider's client.
     #[error(transparent)]
     Payments(#[from] crate::ports::payments::stripe::SetupError),

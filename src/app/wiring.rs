@@ -4,7 +4,7 @@ use std::{path::Path, sync::Arc, time::Duration, time::Instant};
 
 use actix_web::web::{self, ServiceConfig};
 
-use super::{StartError, events, glue};
+use super::{StartError, events, glue, shared::Shared};
 use crate::{
     actors::{Arbiters, Domain, DomainConfig, Registry},
     clock::Clock,
@@ -59,6 +59,7 @@ pub(super) struct Platform {
     pub limits: Arc<Limits>,
     pub ops: Ops,
     http_metrics: HttpMetrics,
+    pub shared: Shared,
 }
 
 /// Identity over its stores.
@@ -149,6 +150,7 @@ impl Platform {
         let domain = DomainConfig::from(&config.actors);
         let signer = Signer::new(&database.signing_key().await?);
 
+        let shared = Shared::assemble(&config, &metrics).await?;
         let identity = identity_with(&config, &database, signer.clone());
         let hub = Hub::new();
         let personal = Personal::new(hub.clone());
@@ -171,7 +173,7 @@ impl Platform {
         let events = Events::start(parts, &metrics, &registry).await?;
 
         let stores: Vec<Arc<dyn Store>> =
-            vec![Arc::new(database.clone()), events.bus(), Arc::new(mail(&config))];
+            vec![Arc::new(database.clone()), events.bus(), shared.store(), Arc::new(mail(&config))];
         let health = Arc::new(Health::new(stores, demo));
         let ops = Ops { registry: registry.clone(), health: health.clone(), started: Instant::now() };
 
@@ -206,7 +208,8 @@ impl Platform {
             realtime: realtime.clone(),
         }));
 
-        let limits = Arc::new(Limits::new(&config));
+        let limits =
+            Arc::new(Limits::new(&config, shared.limits.clone(), shared.own_limits.clone(), &metrics));
         let http_metrics = HttpMetrics::new(&metrics);
         Ok(Self {
             config,
@@ -229,6 +232,7 @@ impl Platform {
             limits,
             ops,
             http_metrics,
+            shared,
         })
     }
 

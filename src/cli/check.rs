@@ -30,6 +30,7 @@ pub(super) async fn check(config: &Config, file: Option<&Path>) -> Result<(), Fa
         }
     }
     well &= print(&app::bus_status(config).await);
+    well &= print(&app::redis_status(config).await);
     well &= print(&app::mail(config).status().await);
     if well { Ok(()) } else { Err("a store needs mending: see above".into()) }
 }

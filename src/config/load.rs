@@ -70,6 +70,9 @@ const VARIABLES: &[(&str, &str, &str, Kind)] = &[
     ("GIGSY_DATABASE_ACQUIRE_SECONDS", "database", "acquire_seconds", Kind::Number),
     ("NATS_URL", "bus", "url", Kind::Text),
     ("GIGSY_BUS_PREFIX", "bus", "prefix", Kind::Text),
+    ("REDIS_URL", "redis", "url", Kind::Text),
+    ("GIGSY_REDIS_PREFIX", "redis", "prefix", Kind::Text),
+    ("GIGSY_REDIS_TIMEOUT_MS", "redis", "timeout_ms", Kind::Number),
     ("GIGSY_LOG", "log", "level", Kind::Text),
     ("GIGSY_LOG_FORMAT", "log", "format", Kind::Text),
     ("GIGSY_SESSION_DAYS", "auth", "session_days", Kind::Number),
@@ -78,6 +81,8 @@ const VARIABLES: &[(&str, &str, &str, Kind)] = &[
     ("GIGSY_CROSS_SITE_COOKIE", "auth", "cross_site", Kind::Flag),
     ("GIGSY_LIMIT_SIGN_IN", "limits", "sign_in_per_minute", Kind::Number),
     ("GIGSY_LIMIT_CALLS", "limits", "calls_per_minute", Kind::Number),
+    ("GIGSY_LIMIT_USER", "limits", "user_calls_per_minute", Kind::Number),
+    ("GIGSY_LIMIT_ACCOUNT", "limits", "account_per_minute", Kind::Number),
     ("GIGSY_LIMIT_COMMANDS", "limits", "commands_per_second", Kind::Number),
     ("GIGSY_PING_SECONDS", "realtime", "ping_seconds", Kind::Number),
     ("GIGSY_PONG_SECONDS", "realtime", "pong_seconds", Kind::Number),
@@ -214,6 +219,14 @@ fn check(config: &Config) -> Result<(), ConfigError> {
     {
         return bad("NATS_URL", "must be like nats://host:4222 or tls://host:4222");
     }
+    if let Some(url) = &config.redis.url
+        && (!matches!(url.scheme(), "redis" | "rediss") || url.host_str().is_none_or(str::is_empty))
+    {
+        return bad("REDIS_URL", "must be like redis://host:6379 or rediss://host:6379");
+    }
+    if !is_subject_word(&config.redis.prefix) {
+        return bad("GIGSY_REDIS_PREFIX", "takes a-z, 0-9, - and _");
+    }
     if !config.bus.prefix.split('.').all(is_subject_word) && !config.bus.prefix.is_empty() {
         return bad("GIGSY_BUS_PREFIX", "takes words of a-z, 0-9, - and _, joined by dots");
     }
@@ -228,7 +241,8 @@ fn check(config: &Config) -> Result<(), ConfigError> {
             "needs an https:// GIGSY_PUBLIC_URL: browsers refuse such a cookie otherwise",
         );
     }
-    let positive: [(&str, u64); 13] = [
+    let positive: [(&str, u64); 14] = [
+        ("GIGSY_REDIS_TIMEOUT_MS", config.redis.timeout_ms),
         ("GIGSY_DATABASE_POOL", config.database.pool_size as u64),
         ("GIGSY_DATABASE_ACQUIRE_SECONDS", config.database.acquire_seconds),
         ("GIGSY_SESSION_DAYS", u64::from(config.auth.session_days)),
@@ -323,6 +337,9 @@ mod tests {
             (vec![("GIGSY_DATABASE_POOL", "-1")], "", "GIGSY_DATABASE_POOL"),
             (vec![("DATABASE_URL", "mysql://x")], "", "DATABASE_URL"),
             (vec![("NATS_URL", "http://127.0.0.1:4222")], "", "NATS_URL"),
+            (vec![("REDIS_URL", "http://127.0.0.1:6379")], "", "REDIS_URL"),
+            (vec![("REDIS_URL", "redis:///var/run/redis.sock")], "", "REDIS_URL"),
+            (vec![("GIGSY_REDIS_PREFIX", "a b")], "", "GIGSY_REDIS_PREFIX"),
             (vec![("GIGSY_BUS_PREFIX", "a..b")], "", "GIGSY_BUS_PREFIX"),
             (vec![("GIGSY_LISTENN", "127.0.0.1:1")], "", "GIGSY_LISTENN"),
             (vec![("GIGSY_ALLOWED_ORIGINS", "not a url")], "", "GIGSY_ALLOWED_ORIGINS"),
@@ -347,6 +364,7 @@ mod tests {
         let secrets = [
             ("DATABASE_URL", "postgres://u:s3cret@h/db?password=s3cret"),
             ("NATS_URL", "nats://u:s3cret@h:4222"),
+            ("REDIS_URL", "rediss://default:s3cret@h:6379/0"),
         ];
         let config = with(&secrets, "").unwrap();
         let shown = toml::to_string(&config).unwrap();

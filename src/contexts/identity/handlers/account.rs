@@ -6,7 +6,7 @@ use utoipa::ToSchema;
 
 use crate::{
     contexts::identity::{Identity, LinkForm, RegisterForm, UserView},
-    http::{Json, Problem, SignedIn},
+    http::{ClientAddr, Json, Problem, SignedIn, limits::Limits},
 };
 
 /// An account, in short.
@@ -26,8 +26,11 @@ pub struct UserAnswer {
             content_type = "application/problem+json")))]
 pub async fn register(
     identity: web::Data<Identity>,
+    limits: web::Data<Limits>,
+    from: ClientAddr,
     form: Json<RegisterForm>,
 ) -> Result<HttpResponse, Problem> {
+    limits.admit_attempt(from.0, &form.0.email).await?;
     let account = identity.register(&form.0).await?;
     Ok(HttpResponse::Created().json(UserAnswer { user: UserView::from(&account) }))
 }

@@ -1,0 +1,81 @@
+//! What several nodes share: Redis where `REDIS_URL` is set, this process otherwise.
+
+use std::{sync::Arc, time::Duration};
+
+use crate::{
+    config::Config,
+    ports::{
+        Store, StoreStatus,
+        cache::{Cache, MemoryCache, RedisCache},
+        limits::{Limits, MemoryLimits, RedisLimits},
+    },
+    redis::{NoRedis, Redis, RedisSettings, RedisSetupError},
+    telemetry::metrics::Metrics,
+};
+
+/// How long a start or a command waits for Redis; a server goes on without.
+const CONNECT_WITHIN: Duration = Duration::from_secs(2);
+
+/// The ports that stand on Redis or on this process.
+#[derive(Clone)]
+pub(super) struct Shared {
+    pub redis: Option<Redis>,
+    pub own_limits: Arc<MemoryLimits>,
+    pub limits: Arc<dyn Limits>,
+    pub cache: Cache,
+}
+
+impl Shared {
+    /// Chooses by the configuration. A Redis that does not answer is gone on without.
+    pub async fn assemble(config: &Config, metrics: &Metrics) -> Result<Self, RedisSetupError> {
+        let own_limits = Arc::new(MemoryLimits::default());
+        let Some(redis) = connect(config, metrics)? else {
+            let limits = own_limits.clone();
+            let cache = Cache::new(Arc::new(MemoryCache::default()), metrics);
+            return Ok(Self { redis: None, own_limits, limits, cache });
+        };
+        redis.wait_connected(CONNECT_WITHIN).await;
+        Ok(Self {
+            own_limits,
+            limits: Arc::new(RedisLimits::new(redis.clone())),
+            cache: Cache::new(Arc::new(RedisCache::new(redis.clone())), metrics),
+            redis: Some(redis),
+        })
+    }
+
+    /// For `/readyz`.
+    pub fn store(&self) -> Arc<dyn Store> {
+        match &self.redis {
+            Some(redis) => Arc::new(redis.clone()),
+            None => Arc::new(NoRedis),
+        }
+    }
+}
+
+fn connect(config: &Config, metrics: &Metrics) -> Result<Option<Redis>, RedisSetupError> {
+    let Some(url) = &config.redis.url else { return Ok(None) };
+    let settings = RedisSettings {
+        url: url.clone(),
+        prefix: config.redis.prefix.clone(),
+        timeout: Duration::from_millis(config.redis.timeout_ms),
+    };
+    Redis::start(settings, metrics).map(Some)
+}
+
+/// What `gigsy check` says of Redis.
+pub async fn redis_status(config: &Config) -> StoreStatus {
+    match connect(config, &Metrics::new()) {
+        Ok(None) => Redis::describe_embedded(),
+        Ok(Some(redis)) => {
+            redis.wait_connected(CONNECT_WITHIN).await;
+            redis.status().await
+        }
+        Err(error) => StoreStatus {
+            mode: crate::ports::Mode::Server,
+            reachable: false,
+            detail: None,
+            mend: Some(error.to_string()),
+            ..Redis::describe_embedded()
+        },
+    }
+}
