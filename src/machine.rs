@@ -215,10 +215,11 @@ pub trait State: Copy + Eq + Debug + Send + Sync + 'static {
 }
 
 /// Declares the states of a machine: an enum of unit variants with their names in JSON, in the
-/// database and in the API document.
+/// database and in the API document. (`$text` is a token tree: as a `literal` it would reach the derives
+/// wrapped, and the API document's does not see through that.)
 #[macro_export]
 macro_rules! states {
-    ($(#[$doc:meta])* $name:ident { $( $(#[$vdoc:meta])* $variant:ident = $text:literal ),+ $(,)? }) => {
+    ($(#[$doc:meta])* $name:ident { $( $(#[$vdoc:meta])* $variant:ident = $text:tt ),+ $(,)? }) => {
         $(#[$doc])*
         #[derive(
             Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize,

@@ -274,7 +274,7 @@ async fn history(w: &World, batches: &[Vec<Request>]) -> Result<(), String> {
         }))
         .await;
         for (request, answer) in batch.iter().zip(&answers) {
-            let refused = request.body == 2 && answer.body.contains("/invalid\"");
+            let refused = request.body == 2 && answer.body.contains("\"errors\"");
             let answered = matches!(answer.status, 201) || refused;
             if answered && !answer.replayed {
                 let first = known.insert((request.who, request.key), (request.body, answer.clone()));

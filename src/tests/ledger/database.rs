@@ -191,7 +191,7 @@ async fn payouts_at_once_never_take_more_than_there_is() {
         let database = world.database.clone();
         tokio::spawn(async move {
             // Five keys, twice each.
-            ledger::payout(&mut *database.conn().await.unwrap(), payee, euro(300), &format!("key-{}", n % 5))
+            ledger::payout(&mut database.conn().await.unwrap(), payee, euro(300), &format!("key-{}", n % 5))
                 .await
         })
     });

@@ -227,7 +227,9 @@ async fn calls_carry_key_version_group_and_account() {
     assert_eq!(desk.seen.lock().unwrap().len(), asked);
     handle.stop(false).await;
     // Nobody there: the same call may be made again.
-    let error = provider.create_payment(milestone(), "pay-2").await.unwrap_err();
+    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let away = stripe(&format!("http://127.0.0.1:{port}"));
+    let error = away.create_payment(milestone(), "pay-2").await.unwrap_err();
     assert!(error.is_temporary(), "{error:?}");
 }
 
@@ -301,8 +303,10 @@ async fn localstripe_takes_payments_signs_webhooks_and_refunds() {
         ("card[cvc]", "123"),
     ];
     let method = raw("/v1/payment_methods", &card).await.unwrap();
-    let confirm = [("payment_method", method["id"].as_str().unwrap())];
-    raw(&format!("/v1/payment_intents/{}/confirm", payment.id), &confirm).await.unwrap();
+    // (Stripe takes both in one call; this stand-in wants the method first.)
+    let with = [("payment_method", method["id"].as_str().unwrap())];
+    raw(&format!("/v1/payment_intents/{}", payment.id), &with).await.unwrap();
+    raw(&format!("/v1/payment_intents/{}/confirm", payment.id), &[]).await.unwrap();
 
     let told = || {
         hook.seen

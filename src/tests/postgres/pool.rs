@@ -98,10 +98,11 @@ async fn migrations_run_once_however_many_start_together() {
     let database = open(&test, 6, 5).await;
     run(&database, "drop schema public cascade").await.unwrap();
     run(&database, "create schema public").await.unwrap();
-    run(&database, "drop schema platform cascade").await.unwrap();
-    for schema in ["identity", "chat"] {
-        run(&database, &format!("drop schema if exists {schema} cascade")).await.unwrap();
-    }
+    let all = "do $$ declare s text; begin
+        for s in select nspname from pg_namespace where nspname !~ '^pg_|^information_schema$|^public$' loop
+            execute format('drop schema %I cascade', s);
+        end loop; end $$";
+    run(&database, all).await.unwrap();
     assert_eq!(database.status().await.mend.as_deref(), Some("run `gigsy migrate`"));
     let all = futures_util::future::join_all((0..4).map(|_| database.migrate())).await;
     let applied: usize = all.into_iter().map(|done| done.unwrap().len()).sum();

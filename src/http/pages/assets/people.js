@@ -3,7 +3,9 @@
 import { get, withQuery } from "./api.js";
 import { h } from "./dom.js";
 
-const names = new Map();
+/** The platform itself speaks under this id. */
+const platform = "00000000-0000-0000-0000-000000000000";
+const names = new Map([[platform, "Gigsy"]]);
 const waiting = new Map();
 
 /** Remembers a name that some answer carried. */

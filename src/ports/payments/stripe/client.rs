@@ -142,7 +142,7 @@ struct ErrorDetail {
     message: String,
 }
 
-/// Stripe's errors (https://docs.stripe.com/api/errors) as what can be done about them.
+/// Stripe's errors (<https://docs.stripe.com/api/errors>) as what can be done about them.
 fn failure(status: StatusCode, retry_after: Option<Duration>, body: &[u8]) -> PaymentError {
     let ErrorBody { error } = serde_json::from_slice(body).unwrap_or_default();
     let code = error.decline_code.or(error.code).unwrap_or_default();
