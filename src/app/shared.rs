@@ -6,8 +6,9 @@ use crate::{
     config::Config,
     ports::{
         Store, StoreStatus,
-        cache::{Cache, MemoryCache, RedisCache},
+        cache::{Cache, CacheStore, MemoryCache, RedisCache},
         limits::{Limits, MemoryLimits, RedisLimits},
+        locks::{Locks, MemoryLocks, RedisLocks},
     },
     redis::{NoRedis, Redis, RedisSettings, RedisSetupError},
     telemetry::metrics::Metrics,
@@ -23,6 +24,9 @@ pub(super) struct Shared {
     pub own_limits: Arc<MemoryLimits>,
     pub limits: Arc<dyn Limits>,
     pub cache: Cache,
+    /// Where sessions are kept in front of their rows; only what all nodes share will do.
+    pub sessions: Option<Arc<dyn CacheStore>>,
+    pub locks: Locks,
 }
 
 impl Shared {
@@ -32,13 +36,17 @@ impl Shared {
         let Some(redis) = connect(config, metrics)? else {
             let limits = own_limits.clone();
             let cache = Cache::new(Arc::new(MemoryCache::default()), metrics);
-            return Ok(Self { redis: None, own_limits, limits, cache });
+            let locks = Locks::new(Arc::new(MemoryLocks::new()));
+            return Ok(Self { redis: None, own_limits, limits, cache, sessions: None, locks });
         };
         redis.wait_connected(CONNECT_WITHIN).await;
+        let store = Arc::new(RedisCache::new(redis.clone()));
         Ok(Self {
             own_limits,
             limits: Arc::new(RedisLimits::new(redis.clone())),
-            cache: Cache::new(Arc::new(RedisCache::new(redis.clone())), metrics),
+            cache: Cache::new(store.clone(), metrics),
+            sessions: Some(store),
+            locks: Locks::new(Arc::new(RedisLocks::new(redis.clone()))),
             redis: Some(redis),
         })
     }

@@ -15,7 +15,7 @@ use crate::{
         identity::{
             self, Identity,
             actors::{UserSession, session::SessionCloser},
-            store::PostgresStore,
+            store::{CachedSessions, PostgresStore},
         },
         ledger::{self, Ledger},
     },
@@ -62,20 +62,27 @@ pub(super) struct Platform {
     pub shared: Shared,
 }
 
-/// Identity over its stores.
-pub async fn identity(config: &Config, database: &Database) -> Result<Identity, DbError> {
+/// Identity over its stores, for commands.
+///
+/// # Errors
+/// [`StartError`], when the database does not answer or Redis cannot be set up.
+pub async fn identity(config: &Config, database: &Database) -> Result<Identity, StartError> {
     let signer = Signer::new(&database.signing_key().await?);
-    Ok(identity_with(config, database, signer))
+    // A role that a command grants is one that running servers must see.
+    let shared = Shared::assemble(config, &Metrics::new()).await?;
+    Ok(identity_with(config, database, signer, &shared))
 }
 
-fn identity_with(config: &Config, database: &Database, signer: Signer) -> Identity {
-    Identity::new(
-        Arc::new(PostgresStore::new(database.clone())),
-        Arc::new(mail(config)),
-        signer,
-        Clock::system(),
-        identity::Settings::from(config),
-    )
+fn identity_with(config: &Config, database: &Database, signer: Signer, shared: &Shared) -> Identity {
+    let rows = PostgresStore::new(database.clone());
+    let store: Arc<dyn identity::Store> = match &shared.sessions {
+        Some(cache) => Arc::new(CachedSessions::new(rows, cache.clone())),
+        None => Arc::new(rows),
+    };
+    let settings = identity::Settings::from(config);
+    let identity = Identity::new(store, Arc::new(mail(config)), signer, Clock::system(), settings);
+    identity.cache_profiles(shared.cache.clone());
+    identity
 }
 
 /// Mail goes to files under the data directory.
@@ -151,7 +158,7 @@ impl Platform {
         let signer = Signer::new(&database.signing_key().await?);
 
         let shared = Shared::assemble(&config, &metrics).await?;
-        let identity = identity_with(&config, &database, signer.clone());
+        let identity = identity_with(&config, &database, signer.clone(), &shared);
         let hub = Hub::new();
         let personal = Personal::new(hub.clone());
         let outlet = Arc::new(glue::News { hub: hub.clone(), personal: personal.clone() });
@@ -162,7 +169,9 @@ impl Platform {
 
         let gigs = gigs_with(&database, &ledger, Signer::new(&database.signing_key().await?));
         ledger.tell(Arc::new(gigs.clone()));
+        gigs.cache_pages(shared.cache.clone());
         let gigs_live = gigs::Live::new(hub.clone(), personal.clone());
+        gigs_live.cache_pages(shared.cache.clone());
 
         let parts = Parts {
             database: database.clone(),

@@ -1,5 +1,6 @@
 //! Capabilities that contexts share, each behind a trait with its adapters beside it.
 
+pub mod boards;
 pub mod bus;
 pub mod cache;
 pub mod limits;

@@ -13,5 +13,6 @@ mod identity;
 mod ledger;
 mod postgres;
 mod realtime;
+mod redis;
 pub(crate) mod support;
 mod system;

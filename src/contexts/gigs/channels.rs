@@ -6,8 +6,9 @@ use std::{sync::Arc, time::Duration};
 use futures_util::future::BoxFuture;
 use serde_json::Value;
 
-use super::{Gigs, model::GigId};
+use super::{Gigs, model::GigId, pages::Pages};
 use crate::{
+    ports::cache::Cache,
     principal::{Principal, UserId},
     realtime::{Channel, ChannelLog, ChannelOptions, Hub, Json, MemoryRing, Namespace, Personal, RtError},
     telemetry::log,
@@ -27,12 +28,24 @@ pub struct Live {
     hub: Hub,
     personal: Personal,
     ring: Arc<MemoryRing>,
+    pages: Pages,
 }
 
 impl Live {
     /// News on a hub.
     pub fn new(hub: Hub, personal: Personal) -> Self {
-        Self { hub, personal, ring: Arc::new(MemoryRing::new(KEPT, KEPT_FOR)) }
+        Self { hub, personal, ring: Arc::new(MemoryRing::new(KEPT, KEPT_FOR)), pages: Pages::default() }
+    }
+
+    /// What is kept of a gig in that cache is forgotten before its news go out; a second call changes
+    /// nothing.
+    pub fn cache_pages(&self, cache: Cache) {
+        self.pages.set(cache);
+    }
+
+    /// Forgets what is kept of a gig.
+    pub(super) async fn changed(&self, gig: GigId) {
+        self.pages.forget(gig).await;
     }
 
     /// To everybody who looks at the board.

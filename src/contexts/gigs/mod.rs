@@ -20,6 +20,7 @@ mod error;
 mod forms;
 pub mod handlers;
 mod model;
+mod pages;
 mod service;
 mod store;
 mod views;
@@ -47,6 +48,8 @@ pub use views::{
     ApplicationView, ContractView, DisputeView, GigView, MilestoneView, MoneyView, PaymentView, RatingView,
     ReviewView, StepView, TotalsView,
 };
+
+use pages::Pages;
 
 use crate::{
     clock::Clock,
@@ -81,13 +84,14 @@ struct Inner {
     clock: Clock,
     /// Woken when a job was set that is due at once.
     jobs: Notify,
+    pages: Pages,
 }
 
 impl Gigs {
     /// Sets the context up; nothing runs by itself. The server runs [`Gigs::run_timers`].
     pub fn new(parts: Parts) -> Self {
         let Parts { database, ledger, signer, clock } = parts;
-        let inner = Inner { database, ledger, signer, clock, jobs: Notify::new() };
+        let inner = Inner { database, ledger, signer, clock, jobs: Notify::new(), pages: Pages::default() };
         Self { inner: Arc::new(inner) }
     }
 

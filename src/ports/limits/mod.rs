@@ -56,3 +56,9 @@ pub trait Limits: Send + Sync {
     /// only the last can be a refusal.
     fn take<'a>(&'a self, asks: &'a [Ask<'a>]) -> BoxFuture<'a, Result<Vec<Verdict>, LimitsAway>>;
 }
+
+/// What the script must say at `now`, in µs: for the test that holds the two together.
+#[cfg(test)]
+pub(crate) fn model(rate: &Rate, tat: Option<i64>, now: i64, cost: u32) -> (Verdict, Option<i64>) {
+    gcra::take(rate, tat, now, cost)
+}

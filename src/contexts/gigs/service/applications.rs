@@ -86,6 +86,7 @@ impl Gigs {
                 moves::born(conn, &APPLICATION, new.id.0, event, by, now, data).await
             })
             .await?;
+        self.inner.pages.forget(gig).await;
         ApplicationView::of(application, None, &[Actor::Student])
     }
 
@@ -228,6 +229,7 @@ impl Gigs {
             })
             .await?;
         self.inner.jobs.notify_one();
+        self.inner.pages.forget(application.gig_id).await;
         ApplicationView::of(application, contract, &[side])
     }
 }

@@ -95,6 +95,17 @@ impl Gigs {
         GigView::of(gig, &actors)
     }
 
+    /// A gig's page: as [`Gigs::gig`], through the cache.
+    ///
+    /// # Errors
+    /// [`GigsError::No`].
+    pub async fn gig_page(&self, who: &Principal, id: GigId) -> Result<GigView, GigsError> {
+        let gig = self.row_of_page(id).await?;
+        let gig = gig.filter(|gig| visible(who, gig)).ok_or(GigsError::No("gig"))?;
+        let actors = actors(who, &gig);
+        GigView::of(gig, &actors)
+    }
+
     /// Changes a gig that is still to be decided about, if it has the version that the caller saw.
     ///
     /// # Errors
@@ -133,6 +144,7 @@ impl Gigs {
                 Ok::<_, GigsError>(gig)
             })
             .await?;
+        self.inner.pages.forget(id).await;
         let actors = actors(who, &gig);
         GigView::of(gig, &actors)
     }
@@ -173,6 +185,7 @@ impl Gigs {
             })
             .await?;
         self.inner.jobs.notify_one();
+        self.inner.pages.forget(id).await;
         let actors = actors(who, &gig);
         GigView::of(gig, &actors)
     }

@@ -1,20 +1,16 @@
 //! Sessions: who is behind a token, which there are, and how they end.
 
-use chrono::Duration;
 use uuid::Uuid;
 
 use crate::{
     contexts::identity::{
         Identity, IdentityError,
-        model::{Account, Session, SessionView},
+        model::{Account, Session, SessionView, TOUCH_EVERY},
         tokens::{TokenHash, TokenKind},
     },
     principal::{Principal, SessionId},
     telemetry::log,
 };
-
-/// A session's last use is noted so often at most: a write a request would be a waste.
-const TOUCH_EVERY: Duration = Duration::seconds(60);
 
 impl Identity {
     /// Who is behind a session token. Using a session moves its end.
