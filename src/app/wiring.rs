@@ -30,7 +30,7 @@ use crate::{
         origins::Origins,
     },
     ports::{Store, mail::FileMail, payments::sandbox::Sandbox},
-    postgres::{Database, DbError},
+    postgres::Database,
     realtime::{Hub, LocalShard, Personal, Realtime, Settings},
     signing::Signer,
     telemetry::{log, metrics::Metrics},

@@ -88,10 +88,8 @@ impl Limits {
     /// 429 with `Retry-After`; 503 for guesses that cannot be counted.
     pub async fn admit(&self, address: IpAddr, guessing: bool) -> Result<Vec<Allowance>, Problem> {
         let key = network(address).to_string();
-        let asks = [
-            Ask { rate: &self.calls, key: &key, cost: 1 },
-            Ask { rate: &self.sign_in, key: &key, cost: 1 },
-        ];
+        let asks =
+            [Ask { rate: &self.calls, key: &key, cost: 1 }, Ask { rate: &self.sign_in, key: &key, cost: 1 }];
         let asks = if guessing { &asks[..] } else { &asks[..1] };
         self.take(asks, guessing, "from this address").await
     }
@@ -182,11 +180,11 @@ impl Allowance {
 
 /// Writes the two headers, a list item for each allowance.
 pub fn announce(allowances: &[Allowance], headers: &mut HeaderMap) {
-    let list = |item: &dyn Fn(&Allowance) -> String| allowances.iter().map(item).collect::<Vec<_>>().join(", ");
+    let list =
+        |item: &dyn Fn(&Allowance) -> String| allowances.iter().map(item).collect::<Vec<_>>().join(", ");
     let policy = list(&|a| format!("\"{}\";q={};w=60", a.name, a.quota));
-    let left = list(&|a| {
-        format!("\"{}\";r={};t={}", a.name, a.remaining, a.reset.as_millis().div_ceil(1000))
-    });
+    let left =
+        list(&|a| format!("\"{}\";r={};t={}", a.name, a.remaining, a.reset.as_millis().div_ceil(1000)));
     for (name, value) in [("ratelimit-policy", policy), ("ratelimit", left)] {
         if let Ok(value) = HeaderValue::from_str(&value)
             && !allowances.is_empty()
@@ -268,7 +266,8 @@ mod tests {
 
     #[test]
     fn the_headers_list_every_allowance() {
-        let allowance = |name, remaining| Allowance { name, quota: 10, remaining, reset: Duration::from_millis(1_001) };
+        let allowance =
+            |name, remaining| Allowance { name, quota: 10, remaining, reset: Duration::from_millis(1_001) };
         let mut headers = HeaderMap::new();
         announce(&[allowance("calls", 9), allowance("user", 3)], &mut headers);
         assert_eq!(headers.get("ratelimit").unwrap(), "\"calls\";r=9;t=2, \"user\";r=3;t=2");

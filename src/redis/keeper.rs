@@ -73,7 +73,8 @@ impl Inner {
                 }
                 return Err(plain(&error));
             }
-            self.facts.write().unwrap_or_else(std::sync::PoisonError::into_inner).latency = Some(started.elapsed());
+            self.facts.write().unwrap_or_else(std::sync::PoisonError::into_inner).latency =
+                Some(started.elapsed());
         }
         let Some((_, mut conn)) = self.lanes.first().and_then(super::Lane::handle) else {
             return Err("no connection".into());
@@ -100,7 +101,8 @@ impl Inner {
         let info: String = redis::cmd("INFO").arg("server").query_async(conn).await?;
         let memory: String = redis::cmd("INFO").arg("memory").query_async(conn).await.unwrap_or_default();
         let read = |text: &str, name: &str| {
-            text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':').map(|v| v.trim().to_owned()))
+            text.lines()
+                .find_map(|line| line.strip_prefix(name)?.strip_prefix(':').map(|v| v.trim().to_owned()))
         };
         let mut facts = self.facts.write().unwrap_or_else(std::sync::PoisonError::into_inner);
         *facts = Facts {

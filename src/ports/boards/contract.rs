@@ -103,7 +103,10 @@ async fn follows_the_model(boards: &dyn Boards, board: &str, steps: &[Step]) -> 
         let all = ordered(&model);
         prop_assert_eq!(&boards.range(board, 1, 100).await.unwrap(), &all);
         prop_assert_eq!(boards.len(board).await.unwrap(), all.len() as u64);
-        prop_assert_eq!(&boards.range(board, 3, 2).await.unwrap()[..], all.get(2..4.min(all.len())).unwrap_or(&[]));
+        prop_assert_eq!(
+            &boards.range(board, 3, 2).await.unwrap()[..],
+            all.get(2..4.min(all.len())).unwrap_or(&[])
+        );
         for n in [0, 7, 19] {
             let place = all.iter().position(|ranked| ranked.row.member == who(n));
             prop_assert_eq!(boards.rank(board, who(n)).await.unwrap(), place.map(|at| all[at]));

@@ -70,8 +70,10 @@ impl RedisBoards {
         // A span that Lua's numbers hold; no board has more members.
         call.key(of).arg(&member.as_bytes()[..]).arg(span.min(1 << 32));
         let call = &call;
-        let (from, keys): (u64, Vec<Vec<u8>>) =
-            self.redis.run("boards.around", |mut conn| async move { call.invoke_async(&mut conn).await }).await?;
+        let (from, keys): (u64, Vec<Vec<u8>>) = self
+            .redis
+            .run("boards.around", |mut conn| async move { call.invoke_async(&mut conn).await })
+            .await?;
         Ok(ranked(from, &keys))
     }
 
@@ -128,7 +130,10 @@ impl Boards for RedisBoards {
             let mut call = self.remove.key(sorted);
             call.key(of).arg(&member.as_bytes()[..]);
             let call = &call;
-            Ok(self.redis.run("boards.remove", |mut conn| async move { call.invoke_async(&mut conn).await }).await?)
+            Ok(self
+                .redis
+                .run("boards.remove", |mut conn| async move { call.invoke_async(&mut conn).await })
+                .await?)
         })
     }
 
@@ -145,7 +150,12 @@ impl Boards for RedisBoards {
             let [sorted, _] = &self.keys(board);
             let range = |mut conn| async move {
                 let last = from.saturating_add(limit - 1).min(1 << 62);
-                ::redis::cmd("ZRANGE").arg(sorted).arg(from).arg(last).query_async::<Vec<Vec<u8>>>(&mut conn).await
+                ::redis::cmd("ZRANGE")
+                    .arg(sorted)
+                    .arg(from)
+                    .arg(last)
+                    .query_async::<Vec<Vec<u8>>>(&mut conn)
+                    .await
             };
             Ok(ranked(from, &self.redis.run("boards.range", range).await?))
         })
@@ -158,7 +168,8 @@ impl Boards for RedisBoards {
     fn len<'a>(&'a self, board: &'a str) -> Answer<'a, u64> {
         Box::pin(async move {
             let [sorted, _] = &self.keys(board);
-            let len = |mut conn| async move { ::redis::cmd("ZCARD").arg(sorted).query_async(&mut conn).await };
+            let len =
+                |mut conn| async move { ::redis::cmd("ZCARD").arg(sorted).query_async(&mut conn).await };
             Ok(self.redis.run("boards.len", len).await?)
         })
     }

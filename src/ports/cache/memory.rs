@@ -80,9 +80,9 @@ impl MemoryCache {
         } else {
             let now = u64::try_from(age.as_millis()).unwrap_or(u64::MAX);
             let until = now.saturating_add(u64::try_from(LEASE.as_millis()).unwrap_or(u64::MAX));
-            let taken = slot.leased.fetch_update(Ordering::AcqRel, Ordering::Acquire, |leased| {
-                (leased <= now).then_some(until)
-            });
+            let taken = slot
+                .leased
+                .fetch_update(Ordering::AcqRel, Ordering::Acquire, |leased| (leased <= now).then_some(until));
             if taken.is_ok() { Age::Due } else { Age::Stale }
         };
         Some(Found { body: slot.body.clone(), age })

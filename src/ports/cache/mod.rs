@@ -203,11 +203,7 @@ impl Cache {
     ///
     /// # Errors
     /// The load's. A cache that is away is no error: then everything is loaded.
-    pub async fn read<T, E, F>(
-        &self,
-        plan: Plan,
-        load: impl FnOnce() -> F + Send + 'static,
-    ) -> Result<T, E>
+    pub async fn read<T, E, F>(&self, plan: Plan, load: impl FnOnce() -> F + Send + 'static) -> Result<T, E>
     where
         T: Serialize + DeserializeOwned + Send + 'static,
         E: std::fmt::Display + Send + 'static,
@@ -265,8 +261,13 @@ impl Cache {
         }
     }
 
-    fn refresh<T, E, F>(&self, plan: Plan, key: String, stamp: Stamp, load: impl FnOnce() -> F + Send + 'static)
-    where
+    fn refresh<T, E, F>(
+        &self,
+        plan: Plan,
+        key: String,
+        stamp: Stamp,
+        load: impl FnOnce() -> F + Send + 'static,
+    ) where
         T: Serialize + Send + 'static,
         E: std::fmt::Display + Send + 'static,
         F: Future<Output = Result<Loaded<T>, E>> + Send + 'static,

@@ -75,7 +75,10 @@ impl CacheStore for RedisCache {
             }
             call.arg(Uuid::new_v4().simple().to_string()).arg(millis(TAG_LIFE)).arg(millis(LEASE));
             let call = &call;
-            Ok(self.redis.run("cache.look", |mut conn| async move { call.invoke_async(&mut conn).await }).await?)
+            Ok(self
+                .redis
+                .run("cache.look", |mut conn| async move { call.invoke_async(&mut conn).await })
+                .await?)
         })
     }
 
@@ -94,7 +97,10 @@ impl CacheStore for RedisCache {
             }
             call.arg(&stamp.0).arg(&body[..]).arg(millis(life.fresh)).arg(millis(life.fresh + life.stale));
             let call = &call;
-            Ok(self.redis.run("cache.put", |mut conn| async move { call.invoke_async(&mut conn).await }).await?)
+            Ok(self
+                .redis
+                .run("cache.put", |mut conn| async move { call.invoke_async(&mut conn).await })
+                .await?)
         })
     }
 

@@ -38,7 +38,10 @@ async fn stops_at_the_first_refusal(limits: &dyn Limits, salt: &str) {
         Ask { rate: &wide, key: &key, cost: 1 },
     ];
     let first = limits.take(&asks).await.unwrap();
-    assert_eq!(first.iter().map(|v| (v.allowed, v.remaining)).collect::<Vec<_>>(), [(true, 9), (true, 0), (true, 8)]);
+    assert_eq!(
+        first.iter().map(|v| (v.allowed, v.remaining)).collect::<Vec<_>>(),
+        [(true, 9), (true, 0), (true, 8)]
+    );
     let second = limits.take(&asks).await.unwrap();
     assert_eq!(second.iter().map(|v| (v.allowed, v.remaining)).collect::<Vec<_>>(), [(true, 7), (false, 0)]);
 }

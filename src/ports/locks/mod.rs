@@ -90,8 +90,7 @@ impl Locks {
         clock.move_to(asked + life);
         let (done, release) = oneshot::channel();
         let (lost, told) = watch::channel(false);
-        let keeper =
-            Watchdog { store: self.store.clone(), name, owner, life, clock: clock.clone(), lost };
+        let keeper = Watchdog { store: self.store.clone(), name, owner, life, clock: clock.clone(), lost };
         tokio::spawn(keeper.run(release));
         Ok(Some(Lease { name, token, clock, told, done: Some(done) }))
     }
@@ -199,10 +198,8 @@ impl Watchdog {
             }
             let asked = Instant::now();
             // Past the deadline an answer is worth nothing: whoever works must know by then.
-            let extended = tokio::time::timeout(
-                self.clock.left(),
-                self.store.extend(self.name, &self.owner, self.life),
-            );
+            let extended =
+                tokio::time::timeout(self.clock.left(), self.store.extend(self.name, &self.owner, self.life));
             match extended.await {
                 Ok(Ok(true)) => {
                     self.clock.move_to(asked + self.life);

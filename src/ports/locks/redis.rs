@@ -61,8 +61,10 @@ impl LockStore for RedisLocks {
             let mut call = self.acquire.key(self.redis.key("k", name));
             call.key(self.redis.key("f", name)).arg(owner).arg(millis(life));
             let call = &call;
-            let token: u64 =
-                self.redis.run("locks.acquire", |mut conn| async move { call.invoke_async(&mut conn).await }).await?;
+            let token: u64 = self
+                .redis
+                .run("locks.acquire", |mut conn| async move { call.invoke_async(&mut conn).await })
+                .await?;
             Ok((token > 0).then_some(token))
         })
     }
@@ -77,7 +79,10 @@ impl LockStore for RedisLocks {
             let mut call = self.extend.key(self.redis.key("k", name));
             call.arg(owner).arg(millis(life));
             let call = &call;
-            Ok(self.redis.run("locks.extend", |mut conn| async move { call.invoke_async(&mut conn).await }).await?)
+            Ok(self
+                .redis
+                .run("locks.extend", |mut conn| async move { call.invoke_async(&mut conn).await })
+                .await?)
         })
     }
 
@@ -86,7 +91,10 @@ impl LockStore for RedisLocks {
             let mut call = self.release.key(self.redis.key("k", name));
             call.arg(owner);
             let call = &call;
-            Ok(self.redis.run("locks.release", |mut conn| async move { call.invoke_async(&mut conn).await }).await?)
+            Ok(self
+                .redis
+                .run("locks.release", |mut conn| async move { call.invoke_async(&mut conn).await })
+                .await?)
         })
     }
 }

@@ -9,11 +9,14 @@ use crate::{
     ports::{
         boards::{self, Boards, MemoryBoards, RedisBoards},
         cache::{self, Cache, CacheStore, Life, Loaded, MemoryCache, Plan, RedisCache},
-        limits::{self, Ask, Limits, MemoryLimits, Rate, RedisLimits},
+        limits::{self, Ask, MemoryLimits, Rate, RedisLimits},
         locks::{self, LockStore, MemoryLocks, RedisLocks},
     },
     telemetry::metrics::Metrics,
-    tests::support::{redis::{RedisServer, installed, redis_or_skip}, skip::skip},
+    tests::support::{
+        redis::{RedisServer, installed, redis_or_skip},
+        skip::skip,
+    },
 };
 
 #[tokio::test]
@@ -47,7 +50,9 @@ async fn keys_without_expiry(server: &RedisServer) -> Vec<String> {
 /// the script has said.
 #[test]
 fn the_script_does_what_the_model_does() {
-    let Some(bin) = installed() else { skip!(store "the limits' script against its model", "no redis-server") };
+    let Some(bin) = installed() else {
+        skip!(store "the limits' script against its model", "no redis-server")
+    };
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let server = runtime.block_on(RedisServer::start(&bin, &[]));
     let limits = RedisLimits::new(runtime.block_on(server.client("t")));
@@ -159,7 +164,8 @@ async fn a_rebuild_blocks_no_reader_and_is_seen_at_once() {
     let server = redis_or_skip!("a board's rebuild over Redis");
     let boards = Arc::new(RedisBoards::new(server.client("t").await));
     let rows = |round: i64| -> Vec<boards::Row> {
-        let row = |n: u32| boards::Row { member: uuid::Uuid::from_u128(n.into()), score: round, reached: n.into() };
+        let row =
+            |n: u32| boards::Row { member: uuid::Uuid::from_u128(n.into()), score: round, reached: n.into() };
         (0..3_000).map(row).collect()
     };
     boards.rebuild("b", &rows(0)).await.unwrap();

@@ -30,7 +30,12 @@ pub(crate) fn installed() -> Option<PathBuf> {
     let named = std::env::var_os("GIGSY_TEST_REDIS_BIN").map(PathBuf::from);
     let own = [PathBuf::from("redis-server"), PathBuf::from("/usr/bin/redis-server")];
     named.into_iter().chain(own).find(|bin| {
-        Command::new(bin).arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok_and(|s| s.success())
+        Command::new(bin)
+            .arg("--version")
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .status()
+            .is_ok_and(|s| s.success())
     })
 }
 
@@ -60,7 +65,16 @@ impl RedisServer {
     pub(crate) async fn up(&mut self) {
         assert!(self.child.is_none(), "it runs already");
         let child = Command::new(&self.bin)
-            .args(["--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--enable-debug-command", "yes"])
+            .args([
+                "--bind",
+                "127.0.0.1",
+                "--save",
+                "",
+                "--appendonly",
+                "no",
+                "--enable-debug-command",
+                "yes",
+            ])
             .arg("--dir")
             .arg(self.dir.path())
             .arg("--port")
@@ -97,7 +111,8 @@ impl RedisServer {
     }
 
     fn signal(&self, signal: Signal) {
-        let pid = self.child.as_ref().and_then(|child| i32::try_from(child.id()).ok()).and_then(Pid::from_raw);
+        let pid =
+            self.child.as_ref().and_then(|child| i32::try_from(child.id()).ok()).and_then(Pid::from_raw);
         kill_process(pid.expect("it runs"), signal).expect("the signal is sent");
     }
 

@@ -99,9 +99,8 @@ impl<S: Store> CachedSessions<S> {
         let Ok(looked) = self.cache.look(&key(token), &[tag(owner)]).await else { return (None, None) };
         let kept = looked.found.and_then(|found| serde_json::from_slice::<Kept>(&found.body).ok());
         // One that is due to be touched is read from its row, or every request would touch it.
-        let kept = kept.filter(|kept| {
-            kept.session.expires_at > now && now - kept.session.last_seen_at < TOUCH_EVERY
-        });
+        let kept = kept
+            .filter(|kept| kept.session.expires_at > now && now - kept.session.last_seen_at < TOUCH_EVERY);
         (kept.map(|kept| (kept.session, kept.account)), Some(looked.stamp))
     }
 }
