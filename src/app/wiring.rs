@@ -204,7 +204,7 @@ impl Platform {
         for rpc in chat::rpcs(&chat) {
             builder = builder.rpc(rpc);
         }
-        let realtime = builder.build();
+        let realtime = builder.limits(shared.limits.clone()).build();
         let sessions = identity::actors::start(
             &realtime,
             Arc::new(glue::Sessions(identity.clone())),
