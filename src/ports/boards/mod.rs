@@ -99,7 +99,8 @@ pub trait Boards: Send + Sync {
     fn around<'a>(&'a self, board: &'a str, member: Uuid, span: u64) -> Answer<'a, Vec<Ranked>>;
     /// How many are on it.
     fn len<'a>(&'a self, board: &'a str) -> Answer<'a, u64>;
-    /// Replaces the whole board at one moment: readers see the one before or the one after.
+    /// Replaces the whole board at one moment: readers see the one before or the one after. `rows` has
+    /// each member once.
     fn rebuild<'a>(&'a self, board: &'a str, rows: &'a [Row]) -> Answer<'a, ()>;
 }
 

@@ -28,6 +28,20 @@ local old = redis.call('HGET', KEYS[2], ARGV[1])
 if not old then return 0 end
 redis.call('HDEL', KEYS[2], ARGV[1])
 return redis.call('ZREM', KEYS[1], old .. ARGV[1])";
+/// KEYS: the new pair, the old pair. ARGV: how many rows. A server that was flushed or restarted while the
+/// new pair was written has a part of it only: then the old one stays. The expiry of the half-made goes.
+const SWAP: &str = "
+local rows = tonumber(ARGV[1])
+if redis.call('ZCARD', KEYS[1]) ~= rows or redis.call('HLEN', KEYS[2]) ~= rows then return 0 end
+if rows == 0 then
+  redis.call('DEL', KEYS[3], KEYS[4])
+  return 1
+end
+redis.call('RENAME', KEYS[1], KEYS[3])
+redis.call('RENAME', KEYS[2], KEYS[4])
+redis.call('PERSIST', KEYS[3])
+redis.call('PERSIST', KEYS[4])
+return 1";
 /// Answers the place of the first row (from 0), then the rows.
 const AROUND: &str = "
 local place = redis.call('HGET', KEYS[2], ARGV[1])
@@ -45,6 +59,7 @@ pub struct RedisBoards {
     upsert: Script,
     remove: Script,
     around: Script,
+    swap: Script,
 }
 
 impl From<Away> for BoardsAway {
@@ -57,7 +72,7 @@ impl RedisBoards {
     /// Boards in that Redis.
     pub fn new(redis: Redis) -> Self {
         let (upsert, remove, around) = (Script::new(UPSERT), Script::new(REMOVE), Script::new(AROUND));
-        Self { redis, upsert, remove, around }
+        Self { redis, upsert, remove, around, swap: Script::new(SWAP) }
     }
 
     fn keys(&self, board: &str) -> [String; 2] {
@@ -180,20 +195,15 @@ impl Boards for RedisBoards {
             let half_made = Uuid::new_v4().simple().to_string();
             let made = [format!("{sorted}:{half_made}"), format!("{of}:{half_made}")];
             self.fill(&made, rows).await?;
-            let mut swap = pipe();
-            swap.atomic();
-            if rows.is_empty() {
-                swap.cmd("DEL").arg(sorted).arg(of).ignore();
-            } else {
-                let [new_sorted, new_of] = &made;
-                swap.cmd("RENAME").arg(new_sorted).arg(sorted).ignore();
-                swap.cmd("RENAME").arg(new_of).arg(of).ignore();
-                // The expiry of the half-made went along.
-                swap.cmd("PERSIST").arg(sorted).ignore().cmd("PERSIST").arg(of).ignore();
+            let [new_sorted, new_of] = &made;
+            let mut call = self.swap.key(new_sorted);
+            call.key(new_of).key(sorted).key(of).arg(rows.len());
+            let call = &call;
+            let swap = |mut conn| async move { call.invoke_async::<bool>(&mut conn).await };
+            match self.redis.run("boards.swap", swap).await? {
+                true => Ok(()),
+                false => Err(BoardsAway("what was written for it is gone".into())),
             }
-            let swap = &swap;
-            let swap = |mut conn| async move { swap.query_async::<()>(&mut conn).await };
-            Ok(self.redis.run("boards.swap", swap).await?)
         })
     }
 }

@@ -172,9 +172,11 @@ async fn readyz_names_the_adapter() {
     assert_eq!((&store["mode"], &store["reachable"]), (&json!("server"), &json!(true)), "{store}");
     assert!(store["version"].is_string() && store["latency_ms"].is_number(), "{store}");
     app.stop().await;
-    let alone = TestApp::start(&[]).await;
-    let ready = Api::new(alone.base(), None).get("/readyz").await;
-    let stores = ready.json["stores"].as_array().unwrap();
-    assert_eq!(stores.iter().find(|store| store["name"] == "redis").unwrap()["mode"], "embedded");
-    alone.stop().await;
+    if std::env::var_os("GIGSY_TEST_REDIS_URL").is_none() {
+        let alone = TestApp::start(&[]).await;
+        let ready = Api::new(alone.base(), None).get("/readyz").await;
+        let stores = ready.json["stores"].as_array().unwrap();
+        assert_eq!(stores.iter().find(|store| store["name"] == "redis").unwrap()["mode"], "embedded");
+        alone.stop().await;
+    }
 }

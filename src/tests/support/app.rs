@@ -36,6 +36,9 @@ impl TestApp {
         let files = TempDir::new().unwrap();
         let mut vars: Vec<(String, String)> =
             settings.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
+        if !vars.iter().any(|(name, _)| name == "REDIS_URL") {
+            vars.extend(super::redis::of_the_suite());
+        }
         vars.push(("GIGSY_DATA_DIR".into(), files.path().display().to_string()));
         vars.push(("GIGSY_LISTEN".into(), "127.0.0.1:0".into()));
         vars.push(("GIGSY_WORKERS".into(), "1".into()));

@@ -149,6 +149,17 @@ pub(crate) async fn client(url: &str, prefix: &str, timeout: Duration) -> Redis 
     redis
 }
 
+/// Settings of a server under test that keep it apart from all others on the Redis that
+/// `GIGSY_TEST_REDIS_URL` names; none without it.
+pub(crate) fn of_the_suite() -> Vec<(String, String)> {
+    let Ok(url) = std::env::var("GIGSY_TEST_REDIS_URL") else { return Vec::new() };
+    let prefix = format!("t{}", uuid::Uuid::now_v7().simple());
+    // A busy machine must not look like a dead server.
+    let settings =
+        [("REDIS_URL", url), ("GIGSY_REDIS_PREFIX", prefix), ("GIGSY_REDIS_TIMEOUT_MS", "2000".into())];
+    settings.map(|(name, value)| (name.to_owned(), value)).to_vec()
+}
+
 /// A port that nobody listens on.
 pub(crate) fn free_port() -> u16 {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr());
