@@ -77,8 +77,8 @@ impl Health {
 
     async fn readiness(&self) -> (Readiness, bool) {
         let stores = self.stores().await;
-        let required = self.stores.iter().zip(&stores).filter(|(store, _)| store.required());
-        let served = required.map(|(_, status)| status.reachable).all(|reachable| reachable);
+        let mut pairs = self.stores.iter().zip(&stores);
+        let served = pairs.all(|(store, status)| status.reachable || !store.required());
         let status = if self.draining.load(Ordering::Acquire) {
             "draining"
         } else if !self.prepared.load(Ordering::Acquire) {

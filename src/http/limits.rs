@@ -8,11 +8,19 @@
 //! | `sign-in` | an address: what guesses passwords or makes accounts | closed: 503 with `Retry-After` |
 //! | `account` | an account from one address | closed: 503 with `Retry-After` |
 
-use std::{net::IpAddr, sync::Arc, time::Duration};
+use std::{
+    convert::Infallible,
+    future::{Ready, ready},
+    net::IpAddr,
+    sync::Arc,
+    time::Duration,
+};
 
 use actix_web::{
-    HttpMessage, HttpRequest,
+    FromRequest, HttpMessage, HttpRequest,
+    dev::Payload,
     http::header::{HeaderMap, HeaderName, HeaderValue},
+    web,
 };
 use prometheus::{IntCounterVec, Opts};
 use sha2::{Digest, Sha256};
@@ -20,7 +28,7 @@ use sha2::{Digest, Sha256};
 use crate::{
     config::Config,
     error::ErrorKind,
-    http::Problem,
+    http::{Problem, extract::ClientAddr},
     ports::limits::{Ask, Limits as Counts, MemoryLimits, Rate, Verdict},
     principal::UserId,
     telemetry::metrics::Metrics,
@@ -155,6 +163,36 @@ impl Limits {
     }
 }
 
+/// A parameter of handlers that try something on an account: a sign-in, a registration, a reset.
+pub struct Attempts {
+    limits: Option<web::Data<Limits>>,
+    from: IpAddr,
+}
+
+impl Attempts {
+    /// Admits an attempt on the account of that address.
+    ///
+    /// # Errors
+    /// As [`Limits::admit_attempt`].
+    pub async fn admit(&self, email: &str) -> Result<(), Problem> {
+        match &self.limits {
+            Some(limits) => limits.admit_attempt(self.from, email).await,
+            // A part of the server by itself, as tests build it.
+            None => Ok(()),
+        }
+    }
+}
+
+impl FromRequest for Attempts {
+    type Error = Infallible;
+    type Future = Ready<Result<Self, Infallible>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let limits = request.app_data::<web::Data<Limits>>().cloned();
+        ready(Ok(Self { limits, from: ClientAddr::of(request).0 }))
+    }
+}
+
 fn refusal(rate: &Rate, verdict: Verdict, whose: &str) -> Problem {
     Problem::new(ErrorKind::RateLimited, format!("over {} a minute {whose}", rate.burst))
         .retry_after(verdict.retry_after)
@@ -196,7 +234,7 @@ pub fn announce(allowances: &[Allowance], headers: &mut HeaderMap) {
 
 #[cfg(test)]
 mod tests {
-    use futures_util::future::{BoxFuture, ready};
+    use futures_util::future::BoxFuture;
 
     use super::*;
     use crate::ports::limits::LimitsAway;

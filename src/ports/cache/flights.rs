@@ -12,11 +12,12 @@ use tokio::sync::watch;
 use super::Stamp;
 
 type Word = watch::Receiver<Option<Bytes>>;
+/// By key and stamp: who asks after a change never waits for a load from before it.
+type Flying = DashMap<(String, Option<Stamp>), (u64, Word)>;
 
 #[derive(Default)]
 pub(super) struct Flights {
-    /// By key and stamp: who asks after a change never waits for a load from before it.
-    flying: Arc<DashMap<(String, Option<Stamp>), (u64, Word)>>,
+    flying: Arc<Flying>,
     next: AtomicU64,
 }
 
@@ -30,7 +31,7 @@ pub(super) enum Seat {
 
 /// A load under way. Dropped, those who wait take over.
 pub(super) struct Flight {
-    flying: Arc<DashMap<(String, Option<Stamp>), (u64, Word)>>,
+    flying: Arc<Flying>,
     what: (String, Option<Stamp>),
     id: u64,
     tell: watch::Sender<Option<Bytes>>,

@@ -6,7 +6,7 @@ use utoipa::ToSchema;
 
 use crate::{
     contexts::identity::{Identity, LinkForm, RegisterForm, UserView},
-    http::{ClientAddr, Json, Problem, SignedIn, limits::Limits},
+    http::{Json, Problem, SignedIn, limits::Attempts},
 };
 
 /// An account, in short.
@@ -26,11 +26,10 @@ pub struct UserAnswer {
             content_type = "application/problem+json")))]
 pub async fn register(
     identity: web::Data<Identity>,
-    limits: web::Data<Limits>,
-    from: ClientAddr,
+    attempts: Attempts,
     form: Json<RegisterForm>,
 ) -> Result<HttpResponse, Problem> {
-    limits.admit_attempt(from.0, &form.0.email).await?;
+    attempts.admit(&form.0.email).await?;
     let account = identity.register(&form.0).await?;
     Ok(HttpResponse::Created().json(UserAnswer { user: UserView::from(&account) }))
 }

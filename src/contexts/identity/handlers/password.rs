@@ -4,7 +4,7 @@ use actix_web::{HttpResponse, web};
 
 use crate::{
     contexts::identity::{ChangePasswordForm, Identity, ResetForm, ResetRequestForm},
-    http::{ClientAddr, Json, Problem, SignedIn, limits::Limits},
+    http::{ClientAddr, Json, Problem, SignedIn, limits::Attempts},
 };
 
 /// Change one's password; every other session ends.
@@ -26,11 +26,10 @@ pub async fn change(
     responses((status = 202, description = "If there is such an account, a mail is on its way")))]
 pub async fn request_reset(
     identity: web::Data<Identity>,
-    limits: web::Data<Limits>,
-    from: ClientAddr,
+    attempts: Attempts,
     form: Json<ResetRequestForm>,
 ) -> Result<HttpResponse, Problem> {
-    limits.admit_attempt(from.0, &form.0.email).await?;
+    attempts.admit(&form.0.email).await?;
     identity.request_password_reset(&form.0).await?;
     Ok(HttpResponse::Accepted().finish())
 }
