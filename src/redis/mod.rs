@@ -2,7 +2,7 @@
 //!
 //! Ports stand on [`Redis::run`]. It never connects, never waits longer than the timeout and, once the
 //! breaker is open, does not wait at all: a dead Redis costs a request nothing. A thread of its own
-//! ([`keeper`]) connects, probes, pays what is owed and closes the breaker.
+//! (`keeper`) connects, probes, pays what is owed and closes the breaker.
 //!
 //! Each lane is one pooled connection that all requests share, pipelined; taking one out of the pool
 //! for every command would cost a second round trip (the pool's check).

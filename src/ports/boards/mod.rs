@@ -10,7 +10,7 @@
 //! The order is total: the higher score, then who reached it first, then the smaller id. A sorted set's
 //! scores are floating-point numbers, exact to 2^53 only, and have no second criterion. But members of
 //! *equal* score are ordered by their bytes, so the whole order is put into the member: 32 bytes,
-//! [`Row::key`]. All scores of 64 bits are exact, and no two rows are ever equal.
+//! `Row::key`. All scores of 64 bits are exact, and no two rows are ever equal.
 
 #[cfg(test)]
 pub(crate) mod contract;
