@@ -119,6 +119,11 @@ impl<B: Behavior> Domain<B> {
         (entry.ready && !entry.mailbox.is_closed()).then(|| entry.mailbox.clone())
     }
 
+    /// The ids of all actors that are up or starting, in no order.
+    pub fn ids(&self) -> Vec<B::Id> {
+        self.shared.table.iter().map(|entry| entry.key().clone()).collect()
+    }
+
     /// The actor's mailbox; starts it if it is not up, and waits for its first rebuild. Callers
     /// that come at once share one start.
     ///

@@ -16,8 +16,8 @@ use crate::{
     realtime::{Channel, ClientInfo, Hub, Personal, Publication},
 };
 
-/// Chat's news: what is personal is kept for a while, everything else goes straight to the hub
-/// (a room's log keeps it).
+/// Chat's news: what is personal is kept for a while; who types goes to all nodes; what is in a
+/// room's log goes to this node's members, and other nodes are told to look into the log.
 pub(super) struct News {
     pub hub: Hub,
     pub personal: Personal,
@@ -27,6 +27,8 @@ impl Outlet for News {
     fn publish(&self, channel: &Channel, publication: &Publication) {
         if channel.namespace() == Personal::NAMESPACE {
             self.personal.publish(channel, publication.data.clone());
+        } else if publication.offset == 0 {
+            self.hub.broadcast(channel, publication);
         } else {
             self.hub.publish(channel, publication);
         }
@@ -42,6 +44,14 @@ impl Outlet for News {
 
     fn presence(&self, channel: &Channel) -> Vec<ClientInfo> {
         self.hub.presence(channel)
+    }
+
+    fn grown(&self, channel: &Channel) {
+        self.hub.grown(channel);
+    }
+
+    fn follows(&self, channel: &Channel) -> bool {
+        self.hub.follows(channel)
     }
 }
 

@@ -5,6 +5,7 @@ mod demo;
 mod events;
 mod glue;
 mod money;
+mod nodes;
 mod shared;
 mod wiring;
 mod workers;
@@ -124,6 +125,7 @@ impl Server {
         self.platform.health.draining();
         self.http.pause().await;
         self.platform.drain_sockets(self.drain).await;
+        self.platform.hub.say_goodbye();
         for task in self.background {
             task.abort();
         }

@@ -2,10 +2,13 @@
 
 use std::{sync::Arc, time::Duration};
 
+use futures_util::FutureExt;
+
 use crate::{
     config::Config,
     ports::{
         Store, StoreStatus,
+        bus::Signals,
         cache::{Cache, CacheStore, MemoryCache, RedisCache},
         limits::{Limits, MemoryLimits, RedisLimits},
         locks::{Locks, MemoryLocks, RedisLocks},
@@ -14,6 +17,8 @@ use crate::{
     telemetry::metrics::Metrics,
 };
 
+/// The topic of tags that a node's own cache has forgotten.
+const FORGOTTEN: &str = "cache.forgotten";
 /// How long a start or a command waits for Redis; a server goes on without.
 const CONNECT_WITHIN: Duration = Duration::from_secs(2);
 
@@ -49,6 +54,29 @@ impl Shared {
             locks: Locks::new(Arc::new(RedisLocks::new(redis.clone()))),
             redis: Some(redis),
         })
+    }
+
+    /// Where every node has a cache of its own, makes them forget together: by words between nodes, and
+    /// all of it when words may have been missed.
+    pub fn forget_together(&self, signals: &Signals) {
+        let (told, missed, teller) = (self.cache.clone(), self.cache.clone(), signals.clone());
+        self.cache.tell_others(move |tags| {
+            if let Ok(body) = serde_json::to_vec(tags) {
+                teller.send(FORGOTTEN, body.into());
+            }
+        });
+        if self.redis.is_some() {
+            return;
+        }
+        // The cache of a node forgets at once: there is nothing to wait for.
+        signals.on(FORGOTTEN, move |body| {
+            if let Ok(tags) = serde_json::from_slice::<Vec<String>>(&body) {
+                let _ = told.forgotten_elsewhere(&tags).now_or_never();
+            }
+        });
+        signals.on_gap(move || {
+            let _ = missed.forget_everything().now_or_never();
+        });
     }
 
     /// For `/readyz`.

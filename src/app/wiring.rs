@@ -4,7 +4,7 @@ use std::{path::Path, sync::Arc, time::Duration, time::Instant};
 
 use actix_web::web::{self, ServiceConfig};
 
-use super::{StartError, events, glue, shared::Shared};
+use super::{StartError, events, glue, nodes, shared::Shared};
 use crate::{
     actors::{Arbiters, Domain, DomainConfig, Registry},
     clock::Clock,
@@ -29,7 +29,7 @@ use crate::{
         ops::{Ops, OpsChannel},
         origins::Origins,
     },
-    ports::{Store, mail::FileMail, payments::sandbox::Sandbox},
+    ports::{Store, bus::Signals, mail::FileMail, payments::sandbox::Sandbox},
     postgres::Database,
     realtime::{Hub, LocalShard, Personal, Realtime, Settings},
     signing::Signer,
@@ -49,6 +49,8 @@ pub(super) struct Platform {
     pub identity: Identity,
     pub chat: Chat,
     pub events: Events,
+    /// Words to and from other nodes.
+    pub signals: Signals,
     pub database: Database,
     pub ledger: Ledger,
     pub gigs: Gigs,
@@ -157,25 +159,34 @@ impl Platform {
         let domain = DomainConfig::from(&config.actors);
         let signer = Signer::new(&database.signing_key().await?);
 
+        let nats = events::nats(&config).await?;
+        let signals = nats.as_ref().map_or_else(Signals::alone, |bus| bus.signals(&metrics));
+
         let shared = Shared::assemble(&config, &metrics).await?;
+        shared.forget_together(&signals);
         let identity = identity_with(&config, &database, signer.clone(), &shared);
-        let hub = Hub::new();
+        let hub = Hub::across(&signals, &metrics);
         let personal = Personal::new(hub.clone());
         let outlet = Arc::new(glue::News { hub: hub.clone(), personal: personal.clone() });
         let chat = chat_with(&config, &database, &identity, signer, outlet, &registry, &arbiters);
+
+        chat.follow(&hub);
+        let looking = chat.clone();
+        signals.on_gap(move || looking.look_again());
 
         let (ledger, sandbox) = ledger_with(&config, &database).await?;
         let idempotency = Idempotency::new(database.clone(), Clock::system());
 
         let gigs = gigs_with(&database, &ledger, Signer::new(&database.signing_key().await?));
         ledger.tell(Arc::new(gigs.clone()));
+        gigs.ask(Arc::new(identity.directory()));
         gigs.cache_pages(shared.cache.clone());
         let gigs_live = gigs::Live::new(hub.clone(), personal.clone());
         gigs_live.cache_pages(shared.cache.clone());
 
         let parts = Parts {
             database: database.clone(),
-            nats: events::nats(&config).await?,
+            nats,
             consumers: events::consumers(&gigs_live, &chat),
             settings: crate::events::Settings::default(),
         };
@@ -212,10 +223,8 @@ impl Platform {
             &registry,
             &arbiters,
         );
-        identity.notify_of_ended_sessions(Arc::new(SessionCloser {
-            sessions: sessions.clone(),
-            realtime: realtime.clone(),
-        }));
+        let closer = SessionCloser { sessions: sessions.clone(), realtime: realtime.clone() };
+        identity.notify_of_ended_sessions(Arc::new(nodes::Everywhere::new(closer, &signals)));
 
         let limits =
             Arc::new(Limits::new(&config, shared.limits.clone(), shared.own_limits.clone(), &metrics));
@@ -231,6 +240,7 @@ impl Platform {
             identity,
             chat,
             events,
+            signals,
             database,
             ledger,
             gigs,

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::task::{JoinHandle, spawn_local};
 
-use super::{Options, demo, wiring::Platform};
+use super::{Options, demo, nodes, wiring::Platform};
 use crate::{
     events::forget_old,
     http::{limits::Limits, ops},
@@ -29,6 +29,7 @@ pub(super) fn start(platform: &Platform, options: Options) -> Vec<JoinHandle<()>
         spawn_local(platform.gigs.clone().run_timers()),
         spawn_local(pay_out(platform.clone())),
         spawn_local(deliver(platform.clone())),
+        spawn_local(nodes::watch_sessions(platform.clone())),
         spawn_local(ops::publish_every_second(platform.ops.clone(), platform.hub.clone())),
     ]
 }

@@ -1,10 +1,15 @@
-//! From the inboxes to the consumers: one transaction an event, one event of an aggregate at a time.
+//! From the inboxes to the consumers: each event and its effect in one transaction, the events of an
+//! aggregate one after the other.
+//!
+//! What has never failed goes several events to a transaction, of several aggregates: a commit costs more
+//! than most effects. When one of them fails, all of it is undone, the failure is that event's alone,
+//! and the others go again one by one.
 
-use std::{any::Any, panic::AssertUnwindSafe, sync::Arc, time::Duration};
+use std::{any::Any, collections::HashSet, panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
 use diesel::{
     ExpressionMethods, OptionalExtension, QueryDsl, QueryableByName,
-    sql_types::{BigInt, Bool, Text},
+    sql_types::{Array, BigInt, Bool, Integer, Jsonb, Nullable, Text, Uuid as SqlUuid},
 };
 use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl};
 use futures_util::{FutureExt, StreamExt, stream};
@@ -24,7 +29,7 @@ use crate::{
 };
 
 /// Aggregates looked up at once.
-const HEADS: i64 = 64;
+const HEADS: i64 = 128;
 /// Events of one aggregate in a row before the others get their turn.
 const IN_A_ROW: usize = 64;
 /// How long to the next look when nothing arrives: for retries that fall due, and other nodes' work.
@@ -42,12 +47,29 @@ pub(super) struct Dispatcher {
 }
 
 /// Which events keep their order.
-#[derive(Clone, diesel::Queryable, QueryableByName)]
+#[derive(Clone, PartialEq, Eq, Hash, diesel::Queryable, QueryableByName)]
 struct Line {
     #[diesel(sql_type = Text)]
     context: String,
     #[diesel(sql_type = Text)]
     aggregate: String,
+}
+
+/// An event at its place in a line.
+#[derive(QueryableByName)]
+struct Fresh {
+    #[diesel(sql_type = SqlUuid)]
+    event_id: Uuid,
+    #[diesel(sql_type = Text)]
+    context: String,
+    #[diesel(sql_type = Text)]
+    aggregate: String,
+    #[diesel(sql_type = Nullable<Jsonb>)]
+    envelope: Option<serde_json::Value>,
+    #[diesel(sql_type = Integer)]
+    attempts: i32,
+    #[diesel(sql_type = Bool)]
+    due: bool,
 }
 
 #[derive(diesel::Queryable)]
@@ -66,6 +88,14 @@ enum Step {
     Nothing,
     /// It failed, and what is to be done about it is done.
     Failed,
+}
+
+/// What became of the first events of some lines.
+enum Together {
+    /// Whether there were any; they took effect.
+    Done(bool),
+    /// The first event of this line failed, which is noted. None took effect.
+    Failed(Line),
 }
 
 /// Why a transaction was undone.
@@ -123,10 +153,14 @@ impl Dispatcher {
     /// Works off the lines whose next event is due; whether any was handled.
     async fn round(self: &Arc<Self>, stop: &watch::Receiver<bool>) -> Result<bool, DbError> {
         let lines = self.lines().await?;
-        let work = stream::iter(lines).map(|line| {
+        // Dealt out evenly, so that nobody waits for one worker's long list.
+        let share =
+            lines.len().div_ceil(self.settings.concurrency.max(1)).clamp(1, self.settings.together.max(1));
+        let shares: Vec<Vec<Line>> = lines.chunks(share).map(<[Line]>::to_vec).collect();
+        let work = stream::iter(shares).map(|lines| {
             let this = self.clone();
             let stop = stop.clone();
-            async move { this.line(&line, &stop).await }
+            async move { this.share(lines, &stop).await }
         });
         let mut any = false;
         let mut done = work.buffer_unordered(self.settings.concurrency.max(1));
@@ -151,6 +185,100 @@ impl Dispatcher {
         .load(&mut conn)
         .await?;
         Ok(lines)
+    }
+
+    /// Works off the beginnings of some lines: together, and what that leaves one by one.
+    async fn share(&self, lines: Vec<Line>, stop: &watch::Receiver<bool>) -> Result<bool, DbError> {
+        if *stop.borrow() {
+            return Ok(false);
+        }
+        let failed = match self.settings.together {
+            0 | 1 => None,
+            _ => match self.together(&lines).await {
+                Ok(Together::Done(true)) => return Ok(true),
+                Ok(Together::Done(false)) => None,
+                Ok(Together::Failed(line)) => Some(line),
+                Err(error) if error.is_unavailable() => return Err(error),
+                // Refused at the commit: alone it shows whose fault that is.
+                Err(_) => None,
+            },
+        };
+        let mut any = failed.is_some();
+        for line in lines.iter().filter(|line| Some(*line) != failed.as_ref()) {
+            any |= self.line(line, stop).await?;
+        }
+        Ok(any)
+    }
+
+    /// Handles the first events of the lines in one transaction, those that have never failed. After a
+    /// failure nothing of it is left, and the event that failed is dealt with.
+    async fn together(&self, lines: &[Line]) -> Result<Together, DbError> {
+        let name = self.consumer.name();
+        let mut conn = self.database.conn().await?;
+        let mut at = None;
+        let done = conn
+            .transaction(async |conn| {
+                let mine = take_turns(conn, name, lines).await?;
+                if mine.is_empty() {
+                    return Ok(Vec::new());
+                }
+                let mut held_back = HashSet::new();
+                let (mut handled, mut ids) = (Vec::new(), Vec::new());
+                for fresh in first_events(conn, name, &mine, self.settings.together).await? {
+                    let Fresh { event_id, context, aggregate, envelope, attempts, due } = fresh;
+                    let line = Line { context, aggregate };
+                    // What has failed before goes alone, and those behind it wait for it.
+                    if !due || attempts > 0 || held_back.contains(&line) {
+                        held_back.insert(line);
+                        continue;
+                    }
+                    at = Some(line);
+                    let event = match Envelope::from_json(envelope.unwrap_or_default()) {
+                        Ok(event) => Box::new(event),
+                        Err(error) => {
+                            return Err(Undone::Unreadable { event_id, attempts, error: error.to_string() });
+                        }
+                    };
+                    match self.handle(conn, &event).await {
+                        Ok(after) => handled.push((event, after)),
+                        Err(error) => return Err(Undone::Consumer { event, attempts, error }),
+                    }
+                    ids.push(event_id);
+                }
+                if !ids.is_empty() {
+                    diesel::update(inbox::table)
+                        .filter(inbox::consumer.eq(name))
+                        .filter(inbox::event_id.eq_any(&ids))
+                        .set((
+                            inbox::handled_at.eq(diesel::dsl::now),
+                            inbox::attempts.eq(inbox::attempts + 1),
+                            inbox::envelope.eq(None::<serde_json::Value>),
+                            inbox::error.eq(None::<String>),
+                        ))
+                        .execute(conn)
+                        .await?;
+                }
+                Ok(handled)
+            })
+            .await;
+        match (done, at) {
+            (Ok(handled), _) => {
+                self.metrics.handled.with_label_values(&[name]).inc_by(handled.len() as u64);
+                let any = !handled.is_empty();
+                for (event, after) in handled {
+                    self.run_after(&event, after);
+                }
+                Ok(Together::Done(any))
+            }
+            (Err(undone), Some(line)) => {
+                self.note(&mut conn, undone).await?;
+                Ok(Together::Failed(line))
+            }
+            (Err(undone), None) => {
+                self.note(&mut conn, undone).await?;
+                Ok(Together::Done(false))
+            }
+        }
     }
 
     async fn line(&self, line: &Line, stop: &watch::Receiver<bool>) -> Result<bool, DbError> {
@@ -209,18 +337,24 @@ impl Dispatcher {
                 self.run_after(&event, after);
                 Ok(Step::Handled)
             }
-            Err(Undone::Db(error)) => Err(error),
-            Err(Undone::Consumer { error: ConsumeError::Db(error), .. }) if error.is_unavailable() => {
-                Err(error)
+            Err(undone) => {
+                self.note(&mut conn, undone).await?;
+                Ok(Step::Failed)
             }
-            Err(Undone::Consumer { event, attempts, error }) => {
+        }
+    }
+
+    /// Does what is to be done about a failure; gives it back when it is the database's.
+    async fn note(&self, conn: &mut AsyncPgConnection, undone: Undone) -> Result<(), DbError> {
+        match undone {
+            Undone::Db(error) => Err(error),
+            Undone::Consumer { error: ConsumeError::Db(error), .. } if error.is_unavailable() => Err(error),
+            Undone::Consumer { event, attempts, error } => {
                 let last = matches!(error, ConsumeError::Reject(_));
-                self.failed(&mut conn, event.id, attempts + 1, &explain(&error), last).await?;
-                Ok(Step::Failed)
+                self.failed(conn, event.id, attempts + 1, &explain(&error), last).await
             }
-            Err(Undone::Unreadable { event_id, attempts, error }) => {
-                self.failed(&mut conn, event_id, attempts + 1, &error, true).await?;
-                Ok(Step::Failed)
+            Undone::Unreadable { event_id, attempts, error } => {
+                self.failed(conn, event_id, attempts + 1, &error, true).await
             }
         }
     }
@@ -305,6 +439,53 @@ async fn take_turn(conn: &mut AsyncPgConnection, consumer: &str, line: &Line) ->
         .get_result(conn)
         .await?;
     Ok(turn.mine)
+}
+
+/// The lines that are this node's for now.
+async fn take_turns(
+    conn: &mut AsyncPgConnection,
+    consumer: &str,
+    lines: &[Line],
+) -> Result<Vec<Line>, Undone> {
+    #[derive(QueryableByName)]
+    struct Turn {
+        #[diesel(sql_type = BigInt)]
+        n: i64,
+    }
+    let keys: Vec<String> =
+        lines.iter().map(|line| format!("{consumer}/{}/{}", line.context, line.aggregate)).collect();
+    let turns: Vec<Turn> = diesel::sql_query(
+        "select n from unnest($1) with ordinality as t (key, n) \
+         where pg_try_advisory_xact_lock(hashtextextended(key, 3))",
+    )
+    .bind::<Array<Text>, _>(keys)
+    .load(conn)
+    .await?;
+    let line = |turn: Turn| usize::try_from(turn.n).ok().and_then(|n| lines.get(n.checked_sub(1)?)).cloned();
+    Ok(turns.into_iter().filter_map(line).collect())
+}
+
+/// The first events of these lines that are not done, due or not, in the order of all.
+async fn first_events(
+    conn: &mut AsyncPgConnection,
+    consumer: &str,
+    lines: &[Line],
+    limit: usize,
+) -> Result<Vec<Fresh>, Undone> {
+    let (contexts, aggregates): (Vec<&str>, Vec<&str>) =
+        lines.iter().map(|line| (line.context.as_str(), line.aggregate.as_str())).unzip();
+    Ok(diesel::sql_query(
+        "select i.event_id, i.context, i.aggregate, i.envelope, i.attempts, i.next_at <= now() as due \
+         from platform.inbox i join unnest($2, $3) as l (context, aggregate) \
+           on l.context = i.context and l.aggregate = i.aggregate \
+         where i.consumer = $1 and i.handled_at is null and i.died_at is null order by i.seq limit $4",
+    )
+    .bind::<Text, _>(consumer)
+    .bind::<Array<Text>, _>(contexts)
+    .bind::<Array<Text>, _>(aggregates)
+    .bind::<BigInt, _>(i64::try_from(limit).unwrap_or(i64::MAX))
+    .load(conn)
+    .await?)
 }
 
 /// The first event of the line that is not done, due or not.

@@ -7,6 +7,8 @@ use std::time::Duration;
 pub struct Settings {
     /// Events of one consumer that are handled at once, of different aggregates.
     pub concurrency: usize,
+    /// Events that share a transaction, as long as none fails; 1 gives each its own.
+    pub together: usize,
     /// Attempts before an event becomes a dead letter.
     pub attempts: i32,
     /// The pause after a first failure, doubled with each further one, and its bound.
@@ -23,6 +25,7 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             concurrency: 4,
+            together: 32,
             attempts: 10,
             backoff: (Duration::from_millis(250), Duration::from_secs(60)),
             handle_within: Duration::from_secs(30),

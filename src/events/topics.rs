@@ -8,7 +8,17 @@ pub const TOPICS: &[Topic] = &[
     Topic { stream: "identity", aggregates: &["user"] },
     Topic {
         stream: "gigs",
-        aggregates: &["gig", "application", "contract", "milestone", "dispute", "review", "payment"],
+        aggregates: &[
+            "gig",
+            "application",
+            "contract",
+            "milestone",
+            "dispute",
+            "review",
+            "payment",
+            "invitation",
+            "saved_search",
+        ],
     },
     Topic { stream: "ledger", aggregates: &["payout", "hold"] },
     Topic { stream: "chat", aggregates: &["room", "message"] },

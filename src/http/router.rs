@@ -103,7 +103,11 @@ routes! {
     "/api/v1/gigs" => { GET gigs::gigs::list, POST gigs::gigs::create }
     "/api/v1/gigs/{id}" => { GET gigs::gigs::get, PATCH gigs::gigs::patch }
     "/api/v1/gigs/{id}/applications" => { GET gigs::applications::of_gig, POST gigs::applications::apply }
+    "/api/v1/gigs/{id}/invitations" => { GET gigs::invitations::of_gig, POST gigs::invitations::invite }
     "/api/v1/gigs/{id}/{transition}" => { POST gigs::gigs::transition }
+    "/api/v1/invitations" => { GET gigs::invitations::mine }
+    "/api/v1/saved-searches" => { GET gigs::searches::list, POST gigs::searches::save }
+    "/api/v1/saved-searches/{id}" => { GET gigs::searches::get, DELETE gigs::searches::forget }
     "/api/v1/applications" => { GET gigs::applications::mine }
     "/api/v1/applications/{id}" => { GET gigs::applications::get }
     "/api/v1/applications/{id}/{transition}" => { POST gigs::applications::transition }

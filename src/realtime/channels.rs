@@ -3,6 +3,7 @@
 use std::{fmt, sync::Arc};
 
 use futures_util::future::BoxFuture;
+use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use uuid::Uuid;
 
@@ -54,6 +55,19 @@ impl Channel {
     }
 }
 
+impl Serialize for Channel {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.0)
+    }
+}
+
+impl<'de> Deserialize<'de> for Channel {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let name = String::deserialize(deserializer)?;
+        Self::parse(&name).ok_or_else(|| serde::de::Error::custom("no channel's name"))
+    }
+}
+
 impl fmt::Display for Channel {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
@@ -67,7 +81,8 @@ impl fmt::Debug for Channel {
 }
 
 /// The id of one connection, as clients see it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
 pub struct ClientId(pub Uuid);
 
 impl ClientId {
@@ -85,15 +100,17 @@ impl fmt::Display for ClientId {
 }
 
 /// Who is behind a connection, as others in a channel see it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ClientInfo {
     /// The person.
     pub user: UserId,
     /// The connection.
     pub client: ClientId,
     /// What others may know of the connection: `{"display_name": …}`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub conn_info: Option<Json>,
     /// What the channel adds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub chan_info: Option<Json>,
 }
 

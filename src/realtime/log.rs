@@ -7,6 +7,7 @@ use std::{
 
 use dashmap::DashMap;
 use futures_util::future::BoxFuture;
+use serde::{Deserialize, Serialize};
 
 use super::{
     channels::{Channel, ClientInfo},
@@ -23,17 +24,20 @@ pub struct StreamPos {
 }
 
 /// One message of a channel.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Publication {
     /// Its place in the stream, from 1; 0 in channels without one.
     pub offset: u64,
     /// The payload.
     pub data: Json,
     /// Who published, where that is told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub info: Option<ClientInfo>,
     /// Small labels.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub tags: Vec<(String, String)>,
     /// When, in milliseconds since 1970.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub time: Option<i64>,
 }
 
@@ -173,8 +177,19 @@ impl MemoryRing {
 
     /// Forgets rings that were not touched for the idle time; call it now and then.
     pub fn sweep(&self) {
+        self.sweep_unless(|_| false);
+    }
+
+    /// [`sweep`](Self::sweep), but keeps the rings of channels that are `in_use`: whoever is
+    /// subscribed counts on the offsets going on.
+    pub fn sweep_unless(&self, in_use: impl Fn(&Channel) -> bool) {
         let now = Instant::now();
-        self.rings.retain(|_, ring| now.duration_since(ring.touched) < self.idle);
+        self.rings.retain(|channel, ring| now.duration_since(ring.touched) < self.idle || in_use(channel));
+    }
+
+    /// Forgets everything: each ring comes back with another epoch.
+    pub fn renew(&self) {
+        self.rings.clear();
     }
 
     fn read<R>(&self, channel: &Channel, read: impl FnOnce(&Ring) -> R) -> R {

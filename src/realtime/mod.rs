@@ -21,10 +21,12 @@ pub mod lanes;
 mod limits;
 pub mod log;
 pub mod metrics;
+mod nodes;
 pub mod outbound;
 mod personal;
 pub mod protocol;
 pub mod queue;
+mod ring;
 pub mod rpc;
 mod settings;
 pub mod shard;
@@ -45,6 +47,7 @@ pub use protocol::{
     errors::RtError,
     json::Json,
 };
+pub use ring::SharedRing;
 pub use rpc::{Rpc, Second, Staged, ready, refused, second};
 pub use settings::Settings;
 pub use shard::LocalShard;

@@ -4,15 +4,16 @@
 //! The log behind it is a bounded ring in memory: after a restart a client is told
 //! `recovered: false` and reads again by REST.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 
 use super::{
     channels::{Channel, ChannelOptions, Namespace},
     hub::Hub,
-    log::{ChannelLog, MemoryRing},
+    log::ChannelLog,
     protocol::{errors::RtError, json::Json},
+    ring::SharedRing,
 };
 use crate::principal::{Principal, UserId};
 
@@ -24,8 +25,7 @@ const KEPT_FOR: Duration = Duration::from_secs(15 * 60);
 /// The personal channels. Cheap to clone.
 #[derive(Clone)]
 pub struct Personal {
-    hub: Hub,
-    ring: Arc<MemoryRing>,
+    ring: SharedRing,
 }
 
 impl Personal {
@@ -34,7 +34,7 @@ impl Personal {
 
     /// Personal channels on a hub.
     pub fn new(hub: Hub) -> Self {
-        Self { hub, ring: Arc::new(MemoryRing::new(KEPT, KEPT_FOR)) }
+        Self { ring: SharedRing::new(hub, &[Self::NAMESPACE], KEPT, KEPT_FOR, true) }
     }
 
     /// A person's channel.
@@ -42,9 +42,10 @@ impl Personal {
         Channel::of(Self::NAMESPACE, user)
     }
 
-    /// Tells a person something, on every device of theirs that is connected or soon back.
+    /// Tells a person something, on every device of theirs that is connected, to whichever
+    /// node, or soon back.
     pub fn publish(&self, channel: &Channel, data: Json) {
-        self.ring.append(channel, data, |publication| self.hub.publish(channel, &publication));
+        self.ring.publish(channel, data);
     }
 
     /// Forgets people who have been away for long; call it now and then.

@@ -11,6 +11,7 @@ mod http;
 mod idempotency;
 mod identity;
 mod ledger;
+mod nodes;
 mod postgres;
 mod realtime;
 mod redis;

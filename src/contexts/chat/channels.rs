@@ -46,7 +46,8 @@ pub fn room_removed(room: RoomId) -> Value {
 
 /// Where a room's news go: the node's hub, or a recorder in tests. Must not block.
 pub trait Outlet: Send + Sync + 'static {
-    /// Sends to whoever is subscribed.
+    /// Sends to whoever is subscribed: here what has an offset (other nodes read it from the log),
+    /// everywhere what has none.
     fn publish(&self, channel: &Channel, publication: &Publication);
 
     /// Takes a person's subscription away: their membership ended.
@@ -55,8 +56,16 @@ pub trait Outlet: Send + Sync + 'static {
     /// Makes everybody subscribe anew: the log they followed began a new life.
     fn reset(&self, channel: &Channel);
 
-    /// Who is there on this node, a line for each connection.
+    /// Who is there, a line for each connection.
     fn presence(&self, channel: &Channel) -> Vec<ClientInfo>;
+
+    /// Tells other nodes that the channel's log grew by this one's hand.
+    fn grown(&self, _channel: &Channel) {}
+
+    /// Whether somebody here counts on hearing what other nodes write.
+    fn follows(&self, _channel: &Channel) -> bool {
+        false
+    }
 }
 
 impl Outlet for Hub {
@@ -74,5 +83,13 @@ impl Outlet for Hub {
 
     fn presence(&self, channel: &Channel) -> Vec<ClientInfo> {
         Hub::presence(self, channel)
+    }
+
+    fn grown(&self, channel: &Channel) {
+        Hub::grown(self, channel);
+    }
+
+    fn follows(&self, channel: &Channel) -> bool {
+        Hub::follows(self, channel)
     }
 }

@@ -51,13 +51,15 @@ pub use views::{
 pub(crate) use self::{actors::room::messages, store::contract};
 
 use self::{
-    actors::RoomSeed,
+    actors::{RoomSeed, room::messages::CatchUp},
     store::{Slice, Stored},
 };
 use crate::{
-    actors::{Arbiters, Domain, DomainConfig, Registry},
+    actors::{Arbiters, AskError, Domain, DomainConfig, Registry},
     principal::UserId,
+    realtime::Hub,
     signing::Signer,
+    telemetry::log,
 };
 
 /// What chat asks about people; `app.rs` answers it with identity's directory.
@@ -130,6 +132,52 @@ impl Chat {
     /// The rooms' actors, for the ordered stop.
     pub fn domain(&self) -> &Domain<ChatRoom> {
         &self.inner.domain
+    }
+
+    /// Looks into the logs that other nodes write to, when the hub tells that one grew. What a log
+    /// that nobody here follows holds is read once somebody does.
+    pub fn follow(&self, hub: &Hub) {
+        let chat = self.clone();
+        hub.follow(channels::CHAT, move |channel| {
+            if let Ok(room) = channel.id().parse() {
+                chat.look(room);
+            }
+        });
+    }
+
+    /// Words of other nodes may have been missed: live rooms that [`Chat::follow`] is not told of,
+    /// because nobody here is subscribed, look too.
+    pub fn look_again(&self) {
+        for room in self.inner.domain.ids() {
+            if !self.inner.outlet.follows(&channels::chat_channel(room)) {
+                self.look(room);
+            }
+        }
+    }
+
+    fn look(&self, room: RoomId) {
+        let told = self.inner.domain.live(&room).is_some_and(|actor| actor.tell(CatchUp).is_ok());
+        let here = || {
+            let outlet = &self.inner.outlet;
+            outlet.follows(&channels::chat_channel(room)) || outlet.follows(&channels::typing_channel(room))
+        };
+        if told || !here() {
+            return;
+        }
+        // Starting, away after a crash, or too busy to be told: it is told in a moment, since nobody
+        // may come to tell it again.
+        let domain = self.inner.domain.clone();
+        tokio::spawn(async move {
+            for pause in [0, 100, 500, 2_000, 5_000, 10_000] {
+                tokio::time::sleep(Duration::from_millis(pause)).await;
+                match domain.tell(&room, CatchUp).await {
+                    Ok(()) | Err(AskError::NotFound) => return,
+                    Err(error) => slog::debug!(log(), "a room cannot be told to look";
+                        "room" => %room, "error" => %error),
+                }
+            }
+            slog::warn!(log(), "a room does not hear that its log grew"; "room" => %room);
+        });
     }
 
     /// A part of a room's log, for recovery. The caller has made sure that the reader may see it.

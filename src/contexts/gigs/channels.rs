@@ -1,5 +1,5 @@
 //! `gigs:feed`, what is new on the board, and `gig:<id>`, one gig live. Both are bounded rings in
-//! memory: after a restart a client is told `recovered: false` and reads again by REST.
+//! memory, the same publications on every node: after a restart a client is told `recovered: false` and reads again by REST.
 
 use std::{sync::Arc, time::Duration};
 
@@ -10,7 +10,7 @@ use super::{Gigs, model::GigId, pages::Pages};
 use crate::{
     ports::cache::Cache,
     principal::{Principal, UserId},
-    realtime::{Channel, ChannelLog, ChannelOptions, Hub, Json, MemoryRing, Namespace, Personal, RtError},
+    realtime::{Channel, ChannelLog, ChannelOptions, Hub, Json, Namespace, Personal, RtError, SharedRing},
     telemetry::log,
 };
 
@@ -25,16 +25,16 @@ const KEPT_FOR: Duration = Duration::from_secs(15 * 60);
 /// Where the marketplace's news go. Cheap to clone.
 #[derive(Clone)]
 pub struct Live {
-    hub: Hub,
     personal: Personal,
-    ring: Arc<MemoryRing>,
+    ring: SharedRing,
     pages: Pages,
 }
 
 impl Live {
     /// News on a hub.
     pub fn new(hub: Hub, personal: Personal) -> Self {
-        Self { hub, personal, ring: Arc::new(MemoryRing::new(KEPT, KEPT_FOR)), pages: Pages::default() }
+        let ring = SharedRing::new(hub, &[FEED, ONE], KEPT, KEPT_FOR, false);
+        Self { personal, ring, pages: Pages::default() }
     }
 
     /// What is kept of a gig in that cache is forgotten before its news go out; a second call changes
@@ -73,15 +73,13 @@ impl Live {
 
     /// What was published.
     #[cfg(test)]
-    pub(crate) fn log(&self) -> &MemoryRing {
+    pub(crate) fn log(&self) -> &crate::realtime::MemoryRing {
         &self.ring
     }
 
     fn publish(&self, channel: &Channel, news: &Value) {
         match Json::of(news) {
-            Ok(data) => {
-                self.ring.append(channel, data, |publication| self.hub.publish(channel, &publication));
-            }
+            Ok(data) => self.ring.publish(channel, data),
             Err(error) => slog::error!(log(), "cannot encode news"; "error" => %error),
         }
     }
@@ -123,8 +121,9 @@ impl Namespace for Board {
                 return if channel.id() == FEED_ID { Ok(()) } else { Err(RtError::UNKNOWN_CHANNEL) };
             }
             let id = channel.id().parse().map_err(|_| RtError::UNKNOWN_CHANNEL)?;
-            match self.gigs.gig(who, id).await {
-                Ok(_) => Ok(()),
+            match self.gigs.may_watch(who, id).await {
+                Ok(true) => Ok(()),
+                Ok(false) => Err(RtError::PERMISSION_DENIED),
                 Err(super::GigsError::No(_)) => Err(RtError::UNKNOWN_CHANNEL),
                 Err(error) => Err(error.into()),
             }

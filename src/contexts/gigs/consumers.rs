@@ -8,8 +8,10 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::{
+    GigsError,
     channels::Live,
     model::{ContractId, GigId},
+    service::tell_searchers,
     store,
     views::GigView,
 };
@@ -22,7 +24,11 @@ use crate::{
 
 /// Everybody here who acts on events.
 pub fn consumers(live: &Live, chat: &Chat) -> Vec<Arc<dyn Consumer>> {
-    vec![Arc::new(News { live: live.clone() }), Arc::new(Rooms { chat: chat.clone() })]
+    vec![
+        Arc::new(News { live: live.clone() }),
+        Arc::new(Rooms { chat: chat.clone() }),
+        Arc::new(Searches { live: live.clone() }),
+    ]
 }
 
 /// Shows what happened to those who look: the board, a gig, the two sides of a contract.
@@ -36,7 +42,7 @@ impl Consumer for News {
     }
 
     fn subjects(&self) -> &'static [&'static str] {
-        &["gig.*", "application.*", "contract.*", "milestone.*", "dispute.*", "payment.*"]
+        &["gig.*", "application.*", "contract.*", "milestone.*", "dispute.*", "payment.*", "review.*"]
     }
 
     fn handle<'a>(
@@ -68,7 +74,10 @@ impl Consumer for News {
                     if let Some(gig) = id(&event.data, "gig_id").map(GigId) {
                         live.changed(gig).await;
                     }
-                    let sides = [id(&event.data, "client_id"), id(&event.data, "student_id")];
+                    // A review tells of its author and its subject.
+                    let side =
+                        |role: &str, other: &str| id(&event.data, role).or_else(|| id(&event.data, other));
+                    let sides = [side("client_id", "author_id"), side("student_id", "subject_id")];
                     let contract = id(&event.data, "contract_id");
                     let news = json!({
                         "type": "contract_changed", "contract_id": contract, "subject": event.subject,
@@ -207,6 +216,56 @@ fn words(event: &Envelope) -> Option<String> {
         "payment.charged_back" => format!("The bank took the payment for {} back.", milestone()),
         _ => return None,
     })
+}
+
+/// Finds out whose saved searches a gig that was posted meets.
+struct Searches {
+    live: Live,
+}
+
+impl Consumer for Searches {
+    fn name(&self) -> &'static str {
+        "gigs.searches"
+    }
+
+    fn subjects(&self) -> &'static [&'static str] {
+        &["gig.posted", "invitation.sent"]
+    }
+
+    fn handle<'a>(
+        &'a self,
+        conn: &'a mut AsyncPgConnection,
+        event: &'a Envelope,
+    ) -> BoxFuture<'a, Result<AfterCommit, ConsumeError>> {
+        Box::pin(async move {
+            let live = self.live.clone();
+            if event.subject == "invitation.sent" {
+                let Some(student) = id(&event.data, "student_id") else { return Ok(AfterCommit::nothing()) };
+                let news = json!({
+                    "type": "invited", "gig_id": event.data.get("gig_id"), "title": event.data.get("gig_title"),
+                });
+                return Ok(AfterCommit::run(move || live.person(UserId(student), &news)));
+            }
+            let Some(gig) = id(&event.data, "gig_id").map(GigId) else { return Ok(AfterCommit::nothing()) };
+            let Some(gig) = store::gigs::load(conn, gig).await? else { return Ok(AfterCommit::nothing()) };
+            let met = tell_searchers(conn, &gig, event.time).await.map_err(|error| match error {
+                GigsError::Db(error) => ConsumeError::Db(error),
+                other => ConsumeError::Reject(other.to_string()),
+            })?;
+            let (gig_id, title) = (gig.id, gig.title);
+            Ok(AfterCommit::run(move || {
+                for search in met {
+                    live.person(
+                        search.user_id,
+                        &json!({
+                            "type": "saved_search_matched", "saved_search_id": search.id, "name": search.name,
+                            "gig_id": gig_id, "title": title,
+                        }),
+                    );
+                }
+            }))
+        })
+    }
 }
 
 fn id(data: &Value, name: &str) -> Option<Uuid> {

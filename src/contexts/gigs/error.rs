@@ -43,6 +43,9 @@ pub enum GigsError {
     /// One application a person and gig.
     #[error("you have applied to this gig before")]
     AppliedAlready,
+    /// One invitation a person and gig.
+    #[error("they are invited already")]
+    InvitedAlready,
     /// One review a side.
     #[error("you have reviewed this contract before")]
     ReviewedAlready,
@@ -61,6 +64,9 @@ pub enum GigsError {
     /// Another thing has to happen first; asking again in a moment will do.
     #[error("{0}")]
     Later(&'static str),
+    /// Another part of the server failed.
+    #[error("another part of the server failed")]
+    Elsewhere(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// Something in the store is not what we wrote.
     #[error("the store holds something unreadable")]
     Corrupt(#[from] serde_json::Error),
@@ -96,12 +102,15 @@ impl Fault for GigsError {
         match self {
             Self::No(_) | Self::NoTransition(_) => ErrorKind::NotFound,
             Self::NotYours(_) | Self::NotVerified(_) => ErrorKind::Forbidden,
-            Self::NotNow { .. } | Self::Contradicts(_) | Self::AppliedAlready | Self::ReviewedAlready => {
-                ErrorKind::Conflict
-            }
+            Self::NotNow { .. }
+            | Self::Contradicts(_)
+            | Self::AppliedAlready
+            | Self::InvitedAlready
+            | Self::ReviewedAlready => ErrorKind::Conflict,
             Self::Stale => ErrorKind::PreconditionFailed,
             Self::Invalid(_) => ErrorKind::Invalid,
             Self::Later(_) => ErrorKind::Unavailable,
+            Self::Elsewhere(_) => ErrorKind::Unavailable,
             Self::Corrupt(_) => ErrorKind::Internal,
             Self::Ledger(error) => error.kind(),
             Self::Payment(error) => error.kind(),
@@ -115,6 +124,7 @@ impl Fault for GigsError {
             Self::NotVerified(_) => "email-not-verified",
             Self::NotNow { .. } => "transition-not-allowed",
             Self::AppliedAlready => "already-applied",
+            Self::InvitedAlready => "already-invited",
             Self::ReviewedAlready => "already-reviewed",
             Self::Ledger(error) => error.slug(),
             other => other.kind().slug(),

@@ -11,6 +11,7 @@ use super::{
 use crate::{
     error::FieldError,
     money::{Currency, LARGEST_PAYMENT},
+    principal::UserId,
 };
 
 /// What a gig pays. `{"amount_minor": 12500, "currency": "EUR"}` is a fixed budget of €125.00.
@@ -178,6 +179,48 @@ pub struct ReviewForm {
     #[serde(default)]
     #[schema(max_length = 2_000)]
     pub body: String,
+}
+
+/// An invitation.
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+pub struct InvitationForm {
+    /// Whom.
+    pub student_id: UserId,
+    /// Why them; 1,000 characters at most.
+    #[serde(default)]
+    #[schema(max_length = 1_000, example = "Your festival posters are what we are looking for.")]
+    pub note: String,
+}
+
+/// A search to keep: the filters of the list of gigs. What is left out does not narrow.
+#[derive(Clone, Debug, Default, Deserialize, ToSchema)]
+pub struct SavedSearchForm {
+    /// What its owner calls it: 1 to 80 characters.
+    #[schema(min_length = 1, max_length = 80, example = "Posters and logos")]
+    pub name: String,
+    /// Words of title or description.
+    #[serde(default)]
+    #[schema(min_length = 1, max_length = 200)]
+    pub q: Option<String>,
+    /// Skills that a gig must all have, by slug or name; 10 at most.
+    #[serde(default)]
+    #[schema(max_items = 10)]
+    pub skills: Vec<String>,
+    /// Pays at least so much, in minor units.
+    #[serde(default)]
+    #[schema(minimum = 0)]
+    pub budget_min: Option<i64>,
+    /// Pays at most so much.
+    #[serde(default)]
+    #[schema(minimum = 0)]
+    pub budget_max: Option<i64>,
+    /// In this currency.
+    #[serde(default)]
+    #[schema(value_type = Option<String>, pattern = "^[A-Z]{3}$")]
+    pub currency: Option<Currency>,
+    /// Paid so.
+    #[serde(default)]
+    pub kind: Option<BudgetKind>,
 }
 
 /// Collects what is wrong, so that a client learns all of it at once.

@@ -1,10 +1,10 @@
 //! Gigs: work that is offered, applied for, contracted, delivered and paid.
 //!
-//! **Owns** gigs, skills, applications, contracts, milestones, payments with the provider, disputes and
-//! reviews; schema `gigs`; the channels `gigs:feed` and `gig:<id>`.
+//! **Owns** gigs, skills, applications, invitations, saved searches, contracts, milestones, payments with
+//! the provider, disputes and reviews; schema `gigs`; the channels `gigs:feed` and `gig:<id>`.
 //!
-//! **Emits** `gig.*`, `application.*`, `contract.*`, `milestone.*`, `payment.*`, `dispute.*` and
-//! `review.*`, in the transaction of the change.
+//! **Emits** `gig.*`, `application.*`, `contract.*`, `milestone.*`, `payment.*`, `dispute.*`,
+//! `review.*`, `invitation.sent` and `saved_search.matched`, in the transaction of the change.
 //!
 //! **Never touches** accounts of people or of money: who somebody is comes with the request, and the
 //! books are kept by [`crate::contexts::ledger`], called inside our transaction.
@@ -25,7 +25,10 @@ mod service;
 mod store;
 mod views;
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
 use diesel_async::AsyncPgConnection;
 use futures_util::future::BoxFuture;
@@ -35,18 +38,19 @@ pub use channels::{Live, namespaces};
 pub use consumers::consumers;
 pub use error::GigsError;
 pub use forms::{
-    ApplyForm, Attachment, Budget, GigForm, GigPatch, MilestoneForm, OfferForm, ReviewForm, RulingForm,
+    ApplyForm, Attachment, Budget, GigForm, GigPatch, InvitationForm, MilestoneForm, OfferForm, ReviewForm,
+    RulingForm, SavedSearchForm,
 };
 pub use handlers::api;
 pub use model::{
     APPLICATION, ApplicationId, ApplicationState, BudgetKind, CONTRACT, ContractId, ContractState, DISPUTE,
-    DisputeId, DisputeState, GIG, GigId, GigState, MILESTONE, MilestoneId, MilestoneState, Offer,
-    OfferedMilestone, PaymentId, PaymentState, ReviewId, Skill,
+    DisputeId, DisputeState, GIG, GigId, GigState, InvitationId, MILESTONE, MilestoneId, MilestoneState,
+    Offer, OfferedMilestone, PaymentId, PaymentState, ReviewId, SavedSearchId, Skill,
 };
 pub use service::{DemoCast, GigQuery};
 pub use views::{
-    ApplicationView, ContractView, DisputeView, GigView, MilestoneView, MoneyView, PaymentView, RatingView,
-    ReviewView, StepView, TotalsView,
+    ApplicationView, ContractView, DisputeView, GigView, InvitationView, MilestoneView, MoneyView,
+    PaymentView, RatingView, ReviewView, SavedSearchView, StepView, TotalsView,
 };
 
 use pages::Pages;
@@ -56,6 +60,7 @@ use crate::{
     contexts::ledger::{Ledger, LedgerError, PaymentSink},
     ports::payments::{Notice, Payments},
     postgres::{Conn, Database},
+    principal::UserId,
     signing::Signer,
 };
 
@@ -85,14 +90,43 @@ struct Inner {
     /// Woken when a job was set that is due at once.
     jobs: Notify,
     pages: Pages,
+    people: OnceLock<Arc<dyn People>>,
+}
+
+/// Who there is, as far as the marketplace has to know.
+pub trait People: Send + Sync + 'static {
+    /// Whether that is somebody.
+    ///
+    /// # Errors
+    /// When nobody can say so now.
+    fn exists(&self, id: UserId) -> BoxFuture<'_, Result<bool, Box<dyn std::error::Error + Send + Sync>>>;
+}
+
+impl People for crate::contexts::identity::Directory {
+    fn exists(&self, id: UserId) -> BoxFuture<'_, Result<bool, Box<dyn std::error::Error + Send + Sync>>> {
+        Box::pin(async move { Ok(!self.people(&[id]).await?.is_empty()) })
+    }
 }
 
 impl Gigs {
     /// Sets the context up; nothing runs by itself. The server runs [`Gigs::run_timers`].
     pub fn new(parts: Parts) -> Self {
         let Parts { database, ledger, signer, clock } = parts;
-        let inner = Inner { database, ledger, signer, clock, jobs: Notify::new(), pages: Pages::default() };
+        let (people, pages) = (OnceLock::new(), Pages::default());
+        let inner = Inner { database, ledger, signer, clock, jobs: Notify::new(), people, pages };
         Self { inner: Arc::new(inner) }
+    }
+
+    /// Says who can be asked about people; a second call changes nothing. Before it, everybody exists.
+    pub fn ask(&self, people: Arc<dyn People>) {
+        let _ = self.inner.people.set(people);
+    }
+
+    async fn exists(&self, id: UserId) -> Result<bool, GigsError> {
+        match self.inner.people.get() {
+            Some(people) => people.exists(id).await.map_err(GigsError::Elsewhere),
+            None => Ok(true),
+        }
     }
 
     async fn conn(&self) -> Result<Conn, GigsError> {

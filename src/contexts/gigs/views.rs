@@ -9,9 +9,10 @@ use super::{
     error::GigsError,
     forms::{Attachment, Budget},
     model::{
-        APPLICATION, Application, ApplicationId, ApplicationState, CONTRACT, Contract, ContractId,
-        ContractState, Dispute, DisputeId, DisputeState, GIG, Gig, GigId, GigState, MILESTONE, Milestone,
-        MilestoneId, MilestoneState, Offer, Payment, PaymentId, PaymentState, Review, ReviewId,
+        APPLICATION, Application, ApplicationId, ApplicationState, BudgetKind, CONTRACT, Contract,
+        ContractId, ContractState, Dispute, DisputeId, DisputeState, GIG, Gig, GigId, GigState, Invitation,
+        InvitationId, MILESTONE, Milestone, MilestoneId, MilestoneState, Offer, Payment, PaymentId,
+        PaymentState, Review, ReviewId, SavedSearch, SavedSearchId,
     },
 };
 use crate::{
@@ -429,6 +430,89 @@ impl From<Review> for ReviewView {
             created_at: review.created_at,
             published_at: review.published_at,
         }
+    }
+}
+
+/// An invitation to apply.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct InvitationView {
+    /// Its id.
+    pub id: InvitationId,
+    /// To which gig.
+    pub gig_id: GigId,
+    /// Who invites.
+    pub client_id: UserId,
+    /// Who is invited.
+    pub student_id: UserId,
+    /// Why them.
+    pub note: String,
+    /// When.
+    pub created_at: DateTime<Utc>,
+}
+
+impl From<Invitation> for InvitationView {
+    fn from(invitation: Invitation) -> Self {
+        Self {
+            id: invitation.id,
+            gig_id: invitation.gig_id,
+            client_id: invitation.client_id,
+            student_id: invitation.student_id,
+            note: invitation.note,
+            created_at: invitation.created_at,
+        }
+    }
+}
+
+/// A search that its owner kept.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct SavedSearchView {
+    /// Its id.
+    pub id: SavedSearchId,
+    /// What its owner calls it.
+    pub name: String,
+    /// Words of title or description.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub q: Option<String>,
+    /// Slugs that a gig must all have.
+    pub skills: Vec<String>,
+    /// Pays at least so much, in minor units.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub budget_min: Option<i64>,
+    /// Pays at most so much.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub budget_max: Option<i64>,
+    /// In this currency.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    pub currency: Option<Currency>,
+    /// Paid so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub kind: Option<BudgetKind>,
+    /// When it was saved.
+    pub created_at: DateTime<Utc>,
+    /// Gigs that were found since.
+    pub matches: i64,
+    /// When the last one was.
+    pub matched_at: Option<DateTime<Utc>>,
+}
+
+impl TryFrom<SavedSearch> for SavedSearchView {
+    type Error = GigsError;
+
+    fn try_from(search: SavedSearch) -> Result<Self, GigsError> {
+        Ok(Self {
+            currency: search.currency.as_deref().map(currency).transpose()?,
+            id: search.id,
+            name: search.name,
+            q: search.words,
+            skills: search.skills,
+            budget_min: search.budget_min,
+            budget_max: search.budget_max,
+            kind: search.kind,
+            created_at: search.created_at,
+            matches: search.matches,
+            matched_at: search.matched_at,
+        })
     }
 }
 

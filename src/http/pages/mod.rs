@@ -1,4 +1,4 @@
-//! The pages that the binary serves itself: chat at `/`, the operators' console, the API reference,
+//! The pages that the binary serves itself: chat and gigs at `/`, the operators' console, the API reference,
 //! and those that links in mails lead to.
 //!
 //! The files under `assets/` are compiled in and served as they are: there is no build step. They
@@ -48,9 +48,14 @@ const FILES: &[(&str, Asset)] = assets! {
     "chat.js" as SCRIPT,
     "docs-schema.js" as SCRIPT,
     "docs.js" as SCRIPT,
+    "contract-page.js" as SCRIPT,
     "dom.js" as SCRIPT,
     "format.js" as SCRIPT,
+    "gig-board.js" as SCRIPT,
+    "gig-page.js" as SCRIPT,
+    "gig-post.js" as SCRIPT,
     "icon.svg" as SVG,
+    "money.js" as SCRIPT,
     "ops.js" as SCRIPT,
     "outbox.js" as SCRIPT,
     "people-picker.js" as SCRIPT,
@@ -63,6 +68,9 @@ const FILES: &[(&str, Asset)] = assets! {
     "timeline.js" as SCRIPT,
     "vendor/centrifuge.LICENSE.txt" as TEXT,
     "vendor/centrifuge.js" as SCRIPT,
+    "words.js" as SCRIPT,
+    "work-parts.js" as SCRIPT,
+    "work.js" as SCRIPT,
 };
 
 const PAGES: &[(&str, Asset)] = assets! {
@@ -89,7 +97,7 @@ fn tag(body: &[u8]) -> String {
     tag
 }
 
-/// Chat: `GET /`.
+/// Chat, the gig board and contracts: `GET /`.
 pub async fn index(req: HttpRequest) -> Result<HttpResponse, Problem> {
     page(&req, "index.html")
 }

@@ -12,6 +12,7 @@
 
 mod embedded;
 mod nats;
+pub mod signals;
 
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
@@ -19,6 +20,7 @@ use uuid::Uuid;
 
 pub use embedded::EmbeddedBus;
 pub use nats::{BusSettings, NatsBus, Provisioned};
+pub use signals::Signals;
 
 use super::Store;
 

@@ -127,6 +127,9 @@ pub struct NewTransfer {
     pub amount: Money,
     /// The payment's group.
     pub transfer_group: String,
+    /// Whether it may have been asked for before, perhaps longer ago than the provider remembers a key:
+    /// then it looks for what it made of that first.
+    pub again: bool,
 }
 
 /// A transfer that was made.
@@ -147,6 +150,9 @@ pub struct NewRefund {
     pub payment: String,
     /// How much of it.
     pub amount: Money,
+    /// Whether it may have been asked for before, perhaps longer ago than the provider remembers a key:
+    /// then it looks for what it made of that first.
+    pub again: bool,
 }
 
 /// A refund.
@@ -194,6 +200,8 @@ pub struct ProviderPayout {
 pub struct NewPayee {
     /// The person.
     pub user: UserId,
+    /// The account that was opened for them before: then only a fresh link into it is made.
+    pub account: Option<String>,
     /// Where the provider sends them when they are done.
     pub return_url: String,
     /// Where the provider sends them when its link has expired.

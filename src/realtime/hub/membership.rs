@@ -3,10 +3,7 @@
 use std::sync::{Arc, OnceLock};
 
 use super::{Hub, ShardId};
-use crate::realtime::{
-    channels::{Channel, ClientInfo},
-    protocol::reply::Push,
-};
+use crate::realtime::channels::{Channel, ClientInfo};
 
 /// A shard's interest in a channel on behalf of one connection, and the connection's presence there.
 ///
@@ -37,9 +34,9 @@ impl Membership {
 
     /// Makes the connection present; `announce` tells the others, now and when it leaves.
     pub fn enter(&self, info: Arc<ClientInfo>, announce: bool) {
-        self.hub.enter(&self.channel, info.clone());
+        self.hub.enter(&self.channel, info.clone(), announce);
         if announce {
-            self.hub.push_info(&self.channel, &Push::Join(&info));
+            self.hub.push_join(&self.channel, &info);
         }
         // A subscription is completed once; a second call would change nothing.
         let _ = self.present.set(Present { info, announced: announce });
@@ -54,7 +51,7 @@ impl Drop for Membership {
         }
         self.hub.leave(&self.channel, self.shard);
         if let Some(present) = present.filter(|present| present.announced) {
-            self.hub.push_info(&self.channel, &Push::Leave(&present.info));
+            self.hub.push_leave(&self.channel, &present.info);
         }
     }
 }

@@ -1,6 +1,6 @@
 //! The hub: which shards want a channel, who is present in it, and publishing to it.
 //!
-//! There is one for the node. It holds no connection: connections live in the shards, one for each
+//! There is one for the node; what goes on between nodes is in [`super::nodes`]. It holds no connection: connections live in the shards, one for each
 //! HTTP worker. A publication is encoded here, once, WebSocket header included, and one message goes
 //! to each shard that has members.
 
@@ -9,7 +9,7 @@ mod membership;
 
 use std::{
     collections::{HashMap, HashSet},
-    sync::{Arc, OnceLock},
+    sync::{Arc, OnceLock, Weak},
 };
 
 use dashmap::DashMap;
@@ -21,15 +21,20 @@ pub use self::{
 };
 use super::{
     channels::{Channel, ClientId, ClientInfo},
-    log::Publication,
+    log::{MemoryRing, Publication},
     metrics::RealtimeMetrics,
+    nodes::{self, Entry as Told, Nodes},
     protocol::{
         disconnect::{Disconnect, Unsubscribe},
         reply::{self, Push},
     },
     shard::message::{Fanout, FanoutKind, ToShard},
 };
-use crate::principal::{SessionId, UserId};
+use crate::{
+    ports::bus::Signals,
+    principal::{SessionId, UserId},
+    telemetry::metrics::Metrics,
+};
 
 /// How many shards a node can have: a channel's interest is a bit for each.
 pub const MAX_SHARDS: usize = 64;
@@ -40,10 +45,12 @@ pub struct Hub {
     inner: Arc<Inner>,
 }
 
-struct Inner {
+pub(super) struct Inner {
     channels: DashMap<Channel, Entry>,
     links: Links,
     metrics: OnceLock<RealtimeMetrics>,
+    /// The other nodes, where there can be any.
+    nodes: Option<Nodes>,
 }
 
 #[derive(Default)]
@@ -52,7 +59,8 @@ struct Entry {
     mask: u64,
     /// Members of each shard, by its number.
     counts: Vec<u32>,
-    present: HashMap<ClientId, Arc<ClientInfo>>,
+    /// Who is present on this node, and whether their coming was announced.
+    present: HashMap<ClientId, (Arc<ClientInfo>, bool)>,
 }
 
 impl Default for Hub {
@@ -62,10 +70,33 @@ impl Default for Hub {
 }
 
 impl Hub {
-    /// A hub without shards.
+    /// A hub without shards, of a node that is alone.
     pub fn new() -> Self {
-        let inner = Inner { channels: DashMap::new(), links: Links::default(), metrics: OnceLock::new() };
-        Self { inner: Arc::new(inner) }
+        Self::with(None)
+    }
+
+    /// A hub that talks to those of other nodes, if there can be any. On a tokio runtime's thread.
+    pub fn across(signals: &Signals, metrics: &Metrics) -> Self {
+        let hub = Self::with((!signals.is_alone()).then(|| Nodes::new(signals.clone(), metrics)));
+        Nodes::start(&hub);
+        hub
+    }
+
+    fn with(nodes: Option<Nodes>) -> Self {
+        let (channels, links, metrics) = (DashMap::new(), Links::default(), OnceLock::new());
+        Self { inner: Arc::new(Inner { channels, links, metrics, nodes }) }
+    }
+
+    pub(super) const fn of(inner: Arc<Inner>) -> Self {
+        Self { inner }
+    }
+
+    pub(super) fn downgrade(&self) -> Weak<Inner> {
+        Arc::downgrade(&self.inner)
+    }
+
+    pub(super) fn nodes(&self) -> Option<&Nodes> {
+        self.inner.nodes.as_ref()
     }
 
     /// Sends a publication to everyone subscribed to `channel` on this node.
@@ -118,20 +149,72 @@ impl Hub {
         self.inner.links.to_mask(u64::MAX, message);
     }
 
-    /// Who is in a channel on this node, in no order.
+    /// Who is in a channel, on any node, in no order.
     pub fn presence(&self, channel: &Channel) -> Vec<ClientInfo> {
-        self.inner
-            .channels
-            .get(channel)
-            .map_or_else(Vec::new, |entry| entry.present.values().map(|info| (**info).clone()).collect())
+        let mut all = self.inner.channels.get(channel).map_or_else(Vec::new, |entry| {
+            entry.present.values().map(|(info, _)| (**info).clone()).collect::<Vec<_>>()
+        });
+        if let Some(nodes) = self.nodes() {
+            all.extend(nodes.present(channel));
+        }
+        all
     }
 
-    /// How many connections, and how many different people, are in a channel on this node.
+    /// How many connections, and how many different people, are in a channel, on any node.
     pub fn presence_stats(&self, channel: &Channel) -> (usize, usize) {
-        self.inner.channels.get(channel).map_or((0, 0), |entry| {
-            let users: HashSet<UserId> = entry.present.values().map(|info| info.user).collect();
-            (entry.present.len(), users.len())
-        })
+        let mut users: HashSet<UserId> = HashSet::new();
+        let mut clients = self.inner.channels.get(channel).map_or(0, |entry| {
+            users.extend(entry.present.values().map(|(info, _)| info.user));
+            entry.present.len()
+        });
+        if let Some(nodes) = self.nodes() {
+            clients += nodes.count(channel, &mut users);
+        }
+        (clients, users.len())
+    }
+
+    /// Everybody who is present on this node.
+    pub(super) fn seats(&self) -> Vec<nodes::Seat> {
+        let mut seats = Vec::new();
+        for entry in &self.inner.channels {
+            seats.extend(entry.present.values().map(|(info, announce)| nodes::Seat {
+                channel: entry.key().clone(),
+                info: info.clone(),
+                announce: *announce,
+            }));
+        }
+        seats
+    }
+
+    /// Channels with members here.
+    pub(super) fn channels_with_members(&self) -> Vec<Channel> {
+        let with_members = self.inner.channels.iter().filter(|entry| entry.mask != 0);
+        with_members.map(|entry| entry.key().clone()).collect()
+    }
+
+    /// Members of a channel missed something: those with a position reconnect (3010).
+    pub(super) fn recover_members(&self, channel: &Channel) {
+        let message = || ToShard::Recover { channel: channel.clone() };
+        self.inner.links.to_mask(self.mask(channel), message);
+    }
+
+    /// Members of a channel missed something: SDKs subscribe again by themselves.
+    pub(super) fn resubscribe_members(&self, channel: &Channel) {
+        self.unsubscribe_all(channel, &Unsubscribe::INSUFFICIENT);
+    }
+
+    /// Adds to what other nodes are told.
+    pub(super) fn tell_others(&self, entry: &Told) {
+        if let Some(nodes) = self.nodes() {
+            nodes.say(entry);
+        }
+    }
+
+    /// The rings of some namespaces take publications of other nodes.
+    pub(super) fn add_ring(&self, namespaces: &[&'static str], ring: &Arc<MemoryRing>, server_side: bool) {
+        if let Some(nodes) = self.nodes() {
+            nodes.add_ring(namespaces, ring, server_side);
+        }
     }
 
     /// Channels with members on this node.
@@ -197,14 +280,27 @@ impl Hub {
         }
     }
 
-    fn enter(&self, channel: &Channel, info: Arc<ClientInfo>) {
-        self.inner.channels.entry(channel.clone()).or_default().present.insert(info.client, info);
+    fn enter(&self, channel: &Channel, info: Arc<ClientInfo>, announce: bool) {
+        // First there, then told: whoever is told the whole state meanwhile does not miss it.
+        let mut entry = self.inner.channels.entry(channel.clone()).or_default();
+        entry.present.insert(info.client, (info.clone(), announce));
+        drop(entry);
+        self.tell_join(channel, &info, announce);
     }
 
     fn exit(&self, channel: &Channel, client: ClientId) {
         if let Some(mut entry) = self.inner.channels.get_mut(channel) {
             entry.present.remove(&client);
         }
+        self.tell_leave(channel, client);
+    }
+
+    pub(super) fn push_join(&self, channel: &Channel, info: &ClientInfo) {
+        self.push_info(channel, &Push::Join(info));
+    }
+
+    pub(super) fn push_leave(&self, channel: &Channel, info: &ClientInfo) {
+        self.push_info(channel, &Push::Leave(info));
     }
 
     fn push_info(&self, channel: &Channel, push: &Push<'_>) {

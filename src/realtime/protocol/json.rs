@@ -1,7 +1,7 @@
 //! JSON that is passed on as it came, made safe for a line-framed protocol.
 
 use bytes::Bytes;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 /// How deep a client's data may nest. Python's parser gives up near 1,000 levels, and a value that
@@ -51,6 +51,20 @@ impl Json {
     /// Never true: even the shortest value has a byte.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
+    }
+}
+
+impl Serialize for Json {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let raw: &RawValue = serde_json::from_slice(&self.0).map_err(serde::ser::Error::custom)?;
+        raw.serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for Json {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let raw = Box::<RawValue>::deserialize(deserializer)?;
+        Self::from_raw(&raw).ok_or_else(|| serde::de::Error::custom("nests too deeply"))
     }
 }
 

@@ -44,6 +44,10 @@ pub enum ToShard {
         channel: Channel,
         why: Unsubscribe,
     },
+    /// Members with a position missed something: they reconnect and recover.
+    Recover {
+        channel: Channel,
+    },
     DisconnectSession {
         session: SessionId,
         why: Disconnect,

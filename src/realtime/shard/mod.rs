@@ -161,6 +161,7 @@ impl Shard {
             ToShard::UnsubscribeAll { channel, why } => {
                 self.unsubscribe_where(&channel, &why, now, |_| true);
             }
+            ToShard::Recover { channel } => self.close_positioned(&channel, now),
             ToShard::DisconnectSession { session, why } => {
                 self.close_where(&why, now, |conn| conn.owner.is_some_and(|(_, s)| s == session));
             }

@@ -5,7 +5,7 @@ use std::{
     collections::{HashMap, HashSet},
     future::Future,
     sync::{
-        Arc, Mutex,
+        Arc, Mutex, OnceLock,
         atomic::{AtomicUsize, Ordering},
     },
     time::Duration,
@@ -22,9 +22,11 @@ use crate::{
         RoomKind, RoomLimits, RoomView, SendForm, Seq, StoreError, Top,
         contract::{Appended, Digest, Event, NewEvent, Page, Payload, Slice, Stored},
     },
+    ports::bus::Signals,
     principal::UserId,
-    realtime::{Channel, ClientInfo, Publication},
+    realtime::{Channel, ClientInfo, Hub, Publication},
     signing::Signer,
+    telemetry::metrics::Metrics,
     tests::support::database::TestDatabase,
 };
 
@@ -34,6 +36,8 @@ pub struct Recorder {
     said: Mutex<Vec<(String, u64, Value)>>,
     taken: Mutex<Vec<(UserId, String)>>,
     resets: AtomicUsize,
+    /// The way to other nodes, where there are some.
+    hub: OnceLock<Hub>,
 }
 
 impl Outlet for Recorder {
@@ -52,6 +56,12 @@ impl Outlet for Recorder {
 
     fn presence(&self, _: &Channel) -> Vec<ClientInfo> {
         Vec::new()
+    }
+
+    fn grown(&self, channel: &Channel) {
+        if let Some(hub) = self.hub.get() {
+            hub.grown(channel);
+        }
     }
 }
 
@@ -225,6 +235,17 @@ impl Node {
     /// A node on a database. Needs an actix system.
     pub async fn on(database: &TestDatabase) -> Self {
         Self::with(database, RoomLimits { sends_per_second: 100_000, ..RoomLimits::default() }).await
+    }
+
+    /// One of several nodes, which tell each other what is new.
+    pub async fn among(database: &TestDatabase, signals: &Signals) -> Self {
+        let node = Self::on(database).await;
+        let hub = Hub::across(signals, &Metrics::new());
+        node.chat.follow(&hub);
+        let chat = node.chat.clone();
+        signals.on_gap(move || chat.look_again());
+        let _ = node.outlet.hub.set(hub);
+        node
     }
 
     pub async fn with(database: &TestDatabase, limits: RoomLimits) -> Self {

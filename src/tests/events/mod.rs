@@ -2,3 +2,4 @@
 
 mod outbox;
 mod server;
+mod signals;

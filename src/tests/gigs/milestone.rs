@@ -35,6 +35,14 @@ enum Event {
     Pays {
         milestone: usize,
     },
+    /// The client pays, the student delivers, the client is content.
+    Whole {
+        milestone: usize,
+    },
+    /// The client pays, the student cancels, and only then the provider tells.
+    Late {
+        milestone: usize,
+    },
     /// A payment changes at the provider, which says nothing yet.
     Settles {
         milestone: usize,
@@ -79,6 +87,10 @@ impl fmt::Debug for Event {
                 write!(f, "{}: any possible step of #{milestone} ({pick:?})", side(client))
             }
             Self::Pays { milestone } => write!(f, "the client pays #{milestone}"),
+            Self::Whole { milestone } => write!(f, "#{milestone} is paid, delivered, approved"),
+            Self::Late { milestone } => {
+                write!(f, "#{milestone} is paid, the student cancels, and then the provider tells")
+            }
             Self::Settles { milestone, status } => write!(f, "the payment of #{milestone} is {status:?}"),
             Self::Tells { milestone } => write!(f, "the provider tells of #{milestone}"),
             Self::Repeats { old } => write!(f, "the provider repeats old news ({old:?})"),
@@ -112,6 +124,8 @@ fn simple() -> impl Strategy<Value = Event> {
         24 => (client_or_not, any::<prop::sample::Index>(), milestone())
             .prop_map(|(client, pick, milestone)| Event::Moves { client, pick, milestone }),
         10 => milestone().prop_map(|milestone| Event::Pays { milestone }),
+        5 => milestone().prop_map(|milestone| Event::Whole { milestone }),
+        3 => milestone().prop_map(|milestone| Event::Late { milestone }),
         6 => (client_step, milestone())
             .prop_map(|(step, milestone)| Event::Person { client: true, step, milestone }),
         6 => (student_step, milestone())
@@ -182,6 +196,18 @@ impl Play<'_> {
                 Self::fine(world.step(&self.client, self.milestones[*milestone], "fund").await)?;
                 let status = PaymentStatus::Succeeded;
                 Box::pin(self.happen(&Event::Settles { milestone: *milestone, status })).await?;
+                Box::pin(self.happen(&Event::Tells { milestone: *milestone })).await
+            }
+            Event::Whole { milestone } => {
+                Box::pin(self.happen(&Event::Pays { milestone: *milestone })).await?;
+                Self::fine(world.step(&self.student, self.milestones[*milestone], "submit").await)?;
+                Self::fine(world.step(&self.client, self.milestones[*milestone], "approve").await)
+            }
+            Event::Late { milestone } => {
+                Self::fine(world.step(&self.client, self.milestones[*milestone], "fund").await)?;
+                let status = PaymentStatus::Succeeded;
+                Box::pin(self.happen(&Event::Settles { milestone: *milestone, status })).await?;
+                Self::fine(world.gigs.move_contract(&self.student, self.contract, "cancel").await)?;
                 Box::pin(self.happen(&Event::Tells { milestone: *milestone })).await
             }
             Event::Settles { milestone, status } => {

@@ -4,6 +4,7 @@
 mod applications;
 mod flow;
 mod http;
+mod market;
 mod milestone;
 mod news;
 mod provider;

@@ -15,7 +15,7 @@ use crate::{
     tests::chat::support::Node,
 };
 
-async fn recorded(world: &World) -> Vec<Envelope> {
+pub(super) async fn recorded(world: &World) -> Vec<Envelope> {
     #[derive(diesel::QueryableByName)]
     struct Row {
         #[diesel(sql_type = diesel::sql_types::Jsonb)]

@@ -8,6 +8,7 @@ use crate::{
     contexts::gigs::{ApplicationState, GigPatch, GigState, Gigs, MilestoneState, Parts},
     principal::Role,
     signing::Signer,
+    telemetry::correlation::{self, CorrelationId},
 };
 
 fn another_node(world: &World) -> Gigs {
@@ -55,6 +56,23 @@ async fn silence_approves_after_14_days_once_whoever_looks() {
     assert_eq!(count(&world, approvals).await, 1);
     assert_eq!(world.provider.books().transfers.len(), 1);
     assert_eq!(count(&world, "SELECT count(*) AS n FROM gigs.timers").await, 0);
+}
+
+#[tokio::test]
+async fn what_a_job_does_belongs_to_the_request_that_set_it() {
+    let world = World::new().await;
+    let (client, student) = (person(Role::Client), person(Role::Student));
+    let contract = world.contract(&client, &student, &[900]).await;
+    let id = contract.milestones[0].id;
+    world.fund(&client, id).await;
+    world.step(&student, id, "submit").await.unwrap();
+    let trace = CorrelationId::parse("approve-this-one").unwrap();
+    correlation::scope(trace, world.step(&client, id, "approve")).await.unwrap();
+    world.drain().await;
+    assert_eq!(world.state(&client, id).await, MilestoneState::Released);
+    let told = "SELECT count(*) AS n FROM platform.outbox WHERE correlation_id = 'approve-this-one'
+        AND subject IN ('milestone.approved', 'milestone.releasing', 'milestone.released', 'contract.completed')";
+    assert_eq!(count(&world, told).await, 4);
 }
 
 #[tokio::test]

@@ -149,6 +149,7 @@ async fn whole_flow(faults: Faults, payments: usize) -> Result<(), TestCaseError
                 destination,
                 amount: split.to_payee,
                 transfer_group: "contract".into(),
+                again: false,
             };
             let key = format!("transfer-{}", new.milestone);
             insist(|| w.sandbox.transfer(transfer.clone(), &key)).await;
@@ -223,8 +224,12 @@ async fn a_key_does_nothing_twice_and_no_payment_is_overspent() {
     let mut other = new.clone();
     other.amount = euro(2_000);
     assert!(matches!(w.sandbox.create_payment(other, "k").await, Err(PaymentError::KeyReused)));
-    let refund =
-        |minor| NewRefund { milestone: new.milestone, payment: first.id.clone(), amount: euro(minor) };
+    let refund = |minor| NewRefund {
+        milestone: new.milestone,
+        payment: first.id.clone(),
+        amount: euro(minor),
+        again: false,
+    };
     let once = w.sandbox.refund(refund(600), "r1").await.unwrap();
     assert_eq!(w.sandbox.refund(refund(600), "r1").await.unwrap().id, once.id);
     assert!(matches!(w.sandbox.refund(refund(600), "r2").await, Err(PaymentError::Rejected { .. })));

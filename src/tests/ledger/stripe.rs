@@ -133,6 +133,22 @@ async fn calls_carry_key_version_group_and_account() {
             ("GET /v1/payment_intents/pi_1", 200, intent),
             ("POST /v1/transfers", 200, json!({"id": "tr_1", "amount": 11_250, "currency": "eur"})),
             ("POST /v1/refunds", 200, json!({"id": "re_1", "status": "pending"})),
+            (
+                "GET /v1/transfers",
+                200,
+                json!({"object": "list", "has_more": false, "data": [
+                    {"id": "tr_0", "amount": 1, "currency": "eur", "metadata": {}},
+                    {"id": "tr_1", "amount": 11_250, "currency": "eur", "metadata": {"milestone": ours.to_string()}},
+                ]}),
+            ),
+            (
+                "GET /v1/refunds",
+                200,
+                json!({"object": "list", "has_more": false, "data": [
+                    {"id": "re_0", "status": "failed", "metadata": {"milestone": ours.to_string()}},
+                    {"id": "re_1", "status": "succeeded", "metadata": {"milestone": ours.to_string()}},
+                ]}),
+            ),
             ("POST /v1/payouts", 200, json!({"id": "po_1", "status": "in_transit", "metadata": {}})),
             ("POST /v1/accounts", 200, json!({"id": "acct_1", "type": "express"})),
             (
@@ -182,8 +198,9 @@ async fn calls_carry_key_version_group_and_account() {
         destination: "acct_1".into(),
         amount: euro(11_250),
         transfer_group: "contract_1".into(),
+        again: false,
     };
-    assert_eq!(provider.transfer(transfer, "tr-1").await.unwrap().amount, euro(11_250));
+    assert_eq!(provider.transfer(transfer.clone(), "tr-1").await.unwrap().amount, euro(11_250));
     let seen = last();
     assert_eq!((seen.field("destination"), seen.field("source_transaction")), (Some("acct_1"), Some("ch_1")));
     assert_eq!(
@@ -191,18 +208,48 @@ async fn calls_carry_key_version_group_and_account() {
         (Some("contract_1"), Some("tr-1"))
     );
 
-    let refund = NewRefund { milestone: ours, payment: "pi_1".into(), amount: euro(500) };
-    assert!(!provider.refund(refund, "re-1").await.unwrap().succeeded);
+    // Asked for before, perhaps too long ago for the key: what is there is found, and nothing is made.
+    let made = |what: &str| {
+        let seen = desk.seen.lock().unwrap();
+        seen.iter().filter(|call| call.line == format!("POST /v1/{what}")).count()
+    };
+    let again = NewTransfer { again: true, ..transfer };
+    assert_eq!(provider.transfer(again.clone(), "tr-1").await.unwrap().id, "tr_1");
+    assert_eq!(made("transfers"), 1);
+    let another = NewTransfer { milestone: Uuid::now_v7(), ..again };
+    provider.transfer(another, "tr-2").await.unwrap();
+    assert_eq!(made("transfers"), 2);
+
+    let refund = NewRefund { milestone: ours, payment: "pi_1".into(), amount: euro(500), again: false };
+    assert!(!provider.refund(refund.clone(), "re-1").await.unwrap().succeeded);
+    let found = provider.refund(NewRefund { again: true, ..refund }, "re-1").await.unwrap();
+    assert_eq!((found.id.as_str(), found.succeeded, made("refunds")), ("re_1", true, 1));
     let payout = NewPayout { payout: ours, account: "acct_1".into(), amount: euro(500) };
     assert_eq!(provider.payout(payout, "po-1").await.unwrap().status, ProviderPayoutStatus::Pending);
     assert_eq!((last().header("stripe-account"), last().field("amount")), (Some("acct_1"), Some("500")));
-    let payee = NewPayee {
-        user: UserId::new(),
+    let payee = |account: Option<&str>| NewPayee {
+        user: UserId(ours),
+        account: account.map(str::to_owned),
         return_url: "https://g.test/".into(),
         refresh_url: "https://g.test/".into(),
     };
-    let opened = provider.onboard(payee, "payee-1").await.unwrap();
+    let keys = || {
+        let seen = desk.seen.lock().unwrap();
+        let accounts = seen.iter().filter(|call| call.line == "POST /v1/accounts");
+        accounts.filter_map(|call| call.header("idempotency-key").map(str::to_owned)).collect::<Vec<_>>()
+    };
+    let opened = provider.onboard(payee(None), "payee-1").await.unwrap();
     assert_eq!((opened.account.as_str(), last().header("idempotency-key")), ("acct_1", None));
+    provider.onboard(payee(None), "payee-1").await.unwrap();
+    let mut another = payee(None);
+    another.user = UserId::new();
+    provider.onboard(another, "payee-1").await.unwrap();
+    let all = keys();
+    assert!(all.len() == 3 && all[0] == all[1] && all[0].starts_with("payee-1-"), "{all:?}");
+    assert_ne!(all[1], all[2], "another request has another key");
+    // An account that is known is not opened again: past a day Stripe would not know the key.
+    let again = provider.onboard(payee(Some("acct_1")), "payee-1").await.unwrap();
+    assert_eq!((again.account.as_str(), keys().len()), ("acct_1", 3));
 
     let event = |kind: &str, object: &str| WebhookEvent {
         id: "evt_1".into(),
@@ -333,8 +380,14 @@ async fn localstripe_takes_payments_signs_webhooks_and_refunds() {
         (PaymentStatus::Succeeded, Some(new.milestone), euro(12_500))
     );
 
-    let refund = NewRefund { milestone: new.milestone, payment: payment.id.clone(), amount: euro(2_500) };
+    let refund = NewRefund {
+        milestone: new.milestone,
+        payment: payment.id.clone(),
+        amount: euro(2_500),
+        again: false,
+    };
     assert!(provider.refund(refund, "re-1").await.unwrap().succeeded);
-    let too_much = NewRefund { milestone: new.milestone, payment: "pi_none".into(), amount: euro(1) };
+    let too_much =
+        NewRefund { milestone: new.milestone, payment: "pi_none".into(), amount: euro(1), again: false };
     assert!(provider.refund(too_much, "re-2").await.is_err());
 }

@@ -242,3 +242,29 @@ async fn a_failed_load_keeps_nobody_waiting() {
     assert_eq!(all.iter().filter(|read| read.is_err()).count(), 1);
     assert!(all.into_iter().flatten().all(|n| n == 1));
 }
+
+/// Nodes that have a cache each forget together, by whatever carries the word.
+#[tokio::test]
+async fn caches_of_two_nodes_forget_together() {
+    let node = || Cache::new(Arc::new(MemoryCache::default()), &Metrics::new());
+    let (a, b) = (node(), node());
+    let other = b.clone();
+    a.tell_others(move |tags| {
+        let told = futures_util::FutureExt::now_or_never(other.forgotten_elsewhere(tags));
+        assert!(told.is_some(), "a node's own cache makes nobody wait");
+    });
+    let read = async |cache: &Cache, value: u64| {
+        let life = Life { fresh: Duration::from_secs(60), stale: Duration::ZERO };
+        let plan = Plan { sort: "test", key: "k".into(), tags: vec!["t".into()], life };
+        cache
+            .read(plan, move || async move { Ok::<_, std::io::Error>(Loaded { value, keep: true }) })
+            .await
+            .unwrap()
+    };
+    assert_eq!((read(&a, 1).await, read(&b, 1).await, read(&b, 2).await), (1, 1, 1));
+    a.forget(&["t".to_owned()]).await;
+    assert_eq!((read(&a, 2).await, read(&b, 2).await), (2, 2));
+    // Words were missed: nothing of before counts.
+    b.forget_everything().await;
+    assert_eq!((read(&a, 3).await, read(&b, 3).await), (2, 3));
+}

@@ -31,6 +31,7 @@ enum Mode {
 pub struct Proxy {
     address: SocketAddr,
     mode: watch::Sender<Mode>,
+    target: watch::Sender<SocketAddr>,
     live: Arc<AtomicUsize>,
     accept: JoinHandle<()>,
 }
@@ -41,8 +42,7 @@ impl Proxy {
     /// # Panics
     /// When no port can be had.
     pub async fn before(server: &str) -> Self {
-        let target: SocketAddr =
-            server.trim_start_matches("http://").parse().expect("the server has an address");
+        let (target, led) = watch::channel(address_of(server));
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("its address");
         let (mode, watched) = watch::channel(Mode::Flow);
@@ -53,7 +53,7 @@ impl Proxy {
                 if *watched.borrow() == Mode::Cut {
                     continue; // dropped: the client sees its connection end
                 }
-                let (watched, counter) = (watched.clone(), Arc::clone(&counter));
+                let (watched, counter, target) = (watched.clone(), Arc::clone(&counter), *led.borrow());
                 counter.fetch_add(1, Ordering::SeqCst);
                 tokio::spawn(async move {
                     let _ = carry(client, target, watched).await;
@@ -61,12 +61,17 @@ impl Proxy {
                 });
             }
         });
-        Self { address, mode, live, accept }
+        Self { address, mode, target, live, accept }
     }
 
     /// Where clients connect.
     pub fn base(&self) -> String {
         format!("http://{}", self.address)
+    }
+
+    /// Leads new connections to another server.
+    pub fn lead_to(&self, server: &str) {
+        self.target.send_replace(address_of(server));
     }
 
     /// Ends every connection and refuses new ones; returns when all are gone.
@@ -87,6 +92,10 @@ impl Proxy {
     pub fn flow(&self) {
         self.mode.send_replace(Mode::Flow);
     }
+}
+
+fn address_of(server: &str) -> SocketAddr {
+    server.trim_start_matches("http://").parse().expect("the server has an address")
 }
 
 impl Drop for Proxy {

@@ -92,6 +92,12 @@ impl Server {
 
     async fn launch_in(dir: TempDir, command: &[&str], env: &[(&str, &str)]) -> Self {
         let mut all = vec![("GIGSY_LISTEN".to_owned(), "127.0.0.1:0".to_owned())];
+        // The suite can be run again over a NATS server (scripts/test-nats-server): a prefix of its own
+        // keeps servers apart that have nothing to do with each other.
+        if let Ok(url) = std::env::var("GIGSY_TEST_NATS_URL") {
+            all.push(("NATS_URL".to_owned(), url));
+            all.push(("GIGSY_BUS_PREFIX".to_owned(), format!("t{}", uuid::Uuid::now_v7().simple())));
+        }
         for (name, value) in env {
             all.retain(|(known, _)| known != name);
             all.push(((*name).to_owned(), (*value).to_owned()));

@@ -1,4 +1,4 @@
-//! Chromium at the pages that people see: `src/tests/browser/chat.mjs` does what they do.
+//! Chromium at the pages that people see: the scripts in `src/tests/browser` do what they do.
 
 use std::{process::Stdio, time::Duration};
 
@@ -9,21 +9,23 @@ use crate::tests::support::{
     wait::within,
 };
 
-#[actix_web::test]
-async fn two_people_chat_in_chromium_and_an_operator_watches() {
-    let name = "browser: two people chat in Chromium";
+/// What keeps a visit from being paid.
+fn missing() -> Option<String> {
     if let Some(why) = node_missing() {
-        skip!(name, why);
+        return Some(why);
     }
-    if !["chromium", "chromium-browser", "google-chrome"].iter().any(|p| has_program(p)) {
-        skip!(name, "there is no chromium in PATH");
-    }
+    let there = ["chromium", "chromium-browser", "google-chrome"].iter().any(|p| has_program(p));
+    (!there).then(|| "there is no chromium in PATH".to_owned())
+}
+
+/// Runs a script against a server with demo data; its screenshots are in `target/browser`.
+async fn visit(script: &str) {
     let server = Server::demo(&[]).await;
     let out = target_dir().join("browser");
     std::fs::create_dir_all(&out).expect("a directory for screenshots");
     let mut command = tokio::process::Command::new("node");
     command
-        .arg(root().join("src/tests/browser/chat.mjs"))
+        .arg(root().join("src/tests/browser").join(script))
         .arg(server.base())
         .arg(&out)
         .stdin(Stdio::null())
@@ -32,4 +34,20 @@ async fn two_people_chat_in_chromium_and_an_operator_watches() {
         within("the browser's visit", Duration::from_secs(180), command.output()).await.expect("node runs");
     let said = format!("{}{}", String::from_utf8_lossy(&done.stdout), String::from_utf8_lossy(&done.stderr));
     assert!(done.status.success(), "{said}");
+}
+
+#[actix_web::test]
+async fn two_people_chat_in_chromium_and_an_operator_watches() {
+    if let Some(why) = missing() {
+        skip!("browser: two people chat in Chromium", why);
+    }
+    visit("chat.mjs").await;
+}
+
+#[actix_web::test]
+async fn a_client_and_a_student_walk_through_a_contract_in_chromium() {
+    if let Some(why) = missing() {
+        skip!("browser: a contract in Chromium", why);
+    }
+    visit("gigs.mjs").await;
 }

@@ -5,21 +5,28 @@ use actix_web::{HttpRequest, HttpResponse, http::header, web};
 use super::id;
 use crate::{
     contexts::gigs::{ApplicationId, ApplicationView, ApplyForm, GigId, Gigs, OfferForm},
-    http::{Json, OptionalJson, Page, PageQuery, Problem, Query, SignedIn},
+    http::{Idempotent, Json, OptionalJson, Page, PageQuery, Problem, Query, SignedIn},
 };
 
 /// Apply to an open gig; once. Takes the role `student`.
 #[utoipa::path(post, path = "/api/v1/gigs/{id}/applications", tag = "gigs", request_body = ApplyForm,
-    params(("id" = GigId, Path, description = "The gig")),
+    params(
+        ("id" = GigId, Path, description = "The gig"),
+        ("Idempotency-Key" = Option<String>, Header, description = "Makes a repetition harmless"),
+    ),
     security(("bearer" = []), ("cookie" = [])),
     responses((status = 201, description = "The client has it", body = ApplicationView)))]
 pub async fn apply(
     gigs: web::Data<Gigs>,
     who: SignedIn,
     path: web::Path<String>,
+    key: Idempotent,
     form: Json<ApplyForm>,
 ) -> Result<HttpResponse, Problem> {
-    let application = gigs.apply(&who.0, id(&path, "gig")?, &form.0).await?;
+    let application = {
+        let new = ApplicationId(key.resource_id());
+        gigs.apply_as(&who.0, id(&path, "gig")?, new, &form.0).await?
+    };
     Ok(HttpResponse::Created()
         .insert_header((header::LOCATION, format!("/api/v1/applications/{}", application.id)))
         .json(application))

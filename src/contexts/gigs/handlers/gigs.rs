@@ -9,7 +9,7 @@ use crate::{
     contexts::gigs::{
         BudgetKind, GigForm, GigId, GigPatch, GigQuery, GigState, GigView, Gigs, GigsError, Skill,
     },
-    http::{IfMatch, Json, Page, PageQuery, Problem, Query, SignedIn, etag},
+    http::{Idempotent, IfMatch, Json, Page, PageQuery, Problem, Query, SignedIn, etag},
     money::Currency,
     principal::UserId,
 };
@@ -66,14 +66,16 @@ pub async fn skills(gigs: web::Data<Gigs>, _who: SignedIn) -> Result<HttpRespons
 
 /// Draft a gig. Only its client sees it until it is posted. Takes the role `client`.
 #[utoipa::path(post, path = "/api/v1/gigs", tag = "gigs", request_body = GigForm,
+    params(("Idempotency-Key" = Option<String>, Header, description = "Makes a repetition harmless")),
     security(("bearer" = []), ("cookie" = [])),
     responses((status = 201, description = "Drafted", body = GigView)))]
 pub async fn create(
     gigs: web::Data<Gigs>,
     who: SignedIn,
+    key: Idempotent,
     form: Json<GigForm>,
 ) -> Result<HttpResponse, Problem> {
-    let gig = gigs.draft(&who.0, &form.0).await?;
+    let gig = gigs.draft_as(&who.0, GigId(key.resource_id()), &form.0).await?;
     Ok(HttpResponse::Created()
         .insert_header((header::LOCATION, format!("/api/v1/gigs/{}", gig.id)))
         .insert_header((header::ETAG, etag(gig.version)))

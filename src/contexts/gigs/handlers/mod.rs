@@ -4,8 +4,10 @@ pub mod applications;
 pub mod contracts;
 pub mod disputes;
 pub mod gigs;
+pub mod invitations;
 pub mod milestones;
 pub mod reviews;
+pub mod searches;
 
 use std::str::FromStr;
 
@@ -27,6 +29,13 @@ use super::GigsError;
         applications::mine,
         applications::get,
         applications::transition,
+        invitations::invite,
+        invitations::of_gig,
+        invitations::mine,
+        searches::save,
+        searches::list,
+        searches::get,
+        searches::forget,
         contracts::list,
         contracts::get,
         contracts::transition,

@@ -9,7 +9,9 @@ pub use machines::{
     MilestoneState,
 };
 pub use offer::{MAX_MILESTONES, Offer, OfferedMilestone};
-pub use records::{Application, Contract, Dispute, Gig, Milestone, Payment, Review, Skill, Timer};
+pub use records::{
+    Application, Contract, Dispute, Gig, Invitation, Milestone, Payment, Review, SavedSearch, Skill, Timer,
+};
 
 crate::id_type!(
     /// A gig.
@@ -38,6 +40,14 @@ crate::id_type!(
 crate::id_type!(
     /// A review.
     ReviewId
+);
+crate::id_type!(
+    /// An invitation to apply.
+    InvitationId
+);
+crate::id_type!(
+    /// A search that somebody saved.
+    SavedSearchId
 );
 
 crate::states! {

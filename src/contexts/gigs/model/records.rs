@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::{
     ApplicationId, ApplicationState, BudgetKind, ContractId, ContractState, DisputeId, DisputeState, GigId,
-    GigState, MilestoneId, MilestoneState, PaymentId, PaymentState, ReviewId,
+    GigState, InvitationId, MilestoneId, MilestoneState, PaymentId, PaymentState, ReviewId, SavedSearchId,
 };
 use crate::{contexts::gigs::store::schema, machine::Actor, principal::UserId};
 
@@ -194,6 +194,42 @@ pub struct Review {
     pub published_at: Option<DateTime<Utc>>,
 }
 
+/// A client's word to a student: apply to this one.
+#[derive(Clone, Debug, PartialEq, Queryable, Selectable, Insertable)]
+#[diesel(table_name = schema::invitations, check_for_backend(diesel::pg::Pg))]
+#[allow(missing_docs)]
+pub struct Invitation {
+    pub id: InvitationId,
+    pub gig_id: GigId,
+    pub client_id: UserId,
+    pub student_id: UserId,
+    pub note: String,
+    pub created_at: DateTime<Utc>,
+}
+
+/// What a person wants to hear of.
+#[derive(Clone, Debug, PartialEq, Queryable, QueryableByName, Selectable, Insertable)]
+#[diesel(table_name = schema::saved_searches, check_for_backend(diesel::pg::Pg))]
+#[allow(missing_docs)]
+pub struct SavedSearch {
+    pub id: SavedSearchId,
+    pub user_id: UserId,
+    pub name: String,
+    /// Of title or description.
+    pub words: Option<String>,
+    /// Slugs that a gig must all have.
+    pub skills: Vec<String>,
+    /// In minor units.
+    pub budget_min: Option<i64>,
+    pub budget_max: Option<i64>,
+    pub currency: Option<String>,
+    pub kind: Option<BudgetKind>,
+    pub created_at: DateTime<Utc>,
+    /// Gigs found since.
+    pub matches: i64,
+    pub matched_at: Option<DateTime<Utc>>,
+}
+
 /// Something that time has to do.
 #[derive(Clone, Debug, PartialEq, Queryable, QueryableByName, Selectable, Insertable)]
 #[diesel(table_name = schema::timers, check_for_backend(diesel::pg::Pg))]
@@ -207,4 +243,6 @@ pub struct Timer {
     pub due_at: DateTime<Utc>,
     pub attempts: i32,
     pub error: Option<String>,
+    /// Of the request that set it.
+    pub correlation_id: Option<String>,
 }

@@ -36,6 +36,20 @@ impl Gigs {
         gig: GigId,
         form: &ApplyForm,
     ) -> Result<ApplicationView, GigsError> {
+        self.apply_as(who, gig, ApplicationId::new(), form).await
+    }
+
+    /// As [`Gigs::apply`], under an id that stays the same when the request is repeated.
+    ///
+    /// # Errors
+    /// As [`Gigs::apply`].
+    pub async fn apply_as(
+        &self,
+        who: &Principal,
+        gig: GigId,
+        id: ApplicationId,
+        form: &ApplyForm,
+    ) -> Result<ApplicationView, GigsError> {
         let now = self.now();
         let mut check = Check::default();
         let proposal = check.text("/proposal", &form.proposal, 1..=5_000);
@@ -46,7 +60,7 @@ impl Gigs {
         let answers: Vec<String> = form.answers.iter().enumerate().map(answer).collect();
         check.done()?;
         let application = Application {
-            id: ApplicationId::new(),
+            id,
             gig_id: gig,
             student_id: who.user_id,
             proposal,
@@ -59,7 +73,7 @@ impl Gigs {
         };
         let mut conn = self.conn().await?;
         let new = &application;
-        (*conn)
+        let made = (*conn)
             .transaction(async |conn| {
                 let Some(gig) = store::gigs::count_in(conn, gig, who.user_id, now).await? else {
                     return Err(why_not(conn, who, gig).await?);
@@ -74,7 +88,7 @@ impl Gigs {
                     return Err(GigsError::field("/answers", said));
                 }
                 store::applications::insert(conn, new).await.map_err(|error| {
-                    if error.is_unique("applications_once") {
+                    if error.is_unique("applications_once") || error.is_unique("applications_pkey") {
                         GigsError::AppliedAlready
                     } else {
                         error.into()
@@ -85,9 +99,17 @@ impl Gigs {
                 let event = Some("application.submitted");
                 moves::born(conn, &APPLICATION, new.id.0, event, by, now, data).await
             })
-            .await?;
+            .await;
         self.inner.pages.forget(gig).await;
-        ApplicationView::of(application, None, &[Actor::Student])
+        match made {
+            Err(GigsError::AppliedAlready) if store::applications::load(&mut conn, id).await?.is_some() => {
+                self.application(who, id).await
+            }
+            made => {
+                made?;
+                ApplicationView::of(application, None, &[Actor::Student])
+            }
+        }
     }
 
     /// A gig's applications, newest first: all of them for its client, one's own for a student.

@@ -3,11 +3,12 @@
 use crate::{
     contexts::gigs::{
         Gigs, GigsError,
-        forms::{ApplyForm, Budget, GigForm, MilestoneForm, OfferForm},
-        model::{BudgetKind, ContractId, GigId, GigState, MilestoneState, OfferedMilestone},
+        forms::{ApplyForm, Budget, GigForm, MilestoneForm, OfferForm, ReviewForm},
+        model::{BudgetKind, ContractId, GigId, GigState, MilestoneId, MilestoneState, OfferedMilestone},
         store::{self, gigs::GigFilter},
+        views::MilestoneView,
     },
-    money::{Currency, Money},
+    money::Currency,
     ports::payments::{Notice, PaymentIntent, PaymentStatus},
     principal::{Principal, Role, SessionId, UserId},
 };
@@ -50,6 +51,18 @@ const SCENES: &[Scene] = &[
         question: Some("Which page that you built should we look at?"),
         end: GigState::Filled,
         applicants: 3,
+    },
+    Scene {
+        by: 0,
+        title: "Programme booklet for our autumn concerts",
+        description: "Twenty-four pages A5: eight concerts, portraits of the musicians, a page about the old tram depot. Texts and photos are there. We print on recycled paper, so please think of dark photos early.",
+        skills: &["graphic-design", "editing"],
+        pays: (BudgetKind::Fixed, 52_000, None),
+        slots: 1,
+        days: 20,
+        question: Some("Which booklet of yours should we look at?"),
+        end: GigState::Completed,
+        applicants: 2,
     },
     Scene {
         by: 0,
@@ -222,7 +235,8 @@ impl Gigs {
         self.move_gig(&client, gig, "post").await?;
         // The demo's student applies to the first and to every third gig.
         let people = std::iter::once(cast.student).chain(cast.others.iter().rev().copied());
-        let skipped = usize::from(scene.end != GigState::Filled && !scene.title.len().is_multiple_of(3));
+        let hired = matches!(scene.end, GigState::Filled | GigState::Completed);
+        let skipped = usize::from(!hired && !scene.title.len().is_multiple_of(3));
         for (n, who) in people.skip(skipped).filter(|who| *who != owner).take(scene.applicants).enumerate() {
             let answers = scene.question.map(|_| "Gladly: have a look at my portfolio.".to_owned());
             let form = ApplyForm {
@@ -234,71 +248,131 @@ impl Gigs {
         match scene.end {
             GigState::Paused => drop(self.move_gig(&client, gig, "pause").await?),
             GigState::Cancelled => drop(self.move_gig(&client, gig, "cancel").await?),
-            GigState::Filled => {
-                self.seed_contract(&client, &player(cast.student, Role::Student), gig).await?
+            GigState::Filled => self.seed_running(&client, &player(cast.student, Role::Student), gig).await?,
+            GigState::Completed => {
+                self.seed_whole(&client, &player(cast.student, Role::Student), gig).await?
             }
             _ => {}
         }
         Ok(())
     }
 
-    /// Three milestones: one released in all but the transfer, one delivered, one planned.
-    async fn seed_contract(
+    /// A contract that goes on: of three milestones one is approved, one delivered, one planned.
+    async fn seed_running(
         &self,
         client: &Principal,
         student: &Principal,
         gig: GigId,
     ) -> Result<(), GigsError> {
-        let found = self.applications(student, gig, 1, None).await?.0;
-        let Some(application) = found.first() else { return Ok(()) };
-        let piece = |title: &str, amount_minor| OfferedMilestone {
-            title: title.to_owned(),
-            amount_minor,
-            due_at: None,
-        };
-        let milestones = vec![
-            piece("Wireframe and structure", 15_000),
-            piece("Working page with the player", 30_000),
-            piece("Sign-up form, polish and hand-over", 15_000),
+        let parts = [
+            ("Wireframe and structure", 15_000),
+            ("Working page with the player", 30_000),
+            ("Sign-up form, polish and hand-over", 15_000),
         ];
-        let (id, none) = (application.id, OfferForm::default());
-        self.move_application(client, id, "shortlist", &none).await?;
-        self.move_application(client, id, "offer", &OfferForm { milestones }).await?;
-        let accepted = self.move_application(student, id, "accept", &none).await?;
-        let Some(contract) = accepted.contract_id else { return Ok(()) };
-        self.seed_progress(client, student, contract).await
-    }
-
-    async fn seed_progress(
-        &self,
-        client: &Principal,
-        student: &Principal,
-        contract: ContractId,
-    ) -> Result<(), GigsError> {
+        let Some(contract) = self.seed_contract(client, student, gig, &parts).await? else { return Ok(()) };
         let milestones = self.contract(client, contract).await?.milestones;
-        for (n, milestone) in milestones.iter().take(2).enumerate() {
-            let none = MilestoneForm::default();
-            let funding = self.move_milestone(client, milestone.id, "fund", &none).await?;
-            let Some(reference) = funding.payment.and_then(|payment| payment.provider_ref) else { continue };
-            // What the sandbox's webhook will say too, once a server runs.
-            let intent = PaymentIntent {
-                id: reference,
-                client_secret: None,
-                status: PaymentStatus::Succeeded,
-                amount: Money::new(milestone.amount.amount_minor, milestone.amount.currency),
-                milestone: Some(milestone.id.0),
-            };
-            if self.milestone(client, milestone.id).await?.state == MilestoneState::Funding {
-                self.apply_notice(&mut *self.conn().await?, &Notice::Payment(intent)).await?;
-            }
-            let note = ["Three variants; I like the second.", "The player works in all browsers I have."];
-            let form = MilestoneForm { note: Some(note[n].to_owned()), reason: None };
-            self.move_milestone(student, milestone.id, "submit", &form).await?;
-            if n == 0 {
-                self.move_milestone(client, milestone.id, "approve", &none).await?;
+        let notes = ["Three variants; I like the second.", "The player works in all browsers I have."];
+        for (n, (milestone, note)) in milestones.iter().zip(notes).enumerate() {
+            if self.seed_delivery(client, student, milestone, note).await? && n == 0 {
+                self.move_milestone(client, milestone.id, "approve", &MilestoneForm::default()).await?;
             }
         }
         Ok(())
+    }
+
+    /// A contract from the offer to both reviews, every cent released.
+    async fn seed_whole(&self, client: &Principal, student: &Principal, gig: GigId) -> Result<(), GigsError> {
+        let parts = [("Layout of four sample pages", 18_000), ("All pages, ready for print", 34_000)];
+        let Some(contract) = self.seed_contract(client, student, gig, &parts).await? else { return Ok(()) };
+        let milestones = self.contract(client, contract).await?.milestones;
+        let note = |text: &str| MilestoneForm { note: Some(text.to_owned()), reason: None };
+        let notes =
+            ["Four pages as PDF, two type sizes to compare.", "Print file with bleed, and a list of fonts."];
+        for (n, (milestone, text)) in milestones.iter().zip(notes).enumerate() {
+            if !self.seed_delivery(client, student, milestone, text).await? {
+                return Ok(());
+            }
+            if n == 0 {
+                let asked = note("Please try the larger type, our readers are not all young.");
+                self.move_milestone(client, milestone.id, "request_changes", &asked).await?;
+                let again = note("Larger type, one line fewer a page.");
+                self.move_milestone(student, milestone.id, "submit", &again).await?;
+            }
+            self.move_milestone(client, milestone.id, "approve", &MilestoneForm::default()).await?;
+            self.until_released(client, milestone.id).await?;
+        }
+        let review = |rating, body: &str| ReviewForm { rating, body: body.to_owned() };
+        let of_student =
+            review(5, "Careful, quick, and better at type than we are. The printer had no questions.");
+        let of_client = review(5, "Clear wishes, answers within a day, paid as soon as it was approved.");
+        self.review(client, contract, &of_student).await?;
+        self.review(student, contract, &of_client).await?;
+        Ok(())
+    }
+
+    /// The student is offered these milestones, and takes them.
+    async fn seed_contract(
+        &self,
+        client: &Principal,
+        student: &Principal,
+        gig: GigId,
+        parts: &[(&str, i64)],
+    ) -> Result<Option<ContractId>, GigsError> {
+        let found = self.applications(student, gig, 1, None).await?.0;
+        let Some(application) = found.first() else { return Ok(None) };
+        let piece = |(title, amount_minor): &(&str, i64)| OfferedMilestone {
+            title: (*title).to_owned(),
+            amount_minor: *amount_minor,
+            due_at: None,
+        };
+        let milestones = parts.iter().map(piece).collect();
+        let (id, none) = (application.id, OfferForm::default());
+        self.move_application(client, id, "shortlist", &none).await?;
+        self.move_application(client, id, "offer", &OfferForm { milestones }).await?;
+        Ok(self.move_application(student, id, "accept", &none).await?.contract_id)
+    }
+
+    /// A milestone is paid for and delivered; `false` where only real money would do.
+    async fn seed_delivery(
+        &self,
+        client: &Principal,
+        student: &Principal,
+        milestone: &MilestoneView,
+        note: &str,
+    ) -> Result<bool, GigsError> {
+        if self.payments().name() != "sandbox" {
+            return Ok(false);
+        }
+        let funding = self.move_milestone(client, milestone.id, "fund", &MilestoneForm::default()).await?;
+        let Some(reference) = funding.payment.and_then(|payment| payment.provider_ref) else {
+            return Ok(false);
+        };
+        // What the sandbox's webhook will say too, once a server runs.
+        let intent = PaymentIntent {
+            id: reference,
+            client_secret: None,
+            status: PaymentStatus::Succeeded,
+            amount: milestone.amount,
+            milestone: Some(milestone.id.0),
+        };
+        if self.milestone(client, milestone.id).await?.state == MilestoneState::Funding {
+            self.apply_notice(&mut *self.conn().await?, &Notice::Payment(intent)).await?;
+        }
+        let form = MilestoneForm { note: Some(note.to_owned()), reason: None };
+        self.move_milestone(student, milestone.id, "submit", &form).await?;
+        Ok(true)
+    }
+
+    /// Does what is due until the transfer has been made, here or by a server's worker.
+    async fn until_released(&self, client: &Principal, id: MilestoneId) -> Result<(), GigsError> {
+        for _ in 0..200 {
+            self.tick().await?;
+            if self.milestone(client, id).await?.state == MilestoneState::Released {
+                return Ok(());
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        }
+        Err(GigsError::Later("the demo's transfer has not ended yet"))
     }
 
     fn form(&self, scene: &Scene) -> GigForm {

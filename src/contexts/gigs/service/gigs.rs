@@ -36,6 +36,14 @@ impl Gigs {
     /// # Errors
     /// [`GigsError::NotYours`] for somebody who is no client; [`GigsError::Invalid`].
     pub async fn draft(&self, who: &Principal, form: &GigForm) -> Result<GigView, GigsError> {
+        self.draft_as(who, GigId::new(), form).await
+    }
+
+    /// As [`Gigs::draft`], under an id that stays the same when the request is repeated: it is made once.
+    ///
+    /// # Errors
+    /// As [`Gigs::draft`].
+    pub async fn draft_as(&self, who: &Principal, id: GigId, form: &GigForm) -> Result<GigView, GigsError> {
         if !who.is(Role::Client) {
             return Err(GigsError::NotYours("only clients offer gigs"));
         }
@@ -53,7 +61,7 @@ impl Gigs {
         let skills = skills(&known, &form.skills, &mut check);
         check.done()?;
         let gig = Gig {
-            id: GigId::new(),
+            id,
             owner_id: who.user_id,
             title,
             description,
@@ -75,12 +83,19 @@ impl Gigs {
             posted_at: None,
         };
         let gig = &gig;
-        (*conn)
+        let made = (*conn)
             .transaction(async |conn| {
-                store::gigs::insert(conn, gig).await?;
-                moves::born(conn, &GIG, gig.id.0, None, (Actor::Client, gig.owner_id), now, json!({})).await
+                if !store::gigs::insert(conn, gig).await? {
+                    return Ok::<_, GigsError>(false);
+                }
+                moves::born(conn, &GIG, gig.id.0, None, (Actor::Client, gig.owner_id), now, json!({}))
+                    .await?;
+                Ok(true)
             })
             .await?;
+        if !made {
+            return self.gig(who, id).await;
+        }
         GigView::of(gig.clone(), &actors(who, gig))
     }
 
@@ -104,6 +119,21 @@ impl Gigs {
         let gig = gig.filter(|gig| visible(who, gig)).ok_or(GigsError::No("gig"))?;
         let actors = actors(who, &gig);
         GigView::of(gig, &actors)
+    }
+
+    /// Whether a person may watch a gig live: its client, who applied or was invited, and who keeps order.
+    ///
+    /// # Errors
+    /// [`GigsError::No`].
+    pub async fn may_watch(&self, who: &Principal, id: GigId) -> Result<bool, GigsError> {
+        let mut conn = self.conn().await?;
+        let gig = store::gigs::load(&mut conn, id).await?;
+        let gig = gig.filter(|gig| visible(who, gig)).ok_or(GigsError::No("gig"))?;
+        if gig.owner_id == who.user_id || keeps_order(who) {
+            return Ok(true);
+        }
+        let applied = store::applications::list(&mut conn, Some(id), Some(who.user_id), None, 1).await?;
+        Ok(!applied.is_empty() || store::invitations::find(&mut conn, id, who.user_id).await?.is_some())
     }
 
     /// Changes a gig that is still to be decided about, if it has the version that the caller saw.
@@ -228,7 +258,7 @@ pub(super) fn told(gig: &Gig) -> serde_json::Value {
 }
 
 /// Slugs for what a client named by slug or name; sorted, each once.
-fn skills(known: &[Skill], named: &[String], check: &mut Check) -> Vec<String> {
+pub(super) fn skills(known: &[Skill], named: &[String], check: &mut Check) -> Vec<String> {
     if named.len() > 10 {
         check.refuse("/skills", "at most 10");
     }

@@ -124,7 +124,8 @@ impl Gigs {
         drop(conn);
         let amount = Money::new(milestone.amount_minor, views::currency(&contract.currency)?);
         let split = ReleaseSplit::whole(amount, self.inner.ledger.fee()).map_err(LedgerError::from)?;
-        let reference = self.transfer(&contract, &milestone, &payment, split.to_payee).await?;
+        let reference =
+            self.transfer(&contract, &milestone, &payment, split.to_payee, job.attempts > 1).await?;
         let now = self.now();
         let mut conn = self.conn().await?;
         (*conn)
@@ -150,7 +151,8 @@ impl Gigs {
     async fn refund(&self, job: &Timer) -> Result<(), GigsError> {
         let (contract, milestone, payment) = self.paid(MilestoneId(job.entity_id)).await?;
         let amount = Money::new(milestone.amount_minor, views::currency(&contract.currency)?);
-        self.give_back(&milestone, &payment, amount, &format!("refund:{}", milestone.id)).await?;
+        let key = format!("refund:{}", milestone.id);
+        self.give_back(&milestone, &payment, amount, &key, job.attempts > 1).await?;
         self.returned(job, payment.id).await
     }
 
@@ -161,12 +163,13 @@ impl Gigs {
         let resolved = ledger::hold(&mut conn, milestone.id.0).await?.resolution;
         drop(conn);
         let Some(parts) = resolved else { return Err(GigsError::Later("the ruling is not booked yet")) };
+        let again = job.attempts > 1;
         if parts.released.is_positive() {
-            self.transfer(&contract, &milestone, &payment, parts.released).await?;
+            self.transfer(&contract, &milestone, &payment, parts.released, again).await?;
         }
         if parts.refunded.is_positive() {
             let key = format!("refund:{}", milestone.id);
-            self.give_back(&milestone, &payment, parts.refunded, &key).await?;
+            self.give_back(&milestone, &payment, parts.refunded, &key, again).await?;
         }
         timers::consume(&mut *self.conn().await?, job.id).await?;
         Ok(())
@@ -181,7 +184,7 @@ impl Gigs {
         drop(conn);
         let milestone = milestone.ok_or(GigsError::No("milestone"))?;
         let amount = Money::new(payment.amount_minor, views::currency(&payment.currency)?);
-        self.give_back(&milestone, &payment, amount, &format!("return:{id}")).await?;
+        self.give_back(&milestone, &payment, amount, &format!("return:{id}"), job.attempts > 1).await?;
         self.returned(job, id).await
     }
 
@@ -216,6 +219,7 @@ impl Gigs {
         milestone: &Milestone,
         payment: &Payment,
         amount: Money,
+        again: bool,
     ) -> Result<Option<String>, GigsError> {
         if !amount.is_positive() {
             return Ok(None);
@@ -228,6 +232,7 @@ impl Gigs {
             destination: account,
             amount,
             transfer_group: contract.id.to_string(),
+            again,
         };
         let key = format!("transfer:{}", milestone.id);
         Ok(Some(self.payments().transfer(transfer, &key).await?.id))
@@ -239,11 +244,13 @@ impl Gigs {
         payment: &Payment,
         amount: Money,
         key: &str,
+        again: bool,
     ) -> Result<(), GigsError> {
         let refund = NewRefund {
             milestone: milestone.id.0,
             payment: payment.provider_ref.clone().unwrap_or_default(),
             amount,
+            again,
         };
         self.payments().refund(refund, key).await?;
         Ok(())

@@ -5,17 +5,20 @@ mod contracts;
 mod demo;
 mod disputes;
 mod gigs;
+mod invitations;
 mod jobs;
 mod listing;
 mod milestones;
 mod payments;
 mod reviews;
+mod searches;
 mod timers;
 
 use uuid::Uuid;
 
 pub use demo::DemoCast;
 pub use listing::GigQuery;
+pub(super) use searches::tell_searchers;
 
 use super::{Gigs, GigsError};
 use crate::principal::{Principal, Role};

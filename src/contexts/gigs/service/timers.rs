@@ -51,7 +51,9 @@ impl Gigs {
     pub async fn tick(&self) -> Result<usize, GigsError> {
         let due = timers::lease(&mut *self.conn().await?, self.now(), BATCH).await?;
         for timer in &due {
-            let done = correlation::scope(CorrelationId::fresh(), self.fire(timer)).await;
+            let known = timer.correlation_id.as_deref().and_then(CorrelationId::parse);
+            let id = known.unwrap_or_else(CorrelationId::fresh);
+            let done = correlation::scope(id, self.fire(timer)).await;
             let Err(error) = done else { continue };
             let pause = (1_i64 << timer.attempts.clamp(0, 12)).min(MOST);
             let until = self.now() + chrono::Duration::seconds(pause);

@@ -25,11 +25,13 @@ pub async fn skills(conn: &mut AsyncPgConnection) -> Result<Vec<Skill>, DbError>
         .await?)
 }
 
-pub async fn insert(conn: &mut AsyncPgConnection, gig: &Gig) -> Result<(), DbError> {
-    diesel::sql_query(
+/// Writes a new gig; `false` when one of that id is there already.
+pub async fn insert(conn: &mut AsyncPgConnection, gig: &Gig) -> Result<bool, DbError> {
+    let written = diesel::sql_query(
         "INSERT INTO gigs.gigs (id, owner_id, title, description, kind, budget_min, budget_max, currency, slots,
              deadline, skills, questions, attachments, state, version, created_at, updated_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, 1, $15, $15)",
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, 1, $15, $15)
+         ON CONFLICT (id) DO NOTHING",
     )
     .bind::<SqlUuid, _>(gig.id)
     .bind::<SqlUuid, _>(gig.owner_id)
@@ -48,7 +50,7 @@ pub async fn insert(conn: &mut AsyncPgConnection, gig: &Gig) -> Result<(), DbErr
     .bind::<Timestamptz, _>(gig.created_at)
     .execute(conn)
     .await?;
-    Ok(())
+    Ok(written == 1)
 }
 
 /// Writes what a client may edit; state and version are the executor's.

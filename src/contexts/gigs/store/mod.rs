@@ -9,7 +9,9 @@
 pub(super) mod applications;
 pub(super) mod contracts;
 pub(super) mod gigs;
+pub(super) mod invitations;
 pub(super) mod moves;
 pub(super) mod reviews;
 pub(super) mod schema;
+pub(super) mod searches;
 pub(super) mod timers;

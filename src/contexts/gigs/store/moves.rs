@@ -190,8 +190,8 @@ async fn write<S: State>(
          ), gone AS (
             DELETE FROM gigs.timers WHERE machine = $5 AND entity_id = $1 AND version <= $2
          ), waiting AS (
-            INSERT INTO gigs.timers (id, machine, entity_id, task, version, due_at)
-            SELECT t.id, $5, $1, t.task, moved.version, t.due
+            INSERT INTO gigs.timers (id, machine, entity_id, task, version, due_at, correlation_id)
+            SELECT t.id, $5, $1, t.task, moved.version, t.due, $11
             FROM moved, unnest($12, $13, $14) AS t (id, task, due)
          )
          SELECT version FROM moved",

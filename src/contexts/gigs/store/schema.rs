@@ -98,6 +98,34 @@ diesel::table! {
 }
 
 diesel::table! {
+    gigs.invitations (id) {
+        id -> Uuid,
+        gig_id -> Uuid,
+        client_id -> Uuid,
+        student_id -> Uuid,
+        note -> Text,
+        created_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    gigs.saved_searches (id) {
+        id -> Uuid,
+        user_id -> Uuid,
+        name -> Text,
+        words -> Nullable<Text>,
+        skills -> Array<Text>,
+        budget_min -> Nullable<BigInt>,
+        budget_max -> Nullable<BigInt>,
+        currency -> Nullable<Text>,
+        kind -> Nullable<Text>,
+        created_at -> Timestamptz,
+        matches -> BigInt,
+        matched_at -> Nullable<Timestamptz>,
+    }
+}
+
+diesel::table! {
     gigs.history (machine, entity_id, version) {
         machine -> Text,
         entity_id -> Uuid,
@@ -123,5 +151,6 @@ diesel::table! {
         due_at -> Timestamptz,
         attempts -> Integer,
         error -> Nullable<Text>,
+        correlation_id -> Nullable<Text>,
     }
 }

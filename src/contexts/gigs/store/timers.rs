@@ -13,7 +13,7 @@ use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use uuid::Uuid;
 
 use super::schema::timers;
-use crate::{contexts::gigs::model::Timer, postgres::DbError};
+use crate::{contexts::gigs::model::Timer, postgres::DbError, telemetry::correlation};
 
 /// The `machine` of what is no step but something to be done.
 pub const JOB: &str = "job";
@@ -74,6 +74,7 @@ pub async fn set_job(
             timers::task.eq(task),
             timers::version.eq(version),
             timers::due_at.eq(due),
+            timers::correlation_id.eq(Some(correlation::current_or_fresh().as_str().to_owned())),
         ))
         .on_conflict_do_nothing()
         .execute(conn)

@@ -1,5 +1,7 @@
 //! Sessions: who is behind a token, which there are, and how they end.
 
+use std::collections::HashSet;
+
 use uuid::Uuid;
 
 use crate::{
@@ -92,6 +94,16 @@ impl Identity {
             .map(|last| self.inner.signer.sign(&purpose, last.id.0.as_bytes(), None));
         let items = found.into_iter().map(|session| SessionView::new(session, who.session_id)).collect();
         Ok((items, next_cursor))
+    }
+
+    /// Which of these sessions have ended: revoked, perhaps on another node.
+    ///
+    /// # Errors
+    /// [`IdentityError::Store`].
+    pub async fn ended_of(&self, mut ids: Vec<SessionId>) -> Result<Vec<SessionId>, IdentityError> {
+        let left: HashSet<SessionId> = self.inner.store.sessions_left(&ids).await?.into_iter().collect();
+        ids.retain(|id| !left.contains(id));
+        Ok(ids)
     }
 
     /// Ends one of the person's sessions; their own present one is a sign-out.

@@ -271,6 +271,10 @@ impl<S: Store> Store for CachedSessions<S> {
         self.rows.sessions(user_id, now, before, limit).await
     }
 
+    async fn sessions_left(&self, ids: &[SessionId]) -> Stored<Vec<SessionId>> {
+        self.rows.sessions_left(ids).await
+    }
+
     async fn end_session(&self, user_id: UserId, id: SessionId) -> Stored<bool> {
         let forgetting = self.forgetting([user_id]);
         let done = self.rows.end_session(user_id, id).await;

@@ -195,6 +195,12 @@ impl Case {
         assert_eq!([first, rest].concat(), all.iter().rev().copied().collect::<Vec<_>>());
         assert!(store.end_session(account.id, all[1]).await.unwrap());
         assert!(!store.end_session(account.id, all[1]).await.unwrap());
+        let mut left = store.sessions_left(&[all[0], all[1], SessionId::new()]).await.unwrap();
+        assert_eq!(left, [id]);
+        left = store.sessions_left(&all).await.unwrap();
+        left.sort_unstable();
+        assert_eq!(left, [all[0], all[2], all[3]]);
+        assert_eq!(store.sessions_left(&[]).await.unwrap(), []);
         let mut ended = store.end_sessions(account.id, Some(id)).await.unwrap();
         ended.sort_unstable();
         assert_eq!(ended, all[2..]);

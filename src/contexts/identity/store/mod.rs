@@ -182,6 +182,8 @@ pub trait Store: Send + Sync {
         before: Option<SessionId>,
         limit: i64,
     ) -> Stored<Vec<Session>>;
+    /// Which of these sessions there are still, of people who are still here.
+    async fn sessions_left(&self, ids: &[SessionId]) -> Stored<Vec<SessionId>>;
     /// Ends a person's session; whether there was one.
     async fn end_session(&self, user_id: UserId, id: SessionId) -> Stored<bool>;
     /// Ends a person's sessions except `keep`; the ended ones.

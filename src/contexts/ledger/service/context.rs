@@ -78,10 +78,18 @@ impl Ledger {
             return Err(LedgerError::NotVerified);
         }
         let home = &self.inner.parts.public_url;
-        let payee =
-            NewPayee { user: who.user_id, return_url: format!("{home}/"), refresh_url: format!("{home}/") };
-        let opened = self.payments().onboard(payee, &format!("payee-{}", who.user_id)).await?;
         let provider = self.payments().name();
+        let known = store::provider::payee_account(&mut *self.conn().await?, who.user_id, provider).await?;
+        let payee = NewPayee {
+            user: who.user_id,
+            account: known.clone(),
+            return_url: format!("{home}/"),
+            refresh_url: format!("{home}/"),
+        };
+        let opened = self.payments().onboard(payee, &format!("payee-{}", who.user_id)).await?;
+        if known.is_some() {
+            return Ok(opened);
+        }
         store::provider::keep_payee_account(&mut *self.conn().await?, who.user_id, provider, &opened.account)
             .await?;
         Ok(opened)
@@ -98,7 +106,8 @@ impl Ledger {
         match known {
             Some(account) => Ok(account),
             None if self.payments().opens_accounts_alone() => {
-                let payee = NewPayee { user, return_url: String::new(), refresh_url: String::new() };
+                let payee =
+                    NewPayee { user, account: None, return_url: String::new(), refresh_url: String::new() };
                 let opened = self.payments().onboard(payee, &format!("payee-{user}")).await?;
                 let mut conn = self.conn().await?;
                 store::provider::keep_payee_account(&mut conn, user, provider, &opened.account).await?;

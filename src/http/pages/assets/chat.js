@@ -1,4 +1,4 @@
-// The page at `/`: signing in, the rooms, and the room that is open.
+// The page at `/`: signing in, the rooms, and beside them the room that is open or a page of work.
 
 import { call, me as whoAmI, signOut } from "./api.js";
 import { $, setNote, setText } from "./dom.js";
@@ -7,6 +7,7 @@ import { connect } from "./realtime.js";
 import { addPeopleDialog, createRoom, newRoomDialog, RoomList } from "./rooms.js";
 import { RoomView } from "./room.js";
 import { explain, signInPanel } from "./session.js";
+import { isWork, Work } from "./work.js";
 
 const LIST_MS = 30_000;
 let client = null;
@@ -14,6 +15,7 @@ let client = null;
 function welcome(note) {
   $("chat").hidden = true;
   $("who").hidden = true;
+  for (const link of document.querySelectorAll(".signed-in")) link.hidden = true;
   $("ops-link").hidden = true;
   $("connection").hidden = true;
   $("welcome").hidden = false;
@@ -33,6 +35,7 @@ async function start() {
   $("welcome").hidden = true;
   $("chat").hidden = false;
   $("who").hidden = false;
+  for (const link of document.querySelectorAll(".signed-in")) link.hidden = false;
   setText($("who-name"), me.display_name);
   $("ops-link").hidden = !me.roles?.includes("operator");
   run(me);
@@ -49,10 +52,35 @@ function run(me) {
   });
 
   const list = new RoomList(me, (room) => open(room));
+  const work = new Work(client, me, async (id) => {
+    // A contract's room is opened by an event: a moment after the contract.
+    if (!list.byId(id)) await list.refresh();
+    const room = list.byId(id);
+    if (room) open(room);
+    else setNote($("rooms-note"), "The contract’s room is being opened. Try again in a moment.");
+  });
+
+  /** Shows what the address names. */
+  function follow({ focus = true } = {}) {
+    const { hash } = location;
+    if (hash === "#rooms") return closeRoom();
+    if (isWork(hash)) {
+      view?.close();
+      view = null;
+      list.mark(null);
+      return work.show({ focus });
+    }
+    const room = list.byId(hash.replace(/^#room\//, ""));
+    if (room) open(room, { focus });
+    else work.show({ focus });
+  }
+  window.addEventListener("hashchange", () => follow());
 
   function open(room, { focus = true } = {}) {
     // Shown first: what is not shown has no height to fit to.
+    work.hide();
     $("chat").dataset.view = "room";
+    for (const link of document.querySelectorAll("[data-section]")) link.removeAttribute("aria-current");
     if (view?.room.id !== room.id) {
       view?.close();
       view = new RoomView(client, me, room, { message: direct, heard: (id, message) => list.heard(id, message) });
@@ -68,6 +96,8 @@ function run(me) {
     view?.close();
     view = null;
     list.mark(null);
+    // Wide pages have room for the board beside the rooms.
+    work.show({ focus: false });
     $("chat").dataset.view = "rooms";
     document.title = "Gigsy";
     history.replaceState(null, "", "/");
@@ -122,10 +152,8 @@ function run(me) {
   document.addEventListener("visibilitychange", () => document.hidden || list.refreshSoon());
   client.connect();
 
-  list.refresh().then(() => {
-    const wanted = list.byId(location.hash.replace(/^#room\//, ""));
-    if (wanted) open(wanted, { focus: false });
-  });
+  if (!location.hash.startsWith("#room/")) follow({ focus: false });
+  list.refresh().then(() => location.hash.startsWith("#room/") && follow({ focus: false }));
 }
 
 $("sign-out").addEventListener("click", async () => {

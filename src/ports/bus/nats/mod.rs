@@ -8,6 +8,7 @@
 mod provision;
 mod publish;
 mod pull;
+mod signals;
 
 use std::{
     sync::{
@@ -19,6 +20,7 @@ use std::{
 
 use async_nats::{Client, ConnectOptions, Event, connection::State, jetstream};
 use futures_util::future::{self, BoxFuture};
+use tokio::sync::watch;
 use url::Url;
 
 pub use provision::Provisioned;
@@ -51,6 +53,9 @@ pub struct NatsBus {
     context: jetstream::Context,
     settings: BusSettings,
     counts: Counts,
+    /// Grows whenever words from others may have been missed: with each connection, and when the
+    /// client threw some away for want of room.
+    gaps: watch::Receiver<u64>,
 }
 
 #[derive(Default)]
@@ -71,6 +76,7 @@ impl NatsBus {
     /// # Errors
     /// When the URL cannot be used.
     pub async fn connect(settings: BusSettings) -> Result<Self, BusError> {
+        let (gap, gaps) = watch::channel(0);
         let options = ConnectOptions::new()
             .name("gigsy")
             .retry_on_initial_connect()
@@ -81,19 +87,23 @@ impl NatsBus {
                 let pause = Duration::from_millis(50) * 2u32.pow(attempt.min(6) as u32);
                 pause.min(LONGEST_PAUSE)
             })
-            .event_callback(|event| async move {
+            .event_callback(move |event| {
                 match event {
                     Event::Connected => slog::info!(log(), "the bus is connected"),
                     Event::Disconnected => slog::warn!(log(), "the bus is away; events wait in the outbox"),
-                    other => slog::debug!(log(), "bus"; "event" => %other),
+                    ref other => slog::debug!(log(), "bus"; "event" => %other),
                 }
+                if matches!(event, Event::Connected | Event::SlowConsumer(_)) {
+                    gap.send_modify(|n| *n += 1);
+                }
+                future::ready(())
             });
         let client = options.connect(settings.url.as_str()).await.map_err(unavailable)?;
         let mut context = jetstream::new(client.clone());
         context.set_timeout(PATIENCE);
         let counts =
             Counts { lag: settings.topics.iter().map(|_| AtomicU64::new(0)).collect(), ..Counts::default() };
-        Ok(Self { client, context, settings, counts })
+        Ok(Self { client, context, settings, counts, gaps })
     }
 
     fn connected(&self) -> bool {
@@ -162,7 +172,8 @@ impl Store for NatsBus {
                     match self.inspect().await {
                         Ok(found) if found.is_empty() => {
                             let n = self.settings.topics.len();
-                            status.detail = Some(format!("{n} streams and their consumers are in place"));
+                            status.detail =
+                                Some(format!("NATS JetStream: {n} streams and their consumers are in place"));
                         }
                         Ok(missing) => {
                             status.mend = Some(format!("run `gigsy migrate`: {}", missing.join(", ")))

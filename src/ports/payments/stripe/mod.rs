@@ -6,14 +6,18 @@
 mod client;
 mod wire;
 
+use std::collections::HashMap;
+
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
+use sha2::{Digest, Sha256};
 use url::Url;
+use uuid::Uuid;
 
 pub use self::client::SetupError;
 use self::{
     client::{Call, Client},
-    wire::{Disputed, Intent, Link, Opened, PaidOut, Refunded, Transferred},
+    wire::{Disputed, Intent, Link, Listed, Opened, PaidOut, Refunded, Transferred},
 };
 use super::{
     NewPayee, NewPayment, NewPayout, NewRefund, NewTransfer, Notice, Onboarding, PaymentError, PaymentIntent,
@@ -43,8 +47,23 @@ impl Stripe {
 
 /// An id of Stripe's as a segment of a path: it comes from a webhook or a table, so it is looked at.
 fn segment(id: &str) -> Result<&str, PaymentError> {
-    let sound = !id.is_empty() && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+    let sound =
+        !id.is_empty() && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-'));
     if sound { Ok(id) } else { Err(PaymentError::NotFound) }
+}
+
+/// Whether an object was made for that milestone.
+fn is_of(metadata: &HashMap<String, String>, milestone: Uuid) -> bool {
+    metadata.get("milestone").and_then(|text| text.parse().ok()) == Some(milestone)
+}
+
+/// The same for the same request, and hardly for another.
+fn fingerprint(form: &[(&str, String)]) -> String {
+    let mut digest = Sha256::new();
+    for (name, value) in form {
+        digest.update(format!("{}:{name}{}:{value}", name.len(), value.len()));
+    }
+    digest.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[async_trait]
@@ -71,6 +90,14 @@ impl Payments for Stripe {
     }
 
     async fn transfer(&self, transfer: NewTransfer, key: &str) -> Result<Transfer, PaymentError> {
+        if transfer.again {
+            let group = segment(&transfer.transfer_group)?;
+            let path = format!("/v1/transfers?transfer_group={group}&limit=100");
+            let made: Listed<Transferred> = self.client.send(Call::get(path)).await?;
+            if let Some(done) = made.data.into_iter().find(|one| is_of(&one.metadata, transfer.milestone)) {
+                return Ok(Transfer { amount: wire::money(done.amount, &done.currency)?, id: done.id });
+            }
+        }
         let mut form = vec![
             ("amount", transfer.amount.amount_minor.to_string()),
             ("currency", transfer.amount.currency.code().to_ascii_lowercase()),
@@ -87,6 +114,16 @@ impl Payments for Stripe {
     }
 
     async fn refund(&self, refund: NewRefund, key: &str) -> Result<Refund, PaymentError> {
+        if refund.again {
+            let path = format!("/v1/refunds?payment_intent={}&limit=100", segment(&refund.payment)?);
+            let made: Listed<Refunded> = self.client.send(Call::get(path)).await?;
+            // One that failed moved nothing, and is made anew.
+            let failed = |one: &Refunded| matches!(one.status.as_deref(), Some("failed" | "canceled"));
+            let mut ours = made.data.into_iter().filter(|one| is_of(&one.metadata, refund.milestone));
+            if let Some(done) = ours.find(|one| !failed(one)) {
+                return Ok(Refund { succeeded: done.status.as_deref() == Some("succeeded"), id: done.id });
+            }
+        }
         let form = vec![
             ("payment_intent", refund.payment),
             ("amount", refund.amount.amount_minor.to_string()),
@@ -116,10 +153,20 @@ impl Payments for Stripe {
             ("capabilities[transfers][requested]", "true".to_owned()),
             ("metadata[user]", payee.user.to_string()),
         ];
-        let opened: Opened = self.client.send(Call::post("/v1/accounts", key, form)).await?;
+        let account = match payee.account {
+            Some(account) => account,
+            None => {
+                // Stripe refuses a key that comes with another request, for a day, and then forgets it. So
+                // the key says what is asked for; what came of it is kept by the caller, and never asked
+                // for again.
+                let key = format!("{key}-{}", fingerprint(&form));
+                let opened: Opened = self.client.send(Call::post("/v1/accounts", &key, form)).await?;
+                opened.id
+            }
+        };
         // A link works once and for minutes, so each asking makes one: it moves nothing, and has no key.
         let form = vec![
-            ("account", opened.id.clone()),
+            ("account", account.clone()),
             ("type", "account_onboarding".to_owned()),
             ("return_url", payee.return_url),
             ("refresh_url", payee.refresh_url),
@@ -127,7 +174,7 @@ impl Payments for Stripe {
         let mut call = Call::post("/v1/account_links", key, form);
         call.key = None;
         let link: Link = self.client.send(call).await?;
-        Ok(Onboarding { account: opened.id, url: link.url })
+        Ok(Onboarding { account, url: link.url })
     }
 
     fn verify_webhook(

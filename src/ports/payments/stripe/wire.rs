@@ -63,12 +63,22 @@ pub(super) struct Transferred {
     pub id: String,
     pub amount: i64,
     pub currency: String,
+    #[serde(default)]
+    pub metadata: HashMap<String, String>,
+}
+
+/// A page of a list.
+#[derive(Debug, Deserialize)]
+pub(super) struct Listed<T> {
+    pub data: Vec<T>,
 }
 
 #[derive(Debug, Deserialize)]
 pub(super) struct Refunded {
     pub id: String,
     pub status: Option<String>,
+    #[serde(default)]
+    pub metadata: HashMap<String, String>,
 }
 
 #[derive(Debug, Deserialize)]

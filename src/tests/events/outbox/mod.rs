@@ -2,6 +2,7 @@
 
 mod contract;
 mod nats;
+mod processes;
 mod property;
 mod world;
 

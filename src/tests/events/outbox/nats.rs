@@ -151,17 +151,21 @@ async fn migrate_makes_what_check_misses() {
     assert!(status.mend.is_none(), "{status:?}");
 }
 
-/// No bar, only a figure: how fast events go round when nothing is in their way.
+/// No bar, only figures: how fast events go round when nothing is in their way, each in a transaction of
+/// its own and several together.
 #[actix_web::test]
 async fn how_fast_events_go_round() {
     const EVENTS: usize = 3_000;
-    let servers = match installed() {
-        Some(bin) => vec![None, Some(NatsServer::start(&bin).await)],
-        None => vec![None],
-    };
-    for server in servers {
-        let over = if server.is_some() { "NATS" } else { "the embedded bus" };
-        let world = World::new(server).await;
+    let bin = installed();
+    let ways = [(false, 1), (false, 32), (true, 1), (true, 32)];
+    for (nats, together) in ways.into_iter().filter(|(nats, _)| !nats || bin.is_some()) {
+        let server = match &bin {
+            Some(bin) if nats => Some(NatsServer::start(bin).await),
+            _ => None,
+        };
+        let over = if nats { "NATS" } else { "the embedded bus" };
+        let mut world = World::new(server).await;
+        world.settings.together = together;
         world.record_many("a", 60, (EVENTS / 60) as i64).await;
         let began = std::time::Instant::now();
         let node = world.node().await;
@@ -174,7 +178,8 @@ async fn how_fast_events_go_round() {
         world.quiet().await;
         let rate = |took: Duration| EVENTS as f64 / took.as_secs_f64();
         println!(
-            "over {over}: {:.0} events/s into two inboxes, {:.0} events/s handled by two consumers (debug build)",
+            "over {over}, up to {together} a transaction: {:.0} events/s into two inboxes, {:.0} events/s handled \
+             by two consumers (debug build)",
             rate(relayed),
             rate(began.elapsed())
         );

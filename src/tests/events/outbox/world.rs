@@ -17,6 +17,7 @@ use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl, SimpleAsyncC
 use futures_util::future::BoxFuture;
 use rustix::process::Signal;
 use serde_json::{Value, json};
+use url::Url;
 use uuid::Uuid;
 
 use crate::{
@@ -135,6 +136,26 @@ pub(super) fn quick() -> Settings {
     }
 }
 
+impl Node {
+    /// On that database, over that NATS server if there is one.
+    pub async fn start(database: Database, nats: Option<Url>, settings: Settings) -> Self {
+        let ledger = Scribe::new("testing.all", &["thing.*"]);
+        let some = Scribe::new("testing.some", &["thing.changed"]);
+        let consumers: Vec<Arc<dyn Consumer>> = vec![ledger.clone(), some];
+        let (metrics, registry) = (Metrics::new(), Registry::new());
+        let nats = match nats {
+            Some(url) => {
+                let settings = BusSettings { url, prefix: "it".into(), topics: TOPICS };
+                Some(Arc::new(NatsBus::connect(settings).await.unwrap()))
+            }
+            None => None,
+        };
+        let parts = Parts { database, nats, consumers, settings };
+        let events = Events::start(parts, &metrics, &registry).await.unwrap();
+        Self { events, ledger, metrics, registry }
+    }
+}
+
 impl World {
     /// Over NATS if there is a server.
     pub async fn new(nats: Option<NatsServer>) -> Self {
@@ -154,24 +175,15 @@ impl World {
         self.database.conn().await.unwrap().batch_execute(sql).await.unwrap();
     }
 
-    /// A node with two consumers: `all` of all things, `some` of changed ones.
-    pub async fn node(&self) -> Node {
-        let ledger = Scribe::new("testing.all", &["thing.*"]);
-        let some = Scribe::new("testing.some", &["thing.changed"]);
-        let consumers: Vec<Arc<dyn Consumer>> = vec![ledger.clone(), some];
-        let (metrics, registry) = (Metrics::new(), Registry::new());
-        let nats = match &self.nats {
-            Some(server) => {
-                let settings = BusSettings { url: server.url(), prefix: "it".into(), topics: TOPICS };
-                Some(Arc::new(NatsBus::connect(settings).await.unwrap()))
-            }
-            None => None,
-        };
-        let parts = Parts { database: self.database.clone(), nats, consumers, settings: self.settings };
-        let events = Events::start(parts, &metrics, &registry).await.unwrap();
-        Node { events, ledger, metrics, registry }
+    /// Where it is, for a node in another process.
+    pub fn addresses(&self) -> (Url, Option<Url>) {
+        (self._database.url().clone(), self.nats.as_ref().map(NatsServer::url))
     }
 
+    /// A node with two consumers: `all` of all things, `some` of changed ones.
+    pub async fn node(&self) -> Node {
+        Node::start(self.database.clone(), self.nats.as_ref().map(NatsServer::url), self.settings).await
+    }
     /// Records events in one transaction.
     pub async fn record(&self, events: Vec<NewEvent>) {
         let mut conn = self.database.conn().await.unwrap();

@@ -106,13 +106,18 @@ impl ChatRoom {
     }
 
     /// Takes the store's word for who is in the room.
-    pub(super) fn adopt(&mut self, state: RoomState) {
+    /// Who went is told by whoever put them out; `told` says that another node did.
+    pub(super) fn adopt(&mut self, state: RoomState, told: bool) {
         self.generation += 1;
         let before: HashMap<UserId, Member> = std::mem::replace(&mut self.members, state.members);
         self.room = state.room;
         for user in before.into_keys() {
             if !self.members.contains_key(&user) {
-                self.dismiss(user);
+                if told {
+                    self.silence(user);
+                } else {
+                    self.dismiss(user);
+                }
             }
         }
     }
@@ -124,9 +129,14 @@ impl ChatRoom {
 
     /// Takes somebody's subscriptions away at once, and tells them.
     fn dismiss(&self, user: UserId) {
+        self.silence(user);
+        self.tell(user, &room_removed(self.id));
+    }
+
+    /// Takes somebody's subscriptions on this node away.
+    pub(super) fn silence(&self, user: UserId) {
         self.seed.outlet.unsubscribe(user, &self.channel);
         self.seed.outlet.unsubscribe(user, &self.typing);
-        self.tell(user, &room_removed(self.id));
     }
 
     fn tell(&self, user: UserId, news: &serde_json::Value) {

@@ -130,6 +130,10 @@ pub struct ChatRoom {
     flying: bool,
     /// The log may hold more than was published: catch up before anything else.
     behind: bool,
+    /// What is behind was written by another node, which told its own listeners and all other nodes.
+    hinted: bool,
+    /// Told to look while a look was on its way.
+    again: bool,
     /// The outbox may hold changes that are not queued.
     outbox_due: bool,
     /// Room and members may be older than the store's.
@@ -192,6 +196,8 @@ impl Behavior for ChatRoom {
             queue: waiting.into_iter().map(Waiting::change).collect(),
             flying: false,
             behind,
+            hinted: false,
+            again: false,
             outbox_due: false,
             stale: false,
             alone: 0,
@@ -205,6 +211,12 @@ impl Behavior for ChatRoom {
     }
 
     fn started(&mut self, cx: &mut Cx<'_, Self>) {
+        // Somebody may have been put out, here or elsewhere, while no actor was there to tell.
+        for info in self.seed.outlet.presence(&self.channel) {
+            if !self.members.contains_key(&info.user) {
+                self.silence(info.user);
+            }
+        }
         self.pump(cx);
         // An insert of an incarnation that crashed may still be on its way in the store: it lands
         // after the rebuild has read the log's end, and nobody else would publish it.
@@ -230,15 +242,23 @@ impl Behavior for ChatRoom {
     }
 
     fn may_passivate(&self) -> bool {
-        self.queue.is_empty() && !self.flying && !self.behind && !self.stale
+        // Listeners here hear through this actor what other nodes write.
+        self.queue.is_empty() && !self.flying && !self.behind && !self.stale && !self.is_followed()
     }
 
     fn stopping(&mut self) {
-        self.seed.published.remove(&self.id);
+        // With listeners the place is kept: the next incarnation goes on from it.
+        if !self.is_followed() {
+            self.seed.published.remove(&self.id);
+        }
     }
 }
 
 impl ChatRoom {
+    fn is_followed(&self) -> bool {
+        self.seed.outlet.follows(&self.channel) || self.seed.outlet.follows(&self.typing)
+    }
+
     /// The last published event.
     fn top(&self) -> Seq {
         self.published.load(Ordering::Relaxed)

@@ -67,7 +67,10 @@ impl Receive<Send> for ChatRoom {
 
 impl Receive<CatchUp> for ChatRoom {
     fn receive(&mut self, _: CatchUp, reply: Reply<()>, cx: &mut Cx<'_, Self>) {
+        // Unless it is behind for a reason of its own.
+        self.hinted = !self.behind || self.hinted;
         self.behind = true;
+        self.again = self.flying;
         self.pump(cx);
         reply.send(());
     }
@@ -132,6 +135,10 @@ impl ChatRoom {
         } else {
             // Somebody else wrote in between: theirs go out first.
             self.behind = true;
+            self.hinted = true;
+        }
+        if appended.outcomes.iter().any(|outcome| !outcome.duplicate) {
+            self.seed.outlet.grown(&self.channel);
         }
         let mut logged: Vec<MessageId> = Vec::new();
         for (origin, outcome) in origins.into_iter().zip(&appended.outcomes) {
@@ -170,6 +177,7 @@ impl ChatRoom {
     ) {
         self.counts.failed += 1;
         self.behind = true;
+        self.hinted = false;
         slog::warn!(log(), "a room's insert failed";
             "room" => %self.id, "messages" => events.len(), "error" => %error, "cause" => cause(&error));
         if let StoreError::Unavailable(_) = error {
@@ -223,6 +231,7 @@ impl ChatRoom {
         self.flying = true;
         let (seed, id, from, generation) = (self.seed.clone(), self.id, self.top(), self.generation);
         let (outbox_due, stale) = (self.outbox_due, self.stale);
+        let hinted = std::mem::take(&mut self.hinted);
         let read = async move {
             let slice = seed.log.since(id, from, STRETCH).await?;
             let outbox = if outbox_due { Some(seed.rooms.unlogged(id).await?) } else { None };
@@ -234,7 +243,7 @@ impl ChatRoom {
         cx.spawn(read, move |own, caught, cx| {
             own.flying = false;
             match caught {
-                Ok(caught) => own.caught_up(caught, generation, cx),
+                Ok(caught) => own.caught_up(caught, generation, hinted, cx),
                 Err(error) => {
                     slog::warn!(log(), "a room cannot read its log";
                         "room" => %own.id, "error" => %error, "cause" => cause(&error));
@@ -250,7 +259,7 @@ impl ChatRoom {
         });
     }
 
-    fn caught_up(&mut self, caught: Caught, generation: u64, cx: &mut Cx<'_, Self>) {
+    fn caught_up(&mut self, caught: Caught, generation: u64, hinted: bool, cx: &mut Cx<'_, Self>) {
         self.away = None;
         let Caught { slice, outbox, state } = caught;
         let rewound = slice.top.last_seq < self.top();
@@ -269,9 +278,14 @@ impl ChatRoom {
             // Nothing left to read where the log was cut past what was published.
             if slice.events.is_empty() {
                 self.published.store(slice.top.last_seq, Ordering::Relaxed);
+            } else if !hinted {
+                // Perhaps this node's own, of which nobody else was told.
+                self.seed.outlet.grown(&self.channel);
             }
         }
-        self.behind = self.top() < slice.top.last_seq;
+        // What is left is read for the same reason.
+        self.hinted = hinted;
+        self.behind = self.top() < slice.top.last_seq || std::mem::take(&mut self.again);
         if let Some(outbox) = outbox {
             self.outbox_due = false;
             for change in outbox {
@@ -288,7 +302,7 @@ impl ChatRoom {
             Some(Some(_)) if self.generation != generation => self.stale = true,
             Some(Some(state)) => {
                 self.stale = false;
-                self.adopt(state);
+                self.adopt(state, hinted);
             }
         }
     }

@@ -179,6 +179,10 @@ impl Store for PostgresStore {
         sessions::end(&mut *self.conn().await?, user_id, id).await
     }
 
+    async fn sessions_left(&self, ids: &[SessionId]) -> Stored<Vec<SessionId>> {
+        sessions::left(&mut *self.conn().await?, ids).await
+    }
+
     async fn end_sessions(&self, user_id: UserId, keep: Option<SessionId>) -> Stored<Vec<SessionId>> {
         Ok(sessions::end_all(&mut *self.conn().await?, user_id, keep).await?)
     }

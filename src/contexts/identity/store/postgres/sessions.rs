@@ -92,6 +92,17 @@ pub(super) async fn of_user(
     Ok(query.load(conn).await?.into_iter().map(Session::from).collect())
 }
 
+pub(super) async fn left(conn: &mut AsyncPgConnection, ids: &[SessionId]) -> Stored<Vec<SessionId>> {
+    let left = sessions::table
+        .inner_join(users::table)
+        .filter(sessions::id.eq_any(ids))
+        .filter(users::erased_at.is_null())
+        .select(sessions::id)
+        .load(conn)
+        .await?;
+    Ok(left)
+}
+
 pub(super) async fn end(conn: &mut AsyncPgConnection, user_id: UserId, id: SessionId) -> Stored<bool> {
     let ended = diesel::delete(sessions::table)
         .filter(sessions::id.eq(id))
