@@ -41,6 +41,7 @@ test: test-setup
 	@scripts/test-postgres-server
 	@scripts/test-redis-server
 	@scripts/test-nats-server
+	@scripts/test-mongodb-server
 	@if [ -s $(SKIPS) ]; then echo; echo "SKIPPED, by name:"; sed 's/^/  SKIPPED /' $(SKIPS); else echo "nothing skipped"; fi
 
 bench: setup

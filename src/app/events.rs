@@ -4,7 +4,12 @@ use std::{sync::Arc, time::Duration};
 
 use crate::{
     config::Config,
-    contexts::{chat::Chat, gigs},
+    contexts::{
+        activity,
+        chat::Chat,
+        gigs,
+        notifications::{self, Notifications},
+    },
     events::{Consumer, TOPICS},
     ports::{
         Store, StoreStatus,
@@ -26,8 +31,16 @@ pub(super) async fn nats(config: &Config) -> Result<Option<Arc<NatsBus>>, BusErr
 }
 
 /// Everybody who acts on events.
-pub(super) fn consumers(live: &gigs::Live, chat: &Chat) -> Vec<Arc<dyn Consumer>> {
-    gigs::consumers(live, chat)
+pub(super) fn consumers(
+    live: &gigs::Live,
+    chat: &Chat,
+    notifications: &Notifications,
+    stream: Arc<dyn activity::ActivityStream>,
+) -> Vec<Arc<dyn Consumer>> {
+    let mut all = gigs::consumers(live, chat);
+    all.extend(notifications::consumers(notifications));
+    all.extend(activity::consumers(stream));
+    all
 }
 
 /// What `gigsy check` says of the bus.

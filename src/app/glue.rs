@@ -16,8 +16,8 @@ use crate::{
     realtime::{Channel, ClientInfo, Hub, Personal, Publication},
 };
 
-/// Chat's news: what is personal is kept for a while; who types goes to all nodes; what is in a
-/// room's log goes to this node's members, and other nodes are told to look into the log.
+/// Chat's news: what is personal goes beside the person's log, and who types, to all nodes; what is in
+/// a room's log goes to this node's members, and other nodes are told to look into the log.
 pub(super) struct News {
     pub hub: Hub,
     pub personal: Personal,

@@ -4,6 +4,8 @@
 mod demo;
 mod events;
 mod glue;
+mod logs;
+mod mail;
 mod money;
 mod nodes;
 mod shared;
@@ -16,9 +18,11 @@ use actix_web::{App, HttpServer, dev::ServerHandle, middleware::from_fn};
 
 pub use demo::{DemoError, permit_demo, seed_demo};
 pub use events::{bus_status, provision_bus};
+pub use logs::{both_logs, chat_log, chat_log_status, provision_logs};
+pub use mail::mail_status;
 pub use shared::redis_status;
 use wiring::Platform;
-pub use wiring::{identity, mail};
+pub use wiring::identity;
 
 use crate::{
     config::Config,
@@ -47,9 +51,15 @@ pub enum StartError {
     /// What is shared between nodes cannot be set up.
     #[error(transparent)]
     Redis(#[from] crate::redis::RedisSetupError),
+    /// MongoDB cannot be set up.
+    #[error("MongoDB cannot be used")]
+    Mongo(#[from] crate::ports::mongo::MongoError),
     /// The payment provider's client.
     #[error(transparent)]
     Payments(#[from] crate::ports::payments::stripe::SetupError),
+    /// The mail server's settings.
+    #[error(transparent)]
+    Mail(#[from] crate::ports::mail::SmtpSetupError),
     /// Threads or the listener cannot be had.
     #[error("cannot start serving")]
     System(#[from] io::Error),

@@ -8,9 +8,12 @@ use uuid::Uuid;
 
 use super::wiring::Platform;
 use crate::{
-    contexts::identity::{SessionNotices, actors::session::SessionCloser},
+    contexts::{
+        identity::{SessionNotices, actors::session::SessionCloser},
+        notifications::Feed,
+    },
     ports::bus::Signals,
-    principal::SessionId,
+    principal::{SessionId, UserId},
     telemetry::log,
 };
 
@@ -51,6 +54,25 @@ impl SessionNotices for Everywhere {
             self.signals.send(ENDED, Bytes::from(body));
         }
     }
+}
+
+/// The topic of people whose logs grew: a person's id and the offset, in sixteen and eight bytes.
+const TOLD_OF: &str = "person_told";
+
+/// Pushes here what is told on other nodes, and the other way round.
+pub(super) fn join_feeds(feed: &Feed, signals: &Signals) {
+    let (hearing, looking, others) = (feed.clone(), feed.clone(), signals.clone());
+    signals.on(TOLD_OF, move |body| {
+        let Some((user, offset)) = body.split_at_checked(16) else { return };
+        if let (Ok(user), Ok(offset)) = (Uuid::from_slice(user), offset.try_into().map(i64::from_be_bytes)) {
+            hearing.heard(UserId(user), offset);
+        }
+    });
+    signals.on_gap(move || looking.missed());
+    feed.tell_others(move |user, offset| {
+        let body = [user.0.as_bytes().as_slice(), &offset.to_be_bytes()].concat();
+        others.send(TOLD_OF, Bytes::from(body));
+    });
 }
 
 /// Compares live sessions with the store, which is the truth: a word may be lost. Ends at once where

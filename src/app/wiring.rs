@@ -1,16 +1,17 @@
 //! Which adapter stands behind which port, and who is handed what.
 
-use std::{path::Path, sync::Arc, time::Duration, time::Instant};
+use std::{sync::Arc, time::Duration, time::Instant};
 
 use actix_web::web::{self, ServiceConfig};
 
-use super::{StartError, events, glue, nodes, shared::Shared};
+use super::{StartError, events, glue, logs, mail, nodes, shared::Shared};
 use crate::{
     actors::{Arbiters, Domain, DomainConfig, Registry},
     clock::Clock,
     config::Config,
     contexts::{
-        chat::{self, Chat, PostgresLog, PostgresRooms, RoomLimits},
+        activity::{self, Activity},
+        chat::{self, Chat, ChatMetrics, Desk, EventLog, NoUploads, PostgresRooms, RoomLimits},
         gigs::{self, Gigs},
         identity::{
             self, Identity,
@@ -18,6 +19,7 @@ use crate::{
             store::{CachedSessions, PostgresStore},
         },
         ledger::{self, Ledger},
+        notifications::{self, Feed, NotificationMetrics, Notifications},
     },
     events::{Events, Parts},
     http::{
@@ -29,7 +31,7 @@ use crate::{
         ops::{Ops, OpsChannel},
         origins::Origins,
     },
-    ports::{Store, bus::Signals, mail::FileMail, payments::sandbox::Sandbox},
+    ports::{Store, bus::Signals, mail::Mail, payments::sandbox::Sandbox},
     postgres::Database,
     realtime::{Hub, LocalShard, Personal, Realtime, Settings},
     signing::Signer,
@@ -43,11 +45,11 @@ pub(super) struct Platform {
     pub metrics: Metrics,
     pub arbiters: Arbiters,
     pub hub: Hub,
-    pub personal: Personal,
     pub realtime: Realtime,
     pub sessions: Domain<UserSession>,
     pub identity: Identity,
     pub chat: Chat,
+    pub activity: Activity,
     pub events: Events,
     /// Words to and from other nodes.
     pub signals: Signals,
@@ -56,6 +58,8 @@ pub(super) struct Platform {
     pub gigs: Gigs,
     pub gigs_live: gigs::Live,
     pub sandbox: Option<Sandbox>,
+    pub feed: Feed,
+    pub notifications: Notifications,
     pub idempotency: Idempotency,
     pub health: Arc<Health>,
     pub limits: Arc<Limits>,
@@ -67,47 +71,54 @@ pub(super) struct Platform {
 /// Identity over its stores, for commands.
 ///
 /// # Errors
-/// [`StartError`], when the database does not answer or Redis cannot be set up.
+/// When the database does not answer, or mail or Redis cannot be set up.
 pub async fn identity(config: &Config, database: &Database) -> Result<Identity, StartError> {
     let signer = Signer::new(&database.signing_key().await?);
+    let way = mail::way(config, database, &Metrics::new())?;
     // A role that a command grants is one that running servers must see.
     let shared = Shared::assemble(config, &Metrics::new()).await?;
-    Ok(identity_with(config, database, signer, &shared))
+    Ok(identity_with(config, database, signer, way.direct, &shared))
 }
 
-fn identity_with(config: &Config, database: &Database, signer: Signer, shared: &Shared) -> Identity {
+fn identity_with(
+    config: &Config,
+    database: &Database,
+    signer: Signer,
+    mail: Arc<dyn Mail>,
+    shared: &Shared,
+) -> Identity {
     let rows = PostgresStore::new(database.clone());
     let store: Arc<dyn identity::Store> = match &shared.sessions {
         Some(cache) => Arc::new(CachedSessions::new(rows, cache.clone())),
         None => Arc::new(rows),
     };
-    let settings = identity::Settings::from(config);
-    let identity = Identity::new(store, Arc::new(mail(config)), signer, Clock::system(), settings);
+    let identity = Identity::new(store, mail, signer, Clock::system(), identity::Settings::from(config));
     identity.cache_profiles(shared.cache.clone());
     identity
 }
 
-/// Mail goes to files under the data directory.
-pub fn mail(config: &Config) -> FileMail {
-    FileMail::new(Path::new(&config.data.dir), &config.public_url())
-}
-
+#[expect(clippy::too_many_arguments, reason = "wiring")]
 fn chat_with(
     config: &Config,
     database: &Database,
+    log: Arc<dyn EventLog>,
     identity: &Identity,
     signer: Signer,
     outlet: Arc<dyn chat::Outlet>,
     registry: &Registry,
+    metrics: &Metrics,
     arbiters: &Arbiters,
 ) -> Chat {
     let parts = chat::Parts {
         rooms: Arc::new(PostgresRooms::new(database.clone())),
-        log: Arc::new(PostgresLog::new(database.clone())),
+        log,
         outlet,
         people: Arc::new(identity.directory()),
+        desk: Desk::new(database.clone()),
+        uploads: Arc::new(NoUploads),
         signer,
         limits: RoomLimits::from(config),
+        metrics: ChatMetrics::new(metrics),
     };
     Chat::start(parts, DomainConfig::from(&config.actors), registry, arbiters)
 }
@@ -121,7 +132,18 @@ pub(super) async fn chat_at_rest(
     let signer = Signer::new(&database.signing_key().await?);
     let registry = Registry::new();
     let arbiters = Arbiters::current()?;
-    Ok(chat_with(config, database, identity, signer, Arc::new(Hub::new()), &registry, &arbiters))
+    let log = logs::logs(config, database).await?.chat;
+    Ok(chat_with(
+        config,
+        database,
+        log,
+        identity,
+        signer,
+        Arc::new(Hub::new()),
+        &registry,
+        &Metrics::new(),
+        &arbiters,
+    ))
 }
 
 fn gigs_with(database: &Database, ledger: &Ledger, signer: Signer) -> Gigs {
@@ -164,11 +186,43 @@ impl Platform {
 
         let shared = Shared::assemble(&config, &metrics).await?;
         shared.forget_together(&signals);
-        let identity = identity_with(&config, &database, signer.clone(), &shared);
+        let mail = mail::way(&config, &database, &metrics)?;
+        let identity = identity_with(&config, &database, signer.clone(), mail.direct.clone(), &shared);
         let hub = Hub::across(&signals, &metrics);
-        let personal = Personal::new(hub.clone());
+        let told = NotificationMetrics::new(&metrics);
+        let feed = Feed::new(database.clone(), hub.clone(), told.clone());
+        super::nodes::join_feeds(&feed, &signals);
+        let personal = Personal::with_log(hub.clone(), Arc::new(feed.clone()));
+        let notifications = Notifications::new(notifications::Parts {
+            database: database.clone(),
+            people: Arc::new(identity.directory()),
+            mail: mail.queue,
+            feed: feed.clone(),
+            signer: signer.clone(),
+            clock: Clock::system(),
+            public_url: config.public_url(),
+            metrics: told,
+        });
         let outlet = Arc::new(glue::News { hub: hub.clone(), personal: personal.clone() });
-        let chat = chat_with(&config, &database, &identity, signer, outlet, &registry, &arbiters);
+        let logs = logs::logs(&config, &database).await?;
+        let log = logs.chat.clone();
+        let chat = chat_with(
+            &config,
+            &database,
+            log,
+            &identity,
+            signer.clone(),
+            outlet,
+            &registry,
+            &metrics,
+            &arbiters,
+        );
+        let activity = Activity::new(activity::Parts {
+            stream: logs.activity.clone(),
+            signer,
+            clock: Clock::system(),
+            days: config.activity.days,
+        });
 
         chat.follow(&hub);
         let looking = chat.clone();
@@ -187,13 +241,13 @@ impl Platform {
         let parts = Parts {
             database: database.clone(),
             nats,
-            consumers: events::consumers(&gigs_live, &chat),
+            consumers: events::consumers(&gigs_live, &chat, &notifications, logs.activity),
             settings: crate::events::Settings::default(),
         };
         let events = Events::start(parts, &metrics, &registry).await?;
 
         let stores: Vec<Arc<dyn Store>> =
-            vec![Arc::new(database.clone()), events.bus(), shared.store(), Arc::new(mail(&config))];
+            vec![Arc::new(database.clone()), logs.store, events.bus(), shared.store(), mail.shown];
         let health = Arc::new(Health::new(stores, demo));
         let ops = Ops { registry: registry.clone(), health: health.clone(), started: Instant::now() };
 
@@ -215,6 +269,9 @@ impl Platform {
         for rpc in chat::rpcs(&chat) {
             builder = builder.rpc(rpc);
         }
+        for rpc in notifications::rpcs(&notifications) {
+            builder = builder.rpc(rpc);
+        }
         let realtime = builder.limits(shared.limits.clone()).build();
         let sessions = identity::actors::start(
             &realtime,
@@ -234,11 +291,11 @@ impl Platform {
             metrics,
             arbiters,
             hub,
-            personal,
             realtime,
             sessions,
             identity,
             chat,
+            activity,
             events,
             signals,
             database,
@@ -246,6 +303,8 @@ impl Platform {
             gigs,
             gigs_live,
             sandbox,
+            feed,
+            notifications,
             idempotency,
             health,
             limits,
@@ -268,11 +327,13 @@ impl Platform {
             .app_data(web::Data::new(lookup))
             .app_data(web::Data::new(self.identity.clone()))
             .app_data(web::Data::new(self.chat.clone()))
+            .app_data(web::Data::new(self.activity.clone()))
             .app_data(web::Data::new(self.events.clone()))
             .app_data(web::Data::new(self.database.clone()))
             .app_data(web::Data::new(self.ledger.clone()))
             .app_data(web::Data::new(self.gigs.clone()))
             .app_data(web::Data::new(self.idempotency.clone()))
+            .app_data(web::Data::new(self.notifications.clone()))
             .app_data(web::Data::new(self.realtime.clone()));
     }
 

@@ -16,6 +16,8 @@ use crate::{
 const TIDY: Duration = Duration::from_secs(300);
 /// How long the lock on that outlives a node that died.
 const TIDY_LEASE: Duration = Duration::from_secs(30);
+/// How often mails that wait are counted.
+const COUNT: Duration = Duration::from_secs(10);
 /// How soon a payout is handed to the provider.
 const PAY_OUT: Duration = Duration::from_secs(2);
 /// Between attempts to put the demo data in place while the database is away.
@@ -27,7 +29,12 @@ pub(super) fn start(platform: &Platform, options: Options) -> Vec<JoinHandle<()>
         spawn_local(tidy(platform.clone())),
         spawn_local(sweep(platform.clone())),
         spawn_local(platform.gigs.clone().run_timers()),
+        spawn_local(platform.chat.clone().run_announcer()),
         spawn_local(pay_out(platform.clone())),
+        spawn_local(platform.feed.clone().run()),
+        spawn_local(platform.notifications.clone().run_mailings()),
+        spawn_local(platform.notifications.mail().clone().run()),
+        spawn_local(count_mails(platform.clone())),
         spawn_local(deliver(platform.clone())),
         spawn_local(nodes::watch_sessions(platform.clone())),
         spawn_local(ops::publish_every_second(platform.ops.clone(), platform.hub.clone())),
@@ -69,9 +76,27 @@ async fn tidy(platform: Platform) {
         if let Err(error) = forget_old(&platform.database).await {
             slog::warn!(log(), "old events stay for now"; "error" => %error);
         }
+        if let Err(error) = platform.activity.tidy().await {
+            slog::warn!(log(), "old activity stays for now"; "error" => %error);
+        }
+        if let Err(error) = platform.chat.tidy().await {
+            slog::warn!(log(), "old statuses stay for now"; "error" => %error);
+        }
+        if let Err(error) = platform.notifications.tidy().await {
+            slog::warn!(log(), "old notifications stay for now"; "error" => %error);
+        }
         if let Err(error) = platform.idempotency.tidy().await {
             slog::warn!(log(), "could not tidy up keys; the next round will"; "error" => %error);
         }
+    }
+}
+
+async fn count_mails(platform: Platform) {
+    loop {
+        if let Err(error) = platform.notifications.mail().count().await {
+            slog::debug!(log(), "mails are not counted now"; "error" => %error);
+        }
+        tokio::time::sleep(COUNT).await;
     }
 }
 
@@ -79,8 +104,8 @@ async fn sweep(platform: Platform) {
     loop {
         tokio::time::sleep(Limits::SWEEP).await;
         platform.limits.sweep();
-        platform.personal.sweep();
         platform.gigs_live.sweep();
+        platform.feed.sweep();
     }
 }
 

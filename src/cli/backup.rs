@@ -15,6 +15,11 @@ pub(super) fn backup(config: &Config, file: &Path) -> Result<(), Failure> {
     let report = embedded::backup(config, file, |progress| show(&bar, progress));
     bar.finish_and_clear();
     tell("wrote", file, report?);
+    if config.mongodb.url.is_some() {
+        say(
+            "the chat log and the activity stream are in MongoDB, not in this file: mongodump (docs/chat-log.md)",
+        );
+    }
     Ok(())
 }
 

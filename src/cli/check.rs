@@ -22,16 +22,24 @@ pub(super) async fn check(config: &Config, file: Option<&Path>) -> Result<(), Fa
     match Database::attach(config).await {
         Ok(database) => {
             well &= print(&database.status().await);
+            well &= print(&app::chat_log_status(config, Some(&database)).await);
             database.shutdown().await;
         }
         Err(error) => {
             well = false;
             say(&format!("postgres       FAILED  {error}"));
+            well &= print(&app::chat_log_status(config, None).await);
         }
     }
     well &= print(&app::bus_status(config).await);
     well &= print(&app::redis_status(config).await);
-    well &= print(&app::mail(config).status().await);
+    match app::mail_status(config).await {
+        Ok(status) => well &= print(&status),
+        Err(error) => {
+            well = false;
+            say(&format!("mail           FAILED  {error}"));
+        }
+    }
     if well { Ok(()) } else { Err("a store needs mending: see above".into()) }
 }
 

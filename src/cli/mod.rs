@@ -3,7 +3,9 @@
 mod backup;
 mod check;
 mod events;
+mod move_data;
 mod output;
+mod rebuild;
 mod seed;
 mod serve;
 mod user;
@@ -40,7 +42,7 @@ enum Command {
         #[arg(long)]
         demo: bool,
     },
-    /// Bring the database to this version's schema, and the bus its streams
+    /// Bring the database to this version's schema, MongoDB its collections, and the bus its streams
     Migrate,
     /// Fill the database with people, rooms and history to try things with
     Seed {
@@ -65,6 +67,16 @@ enum Command {
     Events {
         #[command(subcommand)]
         command: events::EventsCommand,
+    },
+    /// Make again what can be made from the truth
+    Rebuild {
+        #[command(subcommand)]
+        what: rebuild::RebuildCommand,
+    },
+    /// Move data from one store to another
+    Move {
+        #[command(subcommand)]
+        what: move_data::MoveCommand,
     },
     /// Write everything the embedded stores hold into one file, also while serving
     Backup {
@@ -111,6 +123,8 @@ pub fn main() -> ExitCode {
         Command::Check { .. } => runtime.block_on(check::check(&config, loaded.file.as_deref())),
         Command::User { command } => runtime.block_on(user::run(&config, command)),
         Command::Events { command } => runtime.block_on(events::run(&config, command)),
+        Command::Rebuild { what } => runtime.block_on(rebuild::run(&config, what)),
+        Command::Move { what } => runtime.block_on(move_data::run(&config, what)),
         Command::Backup { file } => backup::backup(&config, &file),
         Command::Restore { file } => backup::restore(&config, &file),
         Command::Version | Command::Openapi => Ok(()),
@@ -151,6 +165,12 @@ async fn migrate(config: &Config) -> Result<(), Failure> {
     match applied?.as_slice() {
         [] => say("the schema is current"),
         names => names.iter().for_each(|name| say(&format!("applied {name}"))),
+    }
+    if let Some(made) = app::provision_logs(config).await? {
+        match made.as_slice() {
+            [] => say("MongoDB's collections are in place"),
+            names => names.iter().for_each(|name| say(&format!("made {name} in MongoDB"))),
+        }
     }
     if let Some(done) = app::provision_bus(config).await? {
         match done.streams.as_slice() {

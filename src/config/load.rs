@@ -5,6 +5,7 @@ use std::{env, fs, path::PathBuf};
 use toml::{Table, Value};
 
 use super::{Config, DEFAULTS, PaymentsProvider};
+use crate::ports::mail::Sender;
 
 /// What is wrong with the configuration; the message names the setting.
 #[derive(Debug, thiserror::Error)]
@@ -73,6 +74,10 @@ const VARIABLES: &[(&str, &str, &str, Kind)] = &[
     ("REDIS_URL", "redis", "url", Kind::Text),
     ("GIGSY_REDIS_PREFIX", "redis", "prefix", Kind::Text),
     ("GIGSY_REDIS_TIMEOUT_MS", "redis", "timeout_ms", Kind::Number),
+    ("MONGODB_URL", "mongodb", "url", Kind::Text),
+    ("GIGSY_CHAT_TAIL_MIB", "mongodb", "tail_mib", Kind::Number),
+    ("GIGSY_MONGODB_TIMEOUT_SECONDS", "mongodb", "timeout_seconds", Kind::Number),
+    ("GIGSY_ACTIVITY_DAYS", "activity", "days", Kind::Number),
     ("GIGSY_LOG", "log", "level", Kind::Text),
     ("GIGSY_LOG_FORMAT", "log", "format", Kind::Text),
     ("GIGSY_SESSION_DAYS", "auth", "session_days", Kind::Number),
@@ -94,6 +99,8 @@ const VARIABLES: &[(&str, &str, &str, Kind)] = &[
     ("GIGSY_MAX_CONNECTIONS_PER_SESSION", "realtime", "max_connections_per_session", Kind::Number),
     ("GIGSY_MAILBOX_CAPACITY", "actors", "mailbox_capacity", Kind::Number),
     ("GIGSY_PASSIVATE_SECONDS", "actors", "passivate_seconds", Kind::Number),
+    ("GIGSY_CHAT_EDIT_SECONDS", "chat", "edit_seconds", Kind::Number),
+    ("GIGSY_CHAT_RECEIPT_MEMBERS", "chat", "receipt_members", Kind::Number),
     ("GIGSY_PAYMENTS", "payments", "provider", Kind::Text),
     ("GIGSY_FEE_BASIS_POINTS", "payments", "fee_basis_points", Kind::Number),
     ("STRIPE_SECRET_KEY", "payments", "stripe_secret_key", Kind::Text),
@@ -104,6 +111,11 @@ const VARIABLES: &[(&str, &str, &str, Kind)] = &[
     ("GIGSY_SANDBOX_LOSE", "payments", "sandbox_lose", Kind::Number),
     ("GIGSY_SANDBOX_DUPLICATE", "payments", "sandbox_duplicate", Kind::Number),
     ("GIGSY_SANDBOX_REORDER", "payments", "sandbox_reorder", Kind::Number),
+    ("SMTP_URL", "mail", "url", Kind::Text),
+    ("GIGSY_MAIL_FROM", "mail", "from", Kind::Text),
+    ("GIGSY_SMTP_CA", "mail", "ca", Kind::Text),
+    ("GIGSY_SMTP_TIMEOUT_SECONDS", "mail", "timeout_seconds", Kind::Number),
+    ("GIGSY_MAIL_ATTEMPTS", "mail", "attempts", Kind::Number),
 ];
 
 /// Variables that are read elsewhere and are no mistake.
@@ -227,6 +239,15 @@ fn check(config: &Config) -> Result<(), ConfigError> {
     if !is_subject_word(&config.redis.prefix) {
         return bad("GIGSY_REDIS_PREFIX", "takes a-z, 0-9, - and _");
     }
+    if let Some(url) = &config.mongodb.url
+        && !url.starts_with("mongodb://")
+        && !url.starts_with("mongodb+srv://")
+    {
+        return bad("MONGODB_URL", "must start with mongodb:// or mongodb+srv://");
+    }
+    if config.mongodb.tail_mib > 1_048_576 {
+        return bad("GIGSY_CHAT_TAIL_MIB", "is a terabyte at most");
+    }
     if !config.bus.prefix.split('.').all(is_subject_word) && !config.bus.prefix.is_empty() {
         return bad("GIGSY_BUS_PREFIX", "takes words of a-z, 0-9, - and _, joined by dots");
     }
@@ -241,8 +262,21 @@ fn check(config: &Config) -> Result<(), ConfigError> {
             "needs an https:// GIGSY_PUBLIC_URL: browsers refuse such a cookie otherwise",
         );
     }
-    let positive: [(&str, u64); 14] = [
+    if let Some(url) = &config.mail.url
+        && (!matches!(url.scheme(), "smtp" | "smtps") || url.host().is_none())
+    {
+        return bad("SMTP_URL", "must be like smtp://user:password@host:587 or smtps://host:465");
+    }
+    if let Some(from) = &config.mail.from
+        && Sender::parse(from).is_none()
+    {
+        return bad("GIGSY_MAIL_FROM", "takes an address, or a name and one: Gigsy <no-reply@example.org>");
+    }
+    let positive: [(&str, u64); 19] = [
         ("GIGSY_REDIS_TIMEOUT_MS", config.redis.timeout_ms),
+        ("GIGSY_CHAT_TAIL_MIB", config.mongodb.tail_mib),
+        ("GIGSY_MONGODB_TIMEOUT_SECONDS", config.mongodb.timeout_seconds),
+        ("GIGSY_ACTIVITY_DAYS", u64::from(config.activity.days)),
         ("GIGSY_DATABASE_POOL", config.database.pool_size as u64),
         ("GIGSY_DATABASE_ACQUIRE_SECONDS", config.database.acquire_seconds),
         ("GIGSY_SESSION_DAYS", u64::from(config.auth.session_days)),
@@ -256,6 +290,8 @@ fn check(config: &Config) -> Result<(), ConfigError> {
         ("GIGSY_MAILBOX_CAPACITY", config.actors.mailbox_capacity as u64),
         ("GIGSY_PASSIVATE_SECONDS", config.actors.passivate_seconds),
         ("GIGSY_MAX_BODY_BYTES", config.server.max_body_bytes as u64),
+        ("GIGSY_SMTP_TIMEOUT_SECONDS", config.mail.timeout_seconds),
+        ("GIGSY_MAIL_ATTEMPTS", u64::from(config.mail.attempts)),
     ];
     for (name, value) in positive {
         if value == 0 {
@@ -270,6 +306,9 @@ fn check(config: &Config) -> Result<(), ConfigError> {
     }
     if config.realtime.pong_seconds >= config.realtime.ping_seconds {
         return bad("GIGSY_PONG_SECONDS", "must be less than GIGSY_PING_SECONDS");
+    }
+    if config.chat.receipt_members > 100 {
+        return bad("GIGSY_CHAT_RECEIPT_MEMBERS", "must be at most 100: each receipt goes to every member");
     }
     let payments = &config.payments;
     if payments.fee_basis_points > 10_000 {
@@ -336,11 +375,15 @@ mod tests {
             (vec![("GIGSY_DATABASE_POOL", "many")], "", "GIGSY_DATABASE_POOL"),
             (vec![("GIGSY_DATABASE_POOL", "-1")], "", "GIGSY_DATABASE_POOL"),
             (vec![("DATABASE_URL", "mysql://x")], "", "DATABASE_URL"),
+            (vec![("MONGODB_URL", "http://127.0.0.1:27017")], "", "MONGODB_URL"),
+            (vec![("GIGSY_CHAT_TAIL_MIB", "0")], "", "GIGSY_CHAT_TAIL_MIB"),
             (vec![("NATS_URL", "http://127.0.0.1:4222")], "", "NATS_URL"),
             (vec![("REDIS_URL", "http://127.0.0.1:6379")], "", "REDIS_URL"),
             (vec![("REDIS_URL", "redis:///var/run/redis.sock")], "", "REDIS_URL"),
             (vec![("GIGSY_REDIS_PREFIX", "a b")], "", "GIGSY_REDIS_PREFIX"),
             (vec![("GIGSY_BUS_PREFIX", "a..b")], "", "GIGSY_BUS_PREFIX"),
+            (vec![("SMTP_URL", "http://127.0.0.1:25")], "", "SMTP_URL"),
+            (vec![("GIGSY_MAIL_FROM", "nobody")], "", "GIGSY_MAIL_FROM"),
             (vec![("GIGSY_LISTENN", "127.0.0.1:1")], "", "GIGSY_LISTENN"),
             (vec![("GIGSY_ALLOWED_ORIGINS", "not a url")], "", "GIGSY_ALLOWED_ORIGINS"),
             (vec![("GIGSY_LOG", "loud")], "", "GIGSY_LOG"),
@@ -365,6 +408,8 @@ mod tests {
             ("DATABASE_URL", "postgres://u:s3cret@h/db?password=s3cret"),
             ("NATS_URL", "nats://u:s3cret@h:4222"),
             ("REDIS_URL", "rediss://default:s3cret@h:6379/0"),
+            ("MONGODB_URL", "mongodb://u:s3cret@a:27017,b:27017/gigsy?authSource=s3cret"),
+            ("SMTP_URL", "smtp://u:s3cret@h:587"),
         ];
         let config = with(&secrets, "").unwrap();
         let shown = toml::to_string(&config).unwrap();

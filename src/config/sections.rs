@@ -23,6 +23,10 @@ pub struct Config {
     pub bus: BusConfig,
     /// Cache, limits, locks, sessions and board copies that several nodes share.
     pub redis: RedisConfig,
+    /// The chat log and the activity stream on MongoDB.
+    pub mongodb: MongoConfig,
+    /// The activity stream.
+    pub activity: ActivityConfig,
     /// Log lines.
     pub log: LogConfig,
     /// Sessions and passwords.
@@ -33,8 +37,41 @@ pub struct Config {
     pub realtime: RealtimeConfig,
     /// The actor kit.
     pub actors: ActorsConfig,
+    /// Rooms and messages.
+    pub chat: ChatConfig,
     /// Protected payment.
     pub payments: PaymentsConfig,
+    /// Mail.
+    pub mail: MailConfig,
+}
+
+/// Mail.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct MailConfig {
+    /// `SMTP_URL`: a mail server; unset means files. May hold a secret.
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "mask_url")]
+    pub url: Option<Url>,
+    /// `GIGSY_MAIL_FROM`: the sender; by default `no-reply@` the public URL's host.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub from: Option<String>,
+    /// `GIGSY_SMTP_CA`: a PEM file with a certificate authority to trust besides the system's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ca: Option<PathBuf>,
+    /// `GIGSY_SMTP_TIMEOUT_SECONDS`: how long handing one mail over may take.
+    pub timeout_seconds: u64,
+    /// `GIGSY_MAIL_ATTEMPTS`: after so many a mail is given up.
+    pub attempts: u32,
+}
+
+/// Rooms and messages.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct ChatConfig {
+    /// `GIGSY_CHAT_EDIT_SECONDS`: how long after it was said a message can be edited; 0 for ever.
+    pub edit_seconds: u64,
+    /// `GIGSY_CHAT_RECEIPT_MEMBERS`: rooms of up to so many members show receipts.
+    pub receipt_members: usize,
 }
 
 /// Protected payment.
@@ -142,6 +179,29 @@ pub struct RedisConfig {
     pub prefix: String,
     /// `GIGSY_REDIS_TIMEOUT_MS`: how long a command may take before we go on without, in milliseconds.
     pub timeout_ms: u64,
+}
+
+/// The chat log and the activity stream on MongoDB.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct MongoConfig {
+    /// `MONGODB_URL`: a MongoDB ≥ 5.0, as `mongodb://` or `mongodb+srv://`, with the database in its path
+    /// (`gigsy` if it names none); unset means both are in the relational store. Holds a secret. A text,
+    /// since such a URL may name several hosts.
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "mask_hosts")]
+    pub url: Option<String>,
+    /// `GIGSY_CHAT_TAIL_MIB`: the size of the capped collection that recovery reads first, in MiB.
+    pub tail_mib: u64,
+    /// `GIGSY_MONGODB_TIMEOUT_SECONDS`: how long one operation may take; then the store is away.
+    pub timeout_seconds: u64,
+}
+
+/// The activity stream.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct ActivityConfig {
+    /// `GIGSY_ACTIVITY_DAYS`: how long an entry is kept.
+    pub days: u32,
 }
 
 /// Log lines.
@@ -346,6 +406,16 @@ fn mask_url<S: serde::Serializer>(url: &Option<Url>, ser: S) -> Result<S::Ok, S:
     }
     shown.set_query(None);
     ser.serialize_str(shown.as_str())
+}
+
+fn mask_hosts<S: serde::Serializer>(url: &Option<String>, ser: S) -> Result<S::Ok, S::Error> {
+    let Some(url) = url else { return ser.serialize_none() };
+    let (scheme, rest) = url.split_once("://").unwrap_or(("mongodb", ""));
+    let rest = rest.split('?').next().unwrap_or_default();
+    match rest.rsplit_once('@') {
+        Some((_, hosts)) => ser.serialize_str(&format!("{scheme}://***@{hosts}")),
+        None => ser.serialize_str(&format!("{scheme}://{rest}")),
+    }
 }
 
 fn mask<S: serde::Serializer>(_: &Option<String>, ser: S) -> Result<S::Ok, S::Error> {

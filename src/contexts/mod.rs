@@ -1,6 +1,8 @@
 //! The bounded contexts. Each owns a schema, and meets the others through its `mod.rs` or events.
 
+pub mod activity;
 pub mod chat;
 pub mod gigs;
 pub mod identity;
 pub mod ledger;
+pub mod notifications;

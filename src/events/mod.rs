@@ -38,7 +38,7 @@ use tokio::{sync::watch, task::JoinHandle};
 pub use consumer::{AfterCommit, ConsumeError, Consumer};
 pub use envelope::{Envelope, NotAnEvent};
 pub use letters::{DeadLetter, Letters, dead_letters, replay};
-pub use record::{NewEvent, record, traced};
+pub use record::{NewEvent, Recorded, record, record_all, traced};
 pub use settings::Settings;
 pub use topics::TOPICS;
 pub use trace::{Trace, TracedDelivery, TracedEvent, trace};

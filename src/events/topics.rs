@@ -21,7 +21,7 @@ pub const TOPICS: &[Topic] = &[
         ],
     },
     Topic { stream: "ledger", aggregates: &["payout", "hold"] },
-    Topic { stream: "chat", aggregates: &["room", "message"] },
+    Topic { stream: "chat", aggregates: &["room", "message", "member"] },
     #[cfg(test)]
     Topic { stream: "testing", aggregates: &["thing"] },
 ];

@@ -11,8 +11,8 @@ use actix_web::{
 use super::{Problem, health, openapi, ops, pages};
 use crate::{
     contexts::{
-        chat::handlers as chat, gigs::handlers as gigs, identity::handlers as identity,
-        ledger::handlers as ledger,
+        activity::handlers as activity, chat::handlers as chat, gigs::handlers as gigs,
+        identity::handlers as identity, ledger::handlers as ledger, notifications::handlers as notifications,
     },
     error::ErrorKind,
     realtime,
@@ -56,6 +56,7 @@ routes! {
     "/docs" => { GET pages::docs }
     "/verify-email" => { GET pages::verify_email }
     "/reset-password" => { GET pages::reset_password }
+    "/unsubscribe" => { GET notifications::unsubscribe::ask, POST notifications::unsubscribe::end }
     "/assets/{file:.*}" => { GET pages::asset }
 
     "/healthz" => { GET health::healthz }
@@ -78,6 +79,7 @@ routes! {
     "/api/v1/auth/password/reset/confirm" => { POST identity::password::reset }
     "/api/v1/me" => { GET identity::me::get, PATCH identity::me::patch }
     "/api/v1/me/deletion" => { POST identity::me::request_deletion, DELETE identity::me::cancel_deletion }
+    "/api/v1/me/activity" => { GET activity::mine }
     "/api/v1/me/balance" => { GET ledger::me::balance }
     "/api/v1/me/payout-account" => { POST ledger::me::open_account }
     "/api/v1/me/payouts" => { GET ledger::me::payouts, POST ledger::me::pay_out }
@@ -98,6 +100,32 @@ routes! {
     "/api/v1/chat/rooms/{id}/presence" => { GET chat::rooms::presence }
     "/api/v1/chat/rooms/{id}/typing" => { POST chat::rooms::typing }
     "/api/v1/chat/rooms/{id}/read" => { POST chat::rooms::read }
+    "/api/v1/chat/rooms/{id}/me" => { GET chat::own::get, PATCH chat::own::patch }
+    "/api/v1/chat/rooms/{id}/search" => { GET chat::messages::search }
+    "/api/v1/chat/rooms/{id}/pins" => { GET chat::messages::pins }
+    "/api/v1/chat/rooms/{id}/receipts" => { GET chat::messages::receipts }
+    "/api/v1/chat/rooms/{id}/messages/{message_id}" => {
+        GET chat::changes::get, PATCH chat::changes::edit, DELETE chat::changes::delete
+    }
+    "/api/v1/chat/rooms/{id}/messages/{message_id}/reactions/{emoji}" => {
+        PUT chat::changes::react, DELETE chat::changes::unreact
+    }
+    "/api/v1/chat/rooms/{id}/messages/{message_id}/pin" => { PUT chat::changes::pin, DELETE chat::changes::unpin }
+    "/api/v1/chat/rooms/{id}/messages/{message_id}/thread" => { GET chat::changes::thread }
+    "/api/v1/chat/rooms/{id}/messages/{message_id}/reports" => { POST chat::moderation::report }
+    "/api/v1/chat/rooms/{id}/reports" => { GET chat::moderation::room_reports }
+    "/api/v1/chat/rooms/{id}/suspensions" => { POST chat::moderation::suspend }
+    "/api/v1/chat/rooms/{id}/suspensions/{user_id}" => { DELETE chat::moderation::restore }
+    "/api/v1/chat/rooms/{id}/bans" => { GET chat::moderation::bans, POST chat::moderation::ban }
+    "/api/v1/chat/rooms/{id}/bans/{user_id}" => { DELETE chat::moderation::unban }
+    "/api/v1/chat/rooms/{id}/audit" => { GET chat::moderation::room_audit }
+    "/api/v1/chat/reports" => { GET chat::moderation::reports }
+    "/api/v1/chat/reports/{report_id}/resolve" => { POST chat::moderation::resolve }
+    "/api/v1/chat/audit" => { GET chat::moderation::audit }
+    "/api/v1/chat/privacy" => { GET chat::own::privacy, PUT chat::own::set_privacy }
+    "/api/v1/chat/blocks" => { GET chat::own::blocks }
+    "/api/v1/chat/blocks/{user_id}" => { PUT chat::own::block, DELETE chat::own::unblock }
+    "/api/v1/chat/status" => { PUT chat::own::status }
 
     "/api/v1/skills" => { GET gigs::gigs::skills }
     "/api/v1/gigs" => { GET gigs::gigs::list, POST gigs::gigs::create }
@@ -120,8 +148,20 @@ routes! {
     "/api/v1/milestones/{id}/{transition}" => { POST gigs::milestones::transition }
     "/api/v1/disputes" => { GET gigs::disputes::list }
     "/api/v1/disputes/{id}/resolve" => { POST gigs::disputes::resolve }
+    "/api/v1/people/{id}/activity" => { GET activity::of_person }
     "/api/v1/people/{id}/reviews" => { GET gigs::reviews::about }
 
+    "/api/v1/notifications" => { GET notifications::own::list }
+    "/api/v1/notifications/unread" => { GET notifications::own::unread }
+    "/api/v1/notifications/read" => { POST notifications::own::read }
+    "/api/v1/notifications/kinds" => { GET notifications::preferences::kinds }
+    "/api/v1/notifications/preferences" => {
+        GET notifications::preferences::get,
+        PUT notifications::preferences::replace,
+        PATCH notifications::preferences::change,
+    }
+
+    "/api/v1/ops/mail" => { GET notifications::ops::mail }
     "/api/v1/ops/actors" => { GET ops::actors }
     "/api/v1/ops/actors/{kind}/{id}/restart" => { POST ops::restart }
     "/api/v1/ops/trace/{correlation_id}" => { GET ops::trace }

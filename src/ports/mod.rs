@@ -6,6 +6,7 @@ pub mod cache;
 pub mod limits;
 pub mod locks;
 pub mod mail;
+pub mod mongo;
 pub mod payments;
 mod status;
 

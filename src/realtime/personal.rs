@@ -1,40 +1,43 @@
 //! `user:<id>`: what is one person's alone, on all their devices. The server subscribes every
 //! connection to its own person's channel.
 //!
-//! The log behind it is a bounded ring in memory: after a restart a client is told
-//! `recovered: false` and reads again by REST.
+//! Two sorts of news go there. What is to be found again by whoever was away is in the person's log,
+//! with its own offsets; the log is given at the start ([`Personal::with_log`]). Everything else
+//! ([`Personal::publish`]) goes beside it without an offset: it reaches who is connected now, and moves
+//! nobody's position.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use futures_util::future::BoxFuture;
 
 use super::{
     channels::{Channel, ChannelOptions, Namespace},
     hub::Hub,
-    log::ChannelLog,
+    log::{ChannelLog, MemoryRing, Publication},
     protocol::{errors::RtError, json::Json},
-    ring::SharedRing,
 };
 use crate::principal::{Principal, UserId};
-
-/// Publications kept for a person who is away for a moment.
-const KEPT: usize = 64;
-/// How long they are kept.
-const KEPT_FOR: Duration = Duration::from_secs(15 * 60);
 
 /// The personal channels. Cheap to clone.
 #[derive(Clone)]
 pub struct Personal {
-    ring: SharedRing,
+    hub: Hub,
+    log: Arc<dyn ChannelLog>,
 }
 
 impl Personal {
     /// What stands before the colon.
     pub const NAMESPACE: &'static str = "user";
 
-    /// Personal channels on a hub.
+    /// Personal channels on a hub, with nothing behind them that could be found again.
     pub fn new(hub: Hub) -> Self {
-        Self { ring: SharedRing::new(hub, &[Self::NAMESPACE], KEPT, KEPT_FOR, true) }
+        Self::with_log(hub, Arc::new(MemoryRing::new(1, Duration::from_secs(60))))
+    }
+
+    /// Personal channels on a hub, with people's logs behind them. Who appends to a log publishes to
+    /// the hub, as [`ChannelLog`] says.
+    pub fn with_log(hub: Hub, log: Arc<dyn ChannelLog>) -> Self {
+        Self { hub, log }
     }
 
     /// A person's channel.
@@ -42,15 +45,9 @@ impl Personal {
         Channel::of(Self::NAMESPACE, user)
     }
 
-    /// Tells a person something, on every device of theirs that is connected, to whichever
-    /// node, or soon back.
+    /// Tells a person something, on every device of theirs that is connected now, to whichever node.
     pub fn publish(&self, channel: &Channel, data: Json) {
-        self.ring.publish(channel, data);
-    }
-
-    /// Forgets people who have been away for long; call it now and then.
-    pub fn sweep(&self) {
-        self.ring.sweep();
+        self.hub.broadcast(channel, &Publication::ephemeral(data));
     }
 }
 
@@ -73,7 +70,7 @@ impl Namespace for Personal {
     }
 
     fn log(&self) -> Option<&dyn ChannelLog> {
-        Some(&*self.ring)
+        Some(&*self.log)
     }
 
     fn server_side(&self, who: &Principal) -> Option<Channel> {

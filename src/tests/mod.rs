@@ -2,6 +2,7 @@
 
 #![allow(clippy::panic, clippy::print_stdout, reason = "that is how a test fails, and what it measured")]
 
+mod activity;
 mod actors;
 mod chat;
 mod events;
@@ -12,6 +13,7 @@ mod idempotency;
 mod identity;
 mod ledger;
 mod nodes;
+mod notifications;
 mod postgres;
 mod realtime;
 mod redis;

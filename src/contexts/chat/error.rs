@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
+
 use super::{model::MemberRole, store::StoreError};
 use crate::error::{ErrorKind, Fault, FieldError};
 
@@ -44,6 +46,39 @@ pub enum ChatError {
     /// A value is out of its bounds.
     #[error("{}", said(.0))]
     Invalid(Vec<FieldError>),
+    /// No such message, or it is no message that this can be done to.
+    #[error("there is no such message in the room")]
+    NoMessage,
+    /// Only the author may.
+    #[error("only its author may do this to a message")]
+    NotAuthor,
+    /// The message is too old to be edited.
+    #[error("the time in which this message could be edited is over")]
+    EditWindow,
+    /// The message was deleted.
+    #[error("the message was deleted")]
+    Deleted,
+    /// The message has as many reactions as it can hold.
+    #[error("the message has as many reactions as it can hold")]
+    TooManyReactions,
+    /// The room has as many pinned messages as it can hold.
+    #[error("the room has as many pinned messages as it can hold; unpin one first")]
+    TooManyPins,
+    /// The member may not write for a while.
+    #[error("you may not write in this room until {0}")]
+    Suspended(DateTime<Utc>),
+    /// The person is not let in.
+    #[error("this person is banned from the room")]
+    Banned,
+    /// One of the two has blocked the other.
+    #[error("the two of you cannot send each other messages")]
+    Apart,
+    /// Only moderators may.
+    #[error("this takes the role admin in the room, or the role moderator on the platform")]
+    NeedsModerator,
+    /// No such report.
+    #[error("there is no such report")]
+    NoReport,
     /// The sender is too fast.
     #[error("too many messages; wait a moment")]
     TooFast {
@@ -87,11 +122,24 @@ fn said(fields: &[FieldError]) -> String {
 impl Fault for ChatError {
     fn kind(&self) -> ErrorKind {
         match self {
-            Self::NoRoom | Self::NoSuchMember => ErrorKind::NotFound,
-            Self::NotMember | Self::NeedsRole(_) | Self::OwnerOnly | Self::ByInvitation => {
-                ErrorKind::Forbidden
-            }
-            Self::DirectIsFixed | Self::LastOwner | Self::Archived | Self::Full => ErrorKind::Conflict,
+            Self::NoRoom | Self::NoSuchMember | Self::NoMessage | Self::NoReport => ErrorKind::NotFound,
+            Self::NotMember
+            | Self::NeedsRole(_)
+            | Self::OwnerOnly
+            | Self::ByInvitation
+            | Self::NotAuthor
+            | Self::Suspended(_)
+            | Self::Banned
+            | Self::Apart
+            | Self::NeedsModerator => ErrorKind::Forbidden,
+            Self::DirectIsFixed
+            | Self::LastOwner
+            | Self::Archived
+            | Self::Full
+            | Self::EditWindow
+            | Self::Deleted
+            | Self::TooManyReactions
+            | Self::TooManyPins => ErrorKind::Conflict,
             Self::Stale => ErrorKind::PreconditionFailed,
             Self::Invalid(_) => ErrorKind::Invalid,
             Self::TooFast { .. } => ErrorKind::RateLimited,
@@ -111,6 +159,17 @@ impl Fault for ChatError {
             Self::LastOwner => "last-owner",
             Self::Archived => "room-archived",
             Self::Full => "room-full",
+            Self::NoMessage => "no-such-message",
+            Self::NotAuthor => "not-the-author",
+            Self::EditWindow => "edit-window-over",
+            Self::Deleted => "message-deleted",
+            Self::TooManyReactions => "too-many-reactions",
+            Self::TooManyPins => "too-many-pins",
+            Self::Suspended(_) => "suspended",
+            Self::Banned => "banned",
+            Self::Apart => "blocked",
+            Self::NeedsModerator => "not-a-moderator",
+            Self::NoReport => "no-such-report",
             Self::Busy => "room-busy",
             Self::Actor(error) => error.slug(),
             other => other.kind().slug(),

@@ -16,17 +16,27 @@
 //! makes a resend harmless: one message, the same answer.
 
 mod actors;
+mod announcer;
 mod channels;
+mod emoji;
 mod error;
 pub mod handlers;
+mod markup;
+mod mentions;
+mod metrics;
 mod model;
+mod moving;
 mod realtime;
 mod service;
 mod store;
 mod text;
 mod views;
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{
+    collections::HashMap,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use dashmap::DashMap;
 use futures_util::future::BoxFuture;
@@ -35,16 +45,27 @@ pub use actors::{ChatRoom, RoomLimits};
 pub use channels::Outlet;
 pub use error::ChatError;
 pub use handlers::api;
-pub use model::{MemberRole, MessageId, RoomId, RoomKind, Seq};
+pub use metrics::ChatMetrics;
+pub use model::{
+    Attachment, LastSeenTo, MemberRole, MessageId, NotifyLevel, ReportReason, RoomId, RoomKind, Seq, Status,
+};
+pub use moving::{MoveError, Moved, Survey, all_tops, move_logs, survey};
 pub use realtime::{namespaces, rpcs};
-pub use service::{ContractRoom, DemoCast, HistoryForm, SendForm};
+pub use service::{
+    Actor, AttachmentForm, ContractRoom, DemoCast, EditForm, HistoryForm, OwnForm, PrivacyForm, ReportForm,
+    ResolveForm, SanctionForm, SearchForm, SendForm, StatusForm, ThreadForm,
+};
 pub use store::{
     EventLog, RoomStore, StoreError, Top,
-    postgres::{PostgresLog, PostgresRooms},
+    desk::{Desk, Resolution},
+    mongo::{MongoLog, TailSize},
+    postgres::{PostgresLog, PostgresRooms, all_rooms},
 };
 pub use views::{
-    AddMembersForm, CreateRoomForm, HistoryView, MemberView, MessageView, PatchRoomForm, PresenceView,
-    ReadForm, ReadView, RoleForm, RoomItem, RoomView, SentView,
+    AddMembersForm, AuditView, BanView, BlockedItems, BlockedView, ChangedView, CreateRoomForm, FoundView,
+    HistoryView, MemberView, MessageView, OwnView, PatchRoomForm, PinsView, PresenceView, PrivacyView,
+    ReadForm, ReadView, ReceiptsView, ReportView, ReportedView, RoleForm, RoomItem, RoomView, SentView,
+    ThreadView,
 };
 
 #[cfg(test)]
@@ -52,6 +73,7 @@ pub(crate) use self::{actors::room::messages, store::contract};
 
 use self::{
     actors::{RoomSeed, room::messages::CatchUp},
+    announcer::Stir,
     store::{Slice, Stored},
 };
 use crate::{
@@ -83,6 +105,29 @@ impl People for crate::contexts::identity::Directory {
     }
 }
 
+/// What chat asks about uploaded objects.
+pub trait Uploads: Send + Sync + 'static {
+    /// Those of `objects` that are whole and belong to `owner`.
+    fn of<'a>(
+        &'a self,
+        owner: UserId,
+        objects: &'a [uuid::Uuid],
+    ) -> BoxFuture<'a, Result<Vec<Attachment>, Box<dyn std::error::Error + Send + Sync>>>;
+}
+
+/// No object store is set up: nothing was uploaded.
+pub struct NoUploads;
+
+impl Uploads for NoUploads {
+    fn of<'a>(
+        &'a self,
+        _: UserId,
+        _: &'a [uuid::Uuid],
+    ) -> BoxFuture<'a, Result<Vec<Attachment>, Box<dyn std::error::Error + Send + Sync>>> {
+        Box::pin(async { Ok(Vec::new()) })
+    }
+}
+
 /// What chat is set up with.
 pub struct Parts {
     /// Rooms and members.
@@ -93,10 +138,16 @@ pub struct Parts {
     pub outlet: Arc<dyn Outlet>,
     /// Who exists.
     pub people: Arc<dyn People>,
+    /// What people set for themselves, and what moderators do.
+    pub desk: Desk,
+    /// What was uploaded.
+    pub uploads: Arc<dyn Uploads>,
     /// Signs cursors.
     pub signer: Signer,
     /// Bounds of a room.
     pub limits: RoomLimits,
+    /// What is measured.
+    pub metrics: ChatMetrics,
 }
 
 /// The chat context. Cheap to clone; each use case is a method (in `service/`).
@@ -111,22 +162,50 @@ struct Inner {
     log: Arc<dyn EventLog>,
     outlet: Arc<dyn Outlet>,
     people: Arc<dyn People>,
+    desk: Desk,
+    uploads: Arc<dyn Uploads>,
+    stir: Stir,
     signer: Signer,
+    receipt_members: usize,
+    metrics: ChatMetrics,
+    /// Whom people have blocked, as it was a moment ago.
+    hidden: DashMap<UserId, (Instant, Arc<Vec<UserId>>)>,
+    /// When people's last-seen times were noted.
+    there: DashMap<UserId, Instant>,
 }
 
 impl Chat {
     /// Starts the rooms' supervisor; rooms start with their first traffic.
     pub fn start(parts: Parts, config: DomainConfig, registry: &Registry, placement: &Arbiters) -> Self {
-        let Parts { rooms, log, outlet, people, signer, limits } = parts;
+        let Parts { rooms, log, outlet, people, desk, uploads, signer, limits, metrics } = parts;
+        let stir = Stir::default();
         let seed = RoomSeed {
             rooms: rooms.clone(),
             log: log.clone(),
+            desk: desk.clone(),
+            stir: stir.clone(),
+            metrics: metrics.clone(),
             outlet: outlet.clone(),
             limits,
             published: Arc::new(DashMap::new()),
         };
         let domain = Domain::start(seed, config, registry, placement);
-        Self { inner: Arc::new(Inner { domain, rooms, log, outlet, people, signer }) }
+        let inner = Inner {
+            domain,
+            rooms,
+            log,
+            outlet,
+            people,
+            desk,
+            uploads,
+            stir,
+            signer,
+            receipt_members: limits.receipt_members,
+            metrics,
+            hidden: DashMap::new(),
+            there: DashMap::new(),
+        };
+        Self { inner: Arc::new(inner) }
     }
 
     /// The rooms' actors, for the ordered stop.

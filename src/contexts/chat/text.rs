@@ -110,6 +110,11 @@ text_type!(
 impl Body {
     /// The most characters.
     pub const MAX: usize = 4_000;
+
+    /// The text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
 }
 
 impl FromStr for Body {

@@ -62,6 +62,9 @@ fn letter(to: &Email, subject: &str, opening: &str, link: Option<(&str, &str)>, 
         html_link = format!("<p><a href=\"{0}\">{1}</a></p>\n<p>{0}</p>\n", escape(url), escape(label));
     }
     Letter {
+        id: uuid::Uuid::now_v7(),
+        // Nobody may end mails about their own account.
+        unsubscribe: None,
         to: to.to_string(),
         subject: subject.to_owned(),
         text: format!("{opening}\n\n{text_link}{closing}\n\nGigsy\n"),

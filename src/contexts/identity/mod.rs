@@ -41,7 +41,7 @@ pub use model::{
 };
 pub use service::{
     ChangePasswordForm, DEMO_ACCOUNTS, DEMO_PASSWORD, DemoAccount, DemoPeople, Directory, LinkForm, Opened,
-    PasswordForm, RealtimeGrant, RealtimeToken, ResetForm, ResetRequestForm, SignInForm,
+    PasswordForm, Reach, RealtimeGrant, RealtimeToken, ResetForm, ResetRequestForm, SignInForm,
 };
 pub use store::{Store, StoreError};
 pub use tokens::{Token, TokenKind};

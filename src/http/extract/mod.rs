@@ -12,5 +12,6 @@ pub use auth::{COOKIE, Credential, OperatorOnly, SessionLookup, SignedIn, sessio
 pub use client::ClientAddr;
 pub use conditional::{IfMatch, etag, not_modified};
 pub use json::{Json, OptionalJson};
+pub(crate) use page::link_next;
 pub use page::{Page, PageQuery};
 pub use query::Query;

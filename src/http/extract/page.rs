@@ -54,7 +54,8 @@ impl<T: Serialize> Page<T> {
     }
 }
 
-fn link_next(response: &mut HttpResponseBuilder, req: &HttpRequest, cursor: &str) {
+/// Adds `Link: …; rel="next"`.
+pub(crate) fn link_next(response: &mut HttpResponseBuilder, req: &HttpRequest, cursor: &str) {
     let mut query = url::form_urlencoded::Serializer::new(String::new());
     for (name, value) in url::form_urlencoded::parse(req.query_string().as_bytes()) {
         if name != "cursor" {

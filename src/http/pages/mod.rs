@@ -14,12 +14,12 @@ use crate::error::ErrorKind;
 
 /// What a page may load and call: this origin, nothing inline, and text never becomes markup
 /// (`require-trusted-types-for`). `'self'` covers the WebSocket of the same origin (CSP 3).
-const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; \
+pub(crate) const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; \
     connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'; \
     require-trusted-types-for 'script'; trusted-types 'none'";
 
 /// Pages whose address carries a secret: it must not travel on in a `Referer`.
-const NO_REFERRER: &str = "no-referrer";
+pub(crate) const NO_REFERRER: &str = "no-referrer";
 
 /// A compiled-in file.
 struct Asset {
@@ -55,6 +55,8 @@ const FILES: &[(&str, Asset)] = assets! {
     "gig-page.js" as SCRIPT,
     "gig-post.js" as SCRIPT,
     "icon.svg" as SVG,
+    "notifications.css" as CSS,
+    "notifications.js" as SCRIPT,
     "money.js" as SCRIPT,
     "ops.js" as SCRIPT,
     "outbox.js" as SCRIPT,
@@ -65,6 +67,8 @@ const FILES: &[(&str, Asset)] = assets! {
     "rooms.js" as SCRIPT,
     "session.js" as SCRIPT,
     "spark.js" as SCRIPT,
+    "fold.js" as SCRIPT,
+    "rich.js" as SCRIPT,
     "timeline.js" as SCRIPT,
     "vendor/centrifuge.LICENSE.txt" as TEXT,
     "vendor/centrifuge.js" as SCRIPT,

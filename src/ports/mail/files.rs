@@ -13,7 +13,7 @@ use futures_util::future::BoxFuture;
 use rustix::fs::Access;
 use uuid::Uuid;
 
-use super::{Letter, Mail, MailError, rfc5322};
+use super::{Letter, Mail, MailError, Sender, rfc5322};
 use crate::{
     ports::{Mode, Store, StoreStatus},
     telemetry::log,
@@ -23,18 +23,19 @@ use crate::{
 #[derive(Clone, Debug)]
 pub struct FileMail {
     folder: PathBuf,
-    domain: String,
+    sender: Sender,
 }
 
 impl FileMail {
     /// Mail under `data_dir`, sent from `no-reply@` the host of `public_url`.
     pub fn new(data_dir: &Path, public_url: &str) -> Self {
-        let domain = match url::Url::parse(public_url).as_ref().map(url::Url::host) {
-            Ok(Some(url::Host::Domain(name))) if name.contains('.') => name.to_owned(),
-            // RFC 6761 §6.3: never anybody's.
-            _ => "gigsy.localhost".to_owned(),
-        };
-        Self { folder: data_dir.join("outbox").join("mail"), domain }
+        Self { folder: data_dir.join("outbox").join("mail"), sender: Sender::of(public_url) }
+    }
+
+    /// The same, sent from somebody else.
+    #[must_use]
+    pub fn from(self, sender: Sender) -> Self {
+        Self { sender, ..self }
     }
 
     /// Where the files are.
@@ -46,11 +47,14 @@ impl FileMail {
 #[async_trait]
 impl Mail for FileMail {
     async fn send(&self, letter: Letter) -> Result<(), MailError> {
-        let id = Uuid::now_v7();
-        let bytes = rfc5322::compose(&letter, &self.domain, id)?;
+        let id = letter.id;
+        let bytes = rfc5322::compose(&letter, &self.sender)?.formatted();
         let folder = self.folder.clone();
         let written = tokio::task::spawn_blocking(move || write(&folder, id, &bytes)).await;
-        let path = written.map_err(io::Error::other).flatten().map_err(MailError::Unavailable)?;
+        let path = written
+            .map_err(io::Error::other)
+            .flatten()
+            .map_err(|error| MailError::Unavailable(error.into()))?;
         slog::info!(log(), "mail written"; "subject" => letter.subject, "file" => %path.display());
         Ok(())
     }
@@ -83,12 +87,17 @@ fn try_folder(folder: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Writes beside and renames: who watches the folder never reads half a mail. The file is its
-/// owner's alone, since a mail may hold a link that lets its reader in.
+/// Writes beside and renames: who watches the folder never reads half a mail, and a letter that is
+/// written again after a crash is there once. The file is its owner's alone, since a mail may hold a
+/// link that lets its reader in.
 fn write(folder: &Path, id: Uuid, bytes: &[u8]) -> io::Result<PathBuf> {
     fs::create_dir_all(folder)?;
     let path = folder.join(format!("{id}.eml"));
-    let beside = folder.join(format!(".{id}.tmp"));
+    if path.exists() {
+        return Ok(path);
+    }
+    // A name of its own: an attempt that was killed may have left one.
+    let beside = folder.join(format!(".{id}.{}.tmp", Uuid::new_v4().simple()));
     let put = || {
         let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&beside)?;
         file.write_all(bytes)?;
@@ -109,6 +118,8 @@ mod tests {
 
     fn letter() -> Letter {
         Letter {
+            id: Uuid::now_v7(),
+            unsubscribe: None,
             to: "lina@example.org".into(),
             subject: "Grüße".into(),
             text: "Open https://x.org/verify-email?token=gl_abc\n".into(),
@@ -140,6 +151,27 @@ mod tests {
         }
         // The link stands in the text part as it is: people copy it out of the file.
         assert!(text.contains("Open https://x.org/verify-email?token=gl_abc"), "{text}");
+    }
+
+    #[tokio::test]
+    async fn a_letter_that_is_sent_again_is_there_once() {
+        let dir = tempfile::tempdir().unwrap();
+        let mail = FileMail::new(dir.path(), "https://gigsy.example.org");
+        let letter = Letter { unsubscribe: Some("https://x.org/u?token=a".into()), ..letter() };
+        mail.send(letter.clone()).await.unwrap();
+        let file = mail.folder().join(format!("{}.eml", letter.id));
+        let before = fs::read_to_string(&file).unwrap();
+        for part in [
+            format!("Message-ID: <{}@gigsy.example.org>\r\n", letter.id.simple()),
+            "List-Unsubscribe: <https://x.org/u?token=a>\r\n".into(),
+            "List-Unsubscribe-Post: List-Unsubscribe=One-Click\r\n".into(),
+            "Auto-Submitted: auto-generated\r\n".into(),
+        ] {
+            assert!(before.contains(&part), "{part:?} is missing in\n{before}");
+        }
+        mail.send(Letter { subject: "Another".into(), ..letter }).await.unwrap();
+        assert_eq!(fs::read_to_string(&file).unwrap(), before);
+        assert_eq!(fs::read_dir(mail.folder()).unwrap().count(), 1);
     }
 
     #[tokio::test]

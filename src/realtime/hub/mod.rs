@@ -1,11 +1,13 @@
 //! The hub: which shards want a channel, who is present in it, and publishing to it.
 //!
-//! There is one for the node; what goes on between nodes is in [`super::nodes`]. It holds no connection: connections live in the shards, one for each
+//! There is one for the node; what goes on between nodes is in `nodes`. It holds no connection: connections live in the shards, one for each
 //! HTTP worker. A publication is encoded here, once, WebSocket header included, and one message goes
 //! to each shard that has members.
 
 mod link;
 mod membership;
+#[cfg(test)]
+pub(crate) mod overheard;
 
 use std::{
     collections::{HashMap, HashSet},

@@ -149,7 +149,8 @@ async fn a_ring_misses_nothing_that_its_node_can_say_again() {
 async fn rings_begin_anew_when_a_node_dies_and_their_members_learn_it() {
     let (nodes, _cable) = nodes(2);
     let (feed, own) = (Channel::of("gigs", "feed"), Personal::channel(UserId(Uuid::from_u128(1))));
-    let _personal = Personal::new(nodes[1].hub.clone());
+    let _own =
+        SharedRing::new(nodes[1].hub.clone(), &[Personal::NAMESPACE], 4, Duration::from_secs(60), true);
     let _members = [&feed, &own].map(|channel| nodes[1].hub.join(channel, nodes[1].shard));
     nodes[0].feed.publish(&feed, Json::of(&1).unwrap());
     until("it came", || nodes[1].publications() == 1).await;

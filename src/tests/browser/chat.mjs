@@ -153,6 +153,71 @@ async function run(browser) {
     }
   });
 
+  const entry = (page, text) => page.locator("#timeline .entry[data-state=logged]", { hasText: text }).last();
+  /** Presses a message's tool, as somebody does who has no pointer. */
+  const act = async (page, text, what) => {
+    const tool = entry(page, text).locator(`[data-act=${what}]`);
+    await tool.focus();
+    await page.keyboard.press("Enter");
+  };
+
+  await step("a reaction is seen by both and taken back", async () => {
+    await act(student, asked, "like");
+    await entry(client, asked).locator(".chip", { hasText: "👍 1" }).waitFor();
+    await entry(client, asked).locator(".chip").click();
+    await entry(student, asked).locator(".chip", { hasText: "👍 2" }).waitFor();
+    await entry(client, asked).locator(".chip[aria-pressed=true]").click();
+    await entry(student, asked).locator(".chip", { hasText: "👍 1" }).waitFor();
+  });
+
+  await step("a reply shows what it answers, and code is code", async () => {
+    await act(client, answered, "reply");
+    await client.locator("#composing-text", { hasText: "Replying to" }).waitFor();
+    await say(client, "Then run `make sketch`");
+    await entry(student, "make sketch").locator(".quote", { hasText: answered }).waitFor();
+    await entry(student, "make sketch").locator(".body code", { hasText: "make sketch" }).waitFor();
+    await entry(student, answered).locator(".state", { hasText: "1 reply" }).waitFor();
+  });
+
+  await step("an edit reaches the other, and so does a deletion", async () => {
+    await say(student, "A mistkae");
+    await said(client, "A mistkae").waitFor();
+    await act(student, "A mistkae", "edit");
+    await student.locator("#draft").fill("A mistake");
+    await student.locator("#draft").press("Enter");
+    await entry(client, "A mistake").locator(".state", { hasText: "edited" }).waitFor();
+    await act(student, "A mistake", "delete");
+    await client.locator("#timeline .bubble.deleted").waitFor();
+    if (await said(client, "A mistake").count()) throw new Error("the deleted text is still there");
+  });
+
+  await step("a pinned message is shown above", async () => {
+    await act(client, asked, "pin");
+    await student.locator("#pinned", { hasText: asked }).waitFor();
+  });
+
+  await step("a mention is marked, and what was seen is told", async () => {
+    await student.locator("#draft").fill("");
+    await say(client, "@room look at this");
+    await entry(student, "@room look").locator(".bubble.calls-me").waitFor();
+    await client.locator("#timeline .state", { hasText: "seen by" }).waitFor();
+  });
+
+  await step("what a device has read, its other window knows", async () => {
+    const second = await openWindow(browser, "the student's phone");
+    await signIn(second, "student");
+    await live(second);
+    await roomRow(second, room).waitFor();
+    await client.bringToFront();
+    await say(client, "One more for the badge");
+    await said(student, "One more for the badge").waitFor();
+    await second.waitForFunction((id) => {
+      const row = document.querySelector(`#my-rooms [data-room="${id}"]`);
+      return row && !row.querySelector(".unread");
+    }, room);
+    await second.context().close();
+  });
+
   await step("one sees the other type", async () => {
     // Slowly, as people do: the signs are paced.
     await student.locator("#draft").pressSequentially("I am writing a rather long answer", { delay: 80 });

@@ -4,7 +4,7 @@ use std::{sync::atomic::Ordering, time::Duration};
 
 use futures_util::future::join_all;
 
-use super::support::{Fault, Node, REFUSED, eventually, says};
+use super::support::{Fault, Node, REFUSED, eventually, says, up_to};
 use crate::{
     contexts::chat::{ChatError, EventLog, MemberRole, RoomKind, RoomLimits, contract::Page},
     error::{ErrorKind, Fault as _},
@@ -79,7 +79,7 @@ async fn only_members_act_and_removal_ends_it_at_once() {
     assert!(matches!(chat.messages(eve, room, 10, None, None).await, Err(ChatError::NotMember)));
     assert!(matches!(chat.typing(eve, room).await, Err(ChatError::NotMember)));
     assert!(matches!(chat.presence(eve, room).await, Err(ChatError::NotMember)));
-    assert!(matches!(chat.read(eve, room, 1).await, Err(ChatError::NotMember)));
+    assert!(matches!(chat.read(eve, room, &up_to(1)).await, Err(ChatError::NotMember)));
     assert!(matches!(chat.members(eve, room, 10, None).await, Err(ChatError::NotMember)));
     assert!(matches!(chat.join(eve, room).await, Err(ChatError::ByInvitation)));
     assert!(matches!(chat.room(eve, room).await, Err(ChatError::NotMember)));
@@ -248,5 +248,9 @@ async fn typing_is_shown_and_not_too_often() {
     let signs = node.outlet.on(&format!("typing:{room}"));
     assert_eq!(signs.len(), 2);
     assert_eq!((signs[0].0, signs[0].1["user_id"].as_str()), (0, Some(&*ann.to_string())));
-    assert_eq!(node.chat.read(ben, room, 99).await.unwrap().read_seq, 0, "no further than the log goes");
+    assert_eq!(
+        node.chat.read(ben, room, &up_to(99)).await.unwrap().read_seq,
+        0,
+        "no further than the log goes"
+    );
 }

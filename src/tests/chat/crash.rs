@@ -9,7 +9,7 @@ use crate::{
     contexts::chat::{MemberRole, RoomStore},
     contexts::chat::{
         MessageId,
-        contract::{Edit, Edited, MemberAction, MemberChange, Page, RoomPatch},
+        contract::{Edit, Edited, MemberAction, MemberChange, Page, RoomPatch, Said},
     },
     principal::UserId,
     tests::support::database::TestDatabase,
@@ -30,8 +30,7 @@ async fn a_poison_message_answers_its_sender_and_the_queue_is_served() {
                 who: ann,
                 message_id: MessageId::new(),
                 client_msg_id: format!("q{n}").parse().unwrap(),
-                body: "queued".parse().unwrap(),
-                reply_to: None,
+                said: Said::text("queued"),
             };
             mailbox.ask_now(message).unwrap()
         })
@@ -130,6 +129,8 @@ async fn a_change_that_a_crash_kept_from_the_log_gets_there() {
         by: ann,
         members: vec![MemberChange { user_id: ben, action: MemberAction::Added, role: MemberRole::Member }],
         patch: RoomPatch { topic: Some("news".into()), ..RoomPatch::default() },
+        sanction: None,
+        audit: None,
         if_version: Some(1),
         correlation_id: "test-of-the-outbox".into(),
     };

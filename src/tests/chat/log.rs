@@ -48,7 +48,7 @@ async fn a_batch_that_fails_half_way_leaves_no_gap() {
 
 /// One thing that happens to a room's log.
 #[derive(Clone, Debug)]
-enum Step {
+pub(super) enum Step {
     /// A batch: (sender, name) of each event; a name of `None` is an event that is no message.
     Append(Vec<(u8, Option<u8>)>),
     /// Retention drops so many of the oldest.
@@ -57,7 +57,7 @@ enum Step {
     Walk,
 }
 
-fn step() -> impl Strategy<Value = Step> {
+pub(super) fn step() -> impl Strategy<Value = Step> {
     let event = (0..3u8, prop::option::weighted(0.8, 0..12u8));
     prop_oneof![
         5 => prop::collection::vec(event, 1..6).prop_map(Step::Append),
@@ -126,7 +126,7 @@ async fn append(log: &dyn EventLog, room: RoomId, people: &[UserId], batch: &[(u
 }
 
 /// Invariants 10 and 13 over one history of a room.
-async fn history_holds(log: &dyn EventLog, steps: Vec<Step>, limit: usize) {
+pub(super) async fn history_holds(log: &dyn EventLog, steps: Vec<Step>, limit: usize) {
     let (room, people) = (RoomId::new(), [UserId::new(), UserId::new(), UserId::new()]);
     log.open(room).await.unwrap();
     let mut model = Model { first: 1, ..Model::default() };

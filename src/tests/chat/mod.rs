@@ -3,10 +3,17 @@
 #![allow(clippy::panic, clippy::async_yields_async, reason = "tests fail by panics; sends have two stages")]
 
 mod actor;
+mod announcer;
+mod changes;
+mod converge;
 mod crash;
 mod http;
 mod log;
+mod moderation;
+mod mongo;
 mod nodes;
+mod own;
 mod realtime;
 mod rooms;
+mod stores;
 pub(super) mod support;

@@ -7,7 +7,7 @@ use proptest::prelude::*;
 
 use super::{
     log::cases,
-    support::{Node, eventually, says},
+    support::{Node, eventually, says, up_to},
 };
 use crate::{
     contexts::chat::{
@@ -94,7 +94,7 @@ async fn roles_decide_and_an_owner_stays() {
     chat.remove_member(cat, room, dan).await.unwrap();
 
     let version = chat.room_version(ann, room).await.unwrap();
-    let patch = PatchRoomForm { name: Some("New name".into()), topic: None };
+    let patch = PatchRoomForm { name: Some("New name".into()), ..PatchRoomForm::default() };
     assert!(matches!(chat.patch_room(ben, room, &patch, Some(version)).await, Err(ChatError::NeedsRole(_))));
     let renamed = chat.patch_room(cat, room, &patch, Some(version)).await.unwrap();
     assert_eq!((renamed.name.as_deref(), renamed.version), (Some("New name"), version + 1));
@@ -140,9 +140,9 @@ async fn public_rooms_are_found_and_joined() {
     let listed = mine.iter().find(|item| item.room.id == room).unwrap();
     assert_eq!((listed.top, listed.unread), (Some(3), Some(1)));
     assert_eq!(listed.last_message.as_ref().unwrap().body, "hello");
-    let left = node.chat.read(ann, room, 3).await.unwrap();
+    let left = node.chat.read(ann, room, &up_to(3)).await.unwrap();
     assert_eq!((left.read_seq, left.unread), (3, 0));
-    assert_eq!(node.chat.read(ann, room, 1).await.unwrap().read_seq, 3, "never back");
+    assert_eq!(node.chat.read(ann, room, &up_to(1)).await.unwrap().read_seq, 3, "never back");
 }
 
 #[actix_web::test]

@@ -18,11 +18,15 @@ use tokio::sync::watch;
 use crate::{
     actors::{ActorReport, Arbiters, DomainConfig, Filter, Registry},
     contexts::chat::{
-        Chat, CreateRoomForm, EventLog, MessageId, Outlet, Parts, People, PostgresLog, PostgresRooms, RoomId,
-        RoomKind, RoomLimits, RoomView, SendForm, Seq, StoreError, Top,
-        contract::{Appended, Digest, Event, NewEvent, Page, Payload, Slice, Stored},
+        Attachment, Chat, ChatMetrics, CreateRoomForm, Desk, EventLog, MessageId, Outlet, Parts, People,
+        PostgresLog, PostgresRooms, ReadForm, RoomId, RoomKind, RoomLimits, RoomView, SendForm, Seq,
+        StoreError, Top, Uploads,
+        contract::{
+            Appended, Digest, Event, Message, Messages, NewEvent, Page, Payload, Reader, Slice, Stored,
+        },
     },
     ports::bus::Signals,
+    postgres::Database,
     principal::UserId,
     realtime::{Channel, ClientInfo, Hub, Publication},
     signing::Signer,
@@ -159,7 +163,7 @@ impl EventLog for Watched {
         let mut gate = self.gate.subscribe();
         Box::pin(async move {
             let _ = gate.wait_for(|open| *open).await;
-            if batch.iter().any(|e| matches!(&e.payload, Payload::Message { body, .. } if body == REFUSED)) {
+            if batch.iter().any(|e| matches!(&e.payload, Payload::Message(said) if said.body == REFUSED)) {
                 return Err(StoreError::Failed("refused".into()));
             }
             match self.fault() {
@@ -177,20 +181,46 @@ impl EventLog for Watched {
         self.read(self.log.since(room, after, limit))
     }
 
-    fn messages(&self, room: RoomId, page: Page, limit: usize) -> Stored<'_, (Vec<Event>, bool)> {
+    fn messages(&self, room: RoomId, page: Page, limit: usize) -> Stored<'_, Messages> {
         self.read(self.log.messages(room, page, limit))
     }
 
-    fn message(&self, room: RoomId, id: MessageId) -> Stored<'_, Option<Event>> {
+    fn message(&self, room: RoomId, id: MessageId) -> Stored<'_, Option<Message>> {
         self.read(self.log.message(room, id))
+    }
+
+    fn thread(&self, room: RoomId, root: MessageId, after: Seq, limit: usize) -> Stored<'_, Messages> {
+        self.read(self.log.thread(room, root, after, limit))
+    }
+
+    fn pinned(&self, room: RoomId, limit: usize) -> Stored<'_, Vec<Message>> {
+        self.read(self.log.pinned(room, limit))
+    }
+
+    fn search<'a>(
+        &'a self,
+        room: RoomId,
+        words: &'a [String],
+        before: Option<Seq>,
+        limit: usize,
+    ) -> Stored<'a, Messages> {
+        self.read(self.log.search(room, words, before, limit))
     }
 
     fn digests<'a>(
         &'a self,
-        reader: UserId,
+        reader: Reader<'a>,
         rooms: &'a [(RoomId, Seq)],
     ) -> Stored<'a, HashMap<RoomId, Digest>> {
         self.read(self.log.digests(reader, rooms))
+    }
+
+    fn tops(&self, after: Option<RoomId>, limit: usize) -> Stored<'_, Vec<(RoomId, Top)>> {
+        self.read(self.log.tops(after, limit))
+    }
+
+    fn refold(&self, room: RoomId) -> Stored<'_, u64> {
+        self.log.refold(room)
     }
 
     fn cut(&self, room: RoomId, first_seq: Seq) -> Stored<'_, Top> {
@@ -200,12 +230,36 @@ impl EventLog for Watched {
     fn renew(&self, room: RoomId) -> Stored<'_, Top> {
         self.log.renew(room)
     }
+
+    fn import<'a>(&'a self, room: RoomId, top: &'a Top, events: &'a [Event]) -> Stored<'a, Top> {
+        self.log.import(room, top, events)
+    }
 }
 
 /// Everybody exists but those who were sent away.
 #[derive(Default)]
 pub struct Town {
     pub unknown: Mutex<HashSet<UserId>>,
+    /// What some are called; the others have a name of their id.
+    pub names: Mutex<HashMap<UserId, String>>,
+}
+
+/// Who uploaded what.
+#[derive(Default)]
+pub struct Shelf(pub Mutex<Vec<(UserId, Attachment)>>);
+
+impl Uploads for Shelf {
+    fn of<'a>(
+        &'a self,
+        owner: UserId,
+        objects: &'a [uuid::Uuid],
+    ) -> BoxFuture<'a, Result<Vec<Attachment>, Box<dyn std::error::Error + Send + Sync>>> {
+        let shelf = self.0.lock().unwrap().clone();
+        let found =
+            shelf.into_iter().filter(|(who, object)| *who == owner && objects.contains(&object.object_id));
+        let found = found.map(|(_, object)| object).collect();
+        Box::pin(async move { Ok(found) })
+    }
 }
 
 impl People for Town {
@@ -214,9 +268,13 @@ impl People for Town {
         ids: &'a [UserId],
     ) -> BoxFuture<'a, Result<HashMap<UserId, String>, Box<dyn std::error::Error + Send + Sync>>> {
         let unknown = self.unknown.lock().unwrap().clone();
+        let names = self.names.lock().unwrap().clone();
         Box::pin(async move {
             let known = ids.iter().filter(|id| !unknown.contains(id));
-            Ok(known.map(|id| (*id, format!("Person {}", &id.to_string()[30..]))).collect())
+            let name = |id: &UserId| {
+                names.get(id).cloned().unwrap_or_else(|| format!("Person {}", &id.to_string()[30..]))
+            };
+            Ok(known.map(|id| (*id, name(id))).collect())
         })
     }
 }
@@ -229,6 +287,8 @@ pub struct Node {
     pub log: Arc<Watched>,
     pub rooms: PostgresRooms,
     pub town: Arc<Town>,
+    pub shelf: Arc<Shelf>,
+    pub db: Database,
 }
 
 impl Node {
@@ -259,21 +319,25 @@ impl Node {
             gate: watch::Sender::new(true),
             fault: Mutex::new(Fault::None),
         });
-        let rooms = PostgresRooms::new(db);
+        let (desk, shelf) = (Desk::new(db.clone()), Arc::new(Shelf::default()));
+        let rooms = PostgresRooms::new(db.clone());
         let parts = Parts {
             rooms: Arc::new(rooms.clone()),
             log: log.clone(),
             outlet: outlet.clone(),
             people: town.clone(),
+            desk,
+            uploads: shelf.clone(),
             signer: Signer::new(&[7; 32]),
             limits,
+            metrics: ChatMetrics::new(&Metrics::new()),
         };
         let config = DomainConfig {
             backoff: (Duration::from_millis(5), Duration::from_millis(200)),
             ..DomainConfig::default()
         };
         let chat = Chat::start(parts, config, &registry, &Arbiters::current().unwrap());
-        Self { chat, registry, outlet, log, rooms, town }
+        Self { chat, registry, outlet, log, rooms, town, shelf, db }
     }
 
     /// A group room of `owner` and others.
@@ -303,6 +367,11 @@ pub fn says(name: impl ToString, body: impl ToString) -> SendForm {
         reply_to: None,
         attachments: Vec::new(),
     }
+}
+
+/// Everything up to there is read.
+pub fn up_to(seq: Seq) -> ReadForm {
+    ReadForm { seq, delivered: None }
 }
 
 /// Waits until something holds, five seconds at most.

@@ -26,7 +26,7 @@ fn sources(under: &str) -> Vec<(PathBuf, String)> {
     found
 }
 
-const CONTEXTS: [&str; 4] = ["identity", "chat", "gigs", "ledger"];
+const CONTEXTS: [&str; 6] = ["activity", "identity", "chat", "gigs", "ledger", "notifications"];
 
 #[test]
 fn contexts_meet_through_their_front_door_only() {
@@ -63,7 +63,7 @@ fn only_the_wiring_names_adapters() {
             || place.contains("/src/cli/")
             || place.contains("/ports/");
         if !allowed {
-            for adapter in ["PostgresStore", "FileMail", "PgStore"] {
+            for adapter in ["PostgresStore", "FileMail", "SmtpMail", "PgStore"] {
                 let used = text.lines().any(|line| {
                     let line = line.trim_start();
                     !line.starts_with("//") && line.contains(adapter)
@@ -81,6 +81,7 @@ const UNDOCUMENTED: &[&str] = &[
     "/docs",
     "/verify-email",
     "/reset-password",
+    "/unsubscribe",
     "/assets/{file:.*}",
     "/api/openapi.json",
     "/connection/websocket",

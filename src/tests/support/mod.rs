@@ -4,6 +4,7 @@
 pub(crate) mod api;
 pub(crate) mod app;
 pub(crate) mod database;
+pub(crate) mod mongo_server;
 pub(crate) mod nats;
 pub(crate) mod postgres_server;
 pub(crate) mod proxy;
@@ -11,6 +12,7 @@ pub(crate) mod redis;
 pub(crate) mod sdk;
 pub(crate) mod server;
 pub(crate) mod skip;
+pub(crate) mod smtp;
 pub(crate) mod socket;
 pub(crate) mod sql;
 pub(crate) mod wait;

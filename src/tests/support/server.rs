@@ -92,6 +92,12 @@ impl Server {
 
     async fn launch_in(dir: TempDir, command: &[&str], env: &[(&str, &str)]) -> Self {
         let mut all = vec![("GIGSY_LISTEN".to_owned(), "127.0.0.1:0".to_owned())];
+        // The whole suite on MongoDB, each server in a database of its own (scripts/test-mongodb-server).
+        if let Some(url) = std::env::var("GIGSY_TEST_MONGODB_URL").ok().filter(|url| !url.is_empty()) {
+            let mut url: url::Url = url.parse().expect("GIGSY_TEST_MONGODB_URL names one host");
+            url.set_path(&format!("gigsy_test_{}", uuid::Uuid::new_v4().simple()));
+            all.push(("MONGODB_URL".to_owned(), url.to_string()));
+        }
         // The suite can be run again over a NATS server (scripts/test-nats-server): a prefix of its own
         // keeps servers apart that have nothing to do with each other.
         if let Ok(url) = std::env::var("GIGSY_TEST_NATS_URL") {
@@ -238,6 +244,22 @@ impl Server {
         let ids: Vec<&str> = members.iter().map(|p| p.id.as_str()).collect();
         let body = json!({"kind": "group", "name": "Test room", "member_ids": ids});
         text(&owner.api.post("/api/v1/chat/rooms", &body).await.expect(201), "/id")
+    }
+
+    /// Another setting from the next start on, and for the next command.
+    pub fn set(&mut self, name: &str, value: &str) {
+        self.unset(name);
+        self.env.push((name.to_owned(), value.to_owned()));
+    }
+
+    /// Without that setting, from the next start on.
+    pub fn unset(&mut self, name: &str) {
+        self.env.retain(|(known, _)| known != name);
+    }
+
+    /// What it was started with.
+    pub fn setting(&self, name: &str) -> Option<&str> {
+        self.env.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
     }
 
     /// The settings that name its database.

@@ -2,10 +2,14 @@
 
 use std::{process::Stdio, time::Duration};
 
+use serde_json::json;
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+
 use crate::tests::support::{
     sdk::{has_program, node_missing, root},
     server::Server,
     skip::{skip, target_dir},
+    sql,
     wait::within,
 };
 
@@ -34,6 +38,51 @@ async fn visit(script: &str) {
         within("the browser's visit", Duration::from_secs(180), command.output()).await.expect("node runs");
     let said = format!("{}{}", String::from_utf8_lossy(&done.stdout), String::from_utf8_lossy(&done.stderr));
     assert!(done.status.success(), "{said}");
+}
+
+#[actix_web::test]
+async fn the_bell_counts_in_every_window() {
+    let name = "browser: notifications in Chromium";
+    if let Some(why) = node_missing() {
+        skip!(name, why);
+    }
+    if !["chromium", "chromium-browser", "google-chrome"].iter().any(|p| has_program(p)) {
+        skip!(name, "there is no chromium in PATH");
+    }
+    let server = Server::demo(&[]).await;
+    let student = server.sign_in("student@demo.gigsy.test", "gigsy-demo-1").await;
+    let out = target_dir().join("browser");
+    std::fs::create_dir_all(&out).expect("a directory for screenshots");
+    let mut browser = tokio::process::Command::new("node")
+        .arg(root().join("src/tests/browser/notifications.mjs"))
+        .arg(server.base())
+        .arg(&out)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+        .expect("node runs");
+    let mut answers = browser.stdin.take().expect("piped");
+    let mut lines = BufReader::new(browser.stdout.take().expect("piped")).lines();
+    let mut said = String::new();
+    let data = json!({ "student_id": student.id, "gig_title": "A poster" });
+    let visit = async {
+        while let Ok(Some(line)) = lines.next_line().await {
+            if line == "@tell" {
+                sql::record(&server, "application.rejected", &data, 1).await;
+                let _ = answers.write_all(b"told\n").await;
+            }
+            said.push_str(&line);
+            said.push('\n');
+        }
+        browser.wait().await.expect("node ends")
+    };
+    let status = within("the browser's visit", Duration::from_secs(180), visit).await;
+    if let Some(mut complaints) = browser.stderr.take() {
+        let _ = complaints.read_to_string(&mut said).await;
+    }
+    assert!(status.success(), "{said}");
 }
 
 #[actix_web::test]

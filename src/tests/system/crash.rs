@@ -15,6 +15,7 @@ use crate::tests::support::{
     api::Api,
     server::{Person, Server, find, postmaster},
     socket::{Event, Socket},
+    sql,
     wait::{eventually, within},
 };
 
@@ -75,6 +76,16 @@ async fn kill_9_of_the_server_while_50_clients_send_loses_nothing_acknowledged()
     assert_kept(&stream, &acks);
     let messages = stream.iter().filter(|p| p["data"]["type"] == "message").count();
     assert_eq!(messages, acks.len(), "nothing is there that nobody was told of");
+
+    // Other contexts hear of each once, whatever the kill interrupted.
+    let told = format!(
+        "select count(distinct aggregate) * (count(*) = count(distinct aggregate))::int as n \
+         from platform.outbox where subject = 'message.sent' and envelope -> 'data' ->> 'room_id' = '{room}'"
+    );
+    eventually("every message is told of, once", Duration::from_secs(60), || async {
+        (sql::count(&server, &told).await == messages as i64).then_some(())
+    })
+    .await;
 }
 
 /// Sends over a socket, [`WINDOW`] at a time, until the connection is lost.

@@ -48,9 +48,10 @@ async fn play(sdk: Sdk, scenario: &str, env: &[(&str, &str)]) {
         "room": rooms[0],
         "rooms": rooms,
     });
-    let (room, server) = (rooms[0].clone(), Rc::new(Mutex::new(server)));
+    let (room, server, told) = (rooms[0].clone(), Rc::new(Mutex::new(server)), ada.id.clone());
     sdk.run(scenario, &fixture, |question: Value| {
         let (server, proxy, room) = (Rc::clone(&server), Rc::clone(&proxy), room.clone());
+        let ada = told.clone();
         async move {
             let mut server = server.lock().await;
             match question["do"].as_str() {
@@ -68,6 +69,10 @@ async fn play(sdk: Sdk, scenario: &str, env: &[(&str, &str)]) {
                     // The room's actor may remember what the log no longer has.
                     server.kill9();
                     server.restart().await;
+                }
+                Some("tell") => {
+                    let times = question["times"].as_u64().unwrap_or(1);
+                    sql::record(&server, "application.rejected", &json!({"student_id": ada}), times).await;
                 }
                 Some("crash") => {
                     server.kill9();
@@ -160,4 +165,5 @@ scenarios! {
     rejected [];
     revoked [];
     server_crash [];
+    personal [];
 }

@@ -1,7 +1,10 @@
 //! Chat over HTTP: extract, call one use case, encode.
 
+pub mod changes;
 pub mod members;
 pub mod messages;
+pub mod moderation;
+pub mod own;
 pub mod rooms;
 
 use std::str::FromStr;
@@ -28,6 +31,36 @@ use super::ChatError;
     members::join,
     messages::send,
     messages::list,
+    messages::search,
+    messages::pins,
+    messages::receipts,
+    changes::get,
+    changes::edit,
+    changes::delete,
+    changes::react,
+    changes::unreact,
+    changes::pin,
+    changes::unpin,
+    changes::thread,
+    moderation::report,
+    moderation::reports,
+    moderation::room_reports,
+    moderation::resolve,
+    moderation::suspend,
+    moderation::restore,
+    moderation::ban,
+    moderation::unban,
+    moderation::bans,
+    moderation::audit,
+    moderation::room_audit,
+    own::get,
+    own::patch,
+    own::privacy,
+    own::set_privacy,
+    own::blocks,
+    own::block,
+    own::unblock,
+    own::status,
 ))]
 struct Api;
 

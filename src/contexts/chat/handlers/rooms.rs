@@ -207,6 +207,6 @@ pub async fn read(
     path: web::Path<String>,
     form: Json<ReadForm>,
 ) -> Result<HttpResponse, Problem> {
-    let left = chat.read(who.0.user_id, id(&path, ChatError::NoRoom)?, form.0.seq).await?;
+    let left = chat.read(who.0.user_id, id(&path, ChatError::NoRoom)?, &form.0).await?;
     Ok(HttpResponse::Ok().json(left))
 }

@@ -10,7 +10,7 @@ use crate::{
         channels::{personal_channel, room_added},
         model::{
             Body, ClientMsgId, Member, MemberRole, MessageId, NewEvent, Payload, Room, RoomId, RoomKind,
-            RoomName, now,
+            RoomName, RoomSettings, now,
         },
         store::NewRoom,
     },
@@ -45,7 +45,7 @@ impl Chat {
         let short: String = new.name.chars().take(80).collect();
         let name: RoomName = field("/name", &short)?;
         let at = now();
-        let member = |user_id| Member { user_id, role: MemberRole::Member, joined_at: at, read_seq: 0 };
+        let member = |user_id| Member::new(user_id, MemberRole::Member, at);
         let room = Room {
             id: new.id,
             kind: RoomKind::Group,
@@ -55,6 +55,7 @@ impl Chat {
             created_at: at,
             archived_at: None,
             version: 1,
+            settings: RoomSettings::default(),
         };
         let members = new.members.into_iter().map(member).collect();
         let made = match self.inner.rooms.create(NewRoom { room, members }).await {
@@ -87,12 +88,13 @@ impl Chat {
             message_id: MessageId::new(),
             sender_id: Self::SYSTEM,
             client_msg_id: ClientMsgId::internal(id),
-            payload: Payload::Message { body: body.into_inner(), reply_to: None },
+            payload: Payload::System { body: body.into_inner(), data: serde_json::Value::Null },
             created_at: now(),
             correlation_id: correlation::current_or_fresh().as_str().to_owned(),
         };
         self.inner.log.open(room).await?;
         self.inner.log.append(room, &[message]).await?;
+        self.inner.stir.room(room);
         // The room's actor, where there is one, finds it in the log and publishes it.
         if let Some(live) = self.inner.domain.live(&room) {
             let _ = live.tell(CatchUp);

@@ -6,8 +6,11 @@ use uuid::{ContextV7, Timestamp, Uuid};
 use crate::{
     contexts::chat::{
         Chat, ChatError,
-        model::{Body, Member, MemberRole, MessageId, NewEvent, Payload, Room, RoomId, RoomKind, now},
-        store::NewRoom,
+        model::{
+            Body, Member, MemberRole, MessageId, NewEvent, Payload, Room, RoomId, RoomKind, RoomSettings,
+            Said, now,
+        },
+        store::{NewRoom, Top},
     },
     principal::UserId,
 };
@@ -128,7 +131,7 @@ impl Chat {
             if !members.iter().any(|member| member.user_id == user_id) {
                 let is_founder = user_id == founder && scene.kind != RoomKind::Direct;
                 let role = if is_founder { MemberRole::Owner } else { MemberRole::Member };
-                members.push(Member { user_id, role, joined_at: start, read_seq: 0 });
+                members.push(Member::new(user_id, role, start));
             }
         }
         // One id for the same scene and founder, so that seeding again finds the room.
@@ -146,11 +149,17 @@ impl Chat {
                     created_at: start,
                     archived_at: None,
                     version: 1,
+                    settings: RoomSettings::default(),
                 };
                 self.inner.rooms.create(NewRoom { room, members }).await?.0.room.id
             }
         };
-        self.inner.log.open(room).await?;
+        let top = self.inner.log.open(room).await?;
+        if top.last_seq == 0 {
+            // History is no news: nobody is told of it.
+            let end = Top { last_seq: scene.lines.len() as u64, ..top };
+            self.inner.desk.skip_announcements(room, &end).await?;
+        }
         let mut at = start;
         let mut batch = Vec::with_capacity(scene.lines.len());
         for (n, (pause, who, text)) in scene.lines.iter().enumerate() {
@@ -161,7 +170,7 @@ impl Chat {
                 message_id: MessageId(id_at(at)),
                 sender_id: cast.who(who),
                 client_msg_id: super::field("demo", &format!("demo-{number}-{n}"))?,
-                payload: Payload::Message { body: body.into_inner(), reply_to: None },
+                payload: Payload::Message(Said::text(body.into_inner())),
                 // A long conversation ends now at the latest.
                 created_at: at.min(now()),
                 correlation_id: "demo-seed".into(),

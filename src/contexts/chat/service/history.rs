@@ -2,19 +2,16 @@
 
 use serde::Deserialize;
 
+use super::reading::limit_of;
 use crate::{
     contexts::chat::{
         Chat, ChatError,
         model::{RoomId, Seq},
-        store::Page,
+        store::{Messages, Page},
         views::{HistoryView, MessageView},
     },
     principal::UserId,
 };
-
-/// Messages that one answer may hold.
-const MAX: usize = 100;
-const DEFAULT: usize = 50;
 
 /// Text that one rpc answer may hold, in bytes. It waits in the connection's outbound queue, where
 /// a hundred of the longest messages in a wide script would not fit; the client asks on.
@@ -38,10 +35,7 @@ pub struct HistoryForm {
 
 impl HistoryForm {
     fn page(&self) -> Result<(Page, usize), ChatError> {
-        let limit = self.limit.unwrap_or(DEFAULT);
-        if !(1..=MAX).contains(&limit) {
-            return Err(ChatError::field("/limit", format!("must be from 1 to {MAX}")));
-        }
+        let limit = limit_of(self.limit)?;
         let page = match (self.before, self.after) {
             (Some(_), Some(_)) => {
                 return Err(ChatError::field("/before", "goes without `after`: choose one direction"));
@@ -66,11 +60,10 @@ impl Chat {
         // missing below it.
         let top = self.inner.log.open(form.room).await?;
         let (found, more) = self.inner.log.messages(form.room, page, limit).await?;
-        let mut items: Vec<MessageView> = found.into_iter().filter_map(MessageView::of).collect();
-        let fit = fitting(items.iter().map(|item| item.body.len()));
-        let more = more || fit < items.len();
-        items.truncate(fit);
-        Ok(HistoryView { items, top: top.last_seq, epoch: top.epoch, more })
+        let (found, more) = fit((found, more));
+        let next = found.last().map(|last| last.seq).filter(|_| more);
+        let items = self.seen_by(who, found).await?;
+        Ok(HistoryView { items, top: top.last_seq, epoch: top.epoch, more, next })
     }
 
     /// A page of a room's messages, by cursor (over REST). Newest first, or oldest first after a
@@ -103,8 +96,16 @@ impl Chat {
             };
             self.page_cursor(room, page)
         });
-        Ok((found.into_iter().filter_map(MessageView::of).collect(), next))
+        Ok((self.seen_by(who, found).await?, next))
     }
+}
+
+/// So many of a page's messages as go into one answer.
+pub(super) fn fit((mut found, more): Messages) -> Messages {
+    let fit = fitting(found.iter().map(|message| message.body.len()));
+    let more = more || fit < found.len();
+    found.truncate(fit);
+    (found, more)
 }
 
 /// How many of these sizes go into one answer: one at least, so that a reader gets on.

@@ -60,21 +60,29 @@ impl Chat {
         // Only of rooms that one is in.
         let positions: Vec<(RoomId, Seq)> =
             found.iter().filter_map(|room| Some((room.room.id, room.me.as_ref()?.read_seq))).collect();
-        let mut digests = self.inner.log.digests(who, &positions).await?;
+        let mut digests = self.digests_for(who, &positions).await?;
+        let ids: Vec<RoomId> = positions.iter().map(|(room, _)| *room).collect();
+        let mut owns = self.inner.desk.owns_of(who, &ids).await?;
         let peers: Vec<UserId> = found.iter().filter_map(|room| room.peer).collect();
         let names = self.names(&peers).await;
         let items = found
             .into_iter()
             .map(|listed| {
                 let digest = listed.me.as_ref().map(|_| digests.remove(&listed.room.id).unwrap_or_default());
-                room_item(listed, digest, &names)
+                let own = owns.remove(&listed.room.id);
+                RoomItem { own: own.map(Into::into), ..room_item(who, listed, digest, &names) }
             })
             .collect();
         Ok((items, next))
     }
 }
 
-fn room_item(listed: Listed, digest: Option<Digest>, names: &HashMap<UserId, String>) -> RoomItem {
+fn room_item(
+    who: UserId,
+    listed: Listed,
+    digest: Option<Digest>,
+    names: &HashMap<UserId, String>,
+) -> RoomItem {
     let Listed { room, member_count, me, peer } = listed;
     let peer = peer.map(|user_id| PeerView { user_id, display_name: names.get(&user_id).cloned() });
     RoomItem {
@@ -83,6 +91,10 @@ fn room_item(listed: Listed, digest: Option<Digest>, names: &HashMap<UserId, Str
         top: digest.as_ref().map(|digest| digest.last_seq),
         read_seq: me.map(|me| me.read_seq),
         unread: digest.as_ref().map(|digest| digest.unread),
-        last_message: digest.and_then(|digest| digest.last_message).and_then(MessageView::of),
+        mentions: digest.as_ref().map(|digest| digest.mentions),
+        own: None,
+        last_message: digest
+            .and_then(|digest| digest.last_message)
+            .map(|message| MessageView::of(message, who)),
     }
 }

@@ -1,12 +1,15 @@
 //! Who is in a room.
 
+use serde_json::json;
+
 use crate::{
     contexts::chat::{
         Chat, ChatError,
-        actors::room::messages::{AddMembers, Join, MarkRead, RemoveMember, SetRole, Typing},
-        model::{MAX_NAMED, MemberRole, RoomId, Seq},
+        actors::room::messages::{AddMembers, Join, Mark, Receipt, RemoveMember, SetRole, Typing},
+        model::{MAX_NAMED, MemberRole, RoomId, Status},
         service::room_view,
-        views::{MemberView, PresenceView, PresentView, ReadView, RoomView},
+        store::Marks,
+        views::{MemberView, PresenceView, PresentView, ReadForm, ReadView, RoomView},
     },
     principal::UserId,
 };
@@ -30,7 +33,7 @@ impl Chat {
         let more = found.len() > limit;
         found.truncate(limit);
         let next = found.last().filter(|_| more).map(|last| self.id_cursor(&list, last.user_id.0));
-        Ok((self.named(found).await, next))
+        Ok((self.named_for(who, found).await, next))
     }
 
     /// Invites people. Those who are in the room already stay as they are.
@@ -48,6 +51,7 @@ impl Chat {
         }
         self.enter(who, room).await?;
         self.known(&users, "/user_ids").await?;
+        self.not_banned(room, &users).await?;
         let changed = self.ask(room, AddMembers { who, users }).await?;
         Ok(self.named(changed.members).await)
     }
@@ -81,6 +85,7 @@ impl Chat {
     /// # Errors
     /// [`ChatError::ByInvitation`], [`ChatError::Archived`], [`ChatError::Full`].
     pub async fn join(&self, who: UserId, room: RoomId) -> Result<RoomView, ChatError> {
+        self.not_banned(room, &[who]).await?;
         let changed = self.ask(room, Join { who }).await?;
         let role = changed.members.first().map(|member| member.role);
         Ok(room_view(changed.room, role, changed.member_count as u64))
@@ -98,11 +103,27 @@ impl Chat {
     ///
     /// # Errors
     /// [`ChatError::NotMember`].
-    pub async fn read(&self, who: UserId, room: RoomId, seq: Seq) -> Result<ReadView, ChatError> {
-        let read_seq = self.ask(room, MarkRead { who, seq }).await?;
-        let mut digests = self.inner.log.digests(who, &[(room, read_seq)]).await?;
-        let digest = digests.remove(&room).unwrap_or_default();
-        Ok(ReadView { read_seq, unread: digest.unread, mentions: 0 })
+    pub async fn read(&self, who: UserId, room: RoomId, form: &ReadForm) -> Result<ReadView, ChatError> {
+        let marks = Marks { delivered: form.delivered.unwrap_or(0), read: form.seq };
+        let marked = self.ask(room, Mark { who, marks }).await?;
+        self.is_there(who);
+        let read_seq = marked.member.read_seq;
+        let digest = self.digests_for(who, &[(room, read_seq)]).await?.remove(&room).unwrap_or_default();
+        let view = ReadView { read_seq, unread: digest.unread, mentions: digest.mentions };
+        if marked.moved {
+            // The person's other devices agree at once.
+            self.tell(
+                who,
+                &json!({
+                    "type": "unread", "room_id": room, "read_seq": view.read_seq, "unread": view.unread,
+                    "mentions": view.mentions,
+                }),
+            );
+        }
+        if marked.receipt && self.inner.desk.shows_receipts(who).await? {
+            self.ask(room, Receipt { who }).await?;
+        }
+        Ok(view)
     }
 
     /// Who is in a room right now: those subscribed to its channel on this node.
@@ -118,12 +139,14 @@ impl Chat {
         }
         let ids: Vec<UserId> = connections.keys().copied().collect();
         let names = self.names(&ids).await;
+        let seen = self.seen(who, &ids).await;
         let users = connections
             .into_iter()
             .map(|(user_id, connections)| PresentView {
                 user_id,
                 display_name: names.get(&user_id).cloned(),
                 connections,
+                status: seen.get(&user_id).and_then(|seen| seen.status).unwrap_or(Status::Online),
             })
             .collect::<Vec<_>>();
         Ok(PresenceView { num_clients: there.len(), num_users: users.len(), users })

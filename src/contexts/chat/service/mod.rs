@@ -1,26 +1,35 @@
 //! Chat's use cases: one method each.
 
+mod alter;
 mod contracts;
 mod cursors;
 mod demo;
 mod history;
 mod lists;
 mod members;
+mod moderation;
+mod own;
+mod reading;
 mod rooms;
 mod send;
 
 use std::{collections::HashMap, str::FromStr};
 
+pub use alter::{Actor, EditForm};
 pub use contracts::ContractRoom;
 pub use demo::DemoCast;
 pub use history::HistoryForm;
-pub use send::SendForm;
+pub use moderation::{ReportForm, ResolveForm, SanctionForm};
+pub use own::{OwnForm, PrivacyForm, StatusForm};
+pub use reading::{SearchForm, ThreadForm};
+pub use send::{AttachmentForm, SendForm};
 
 use super::{
     Chat, ChatError, ChatRoom, DEADLINE,
     actors::room::messages::{Access, Enter},
     model::{Member, Room, RoomId},
-    views::{MemberView, RoomView},
+    store::desk::Seen,
+    views::{MemberView, RoomRulesView, RoomView},
 };
 use crate::{
     actors::{AskError, Receive, Request},
@@ -91,12 +100,15 @@ fn field<T: FromStr<Err: std::fmt::Display>>(pointer: &str, text: &str) -> Resul
     text.parse().map_err(|error| ChatError::field(pointer, error))
 }
 
-fn member_view(member: Member, names: &HashMap<UserId, String>) -> MemberView {
+fn member_view(member: Member, names: &HashMap<UserId, String>, seen: Seen) -> MemberView {
     MemberView {
         user_id: member.user_id,
         display_name: names.get(&member.user_id).cloned(),
         role: member.role,
         joined_at: member.joined_at,
+        suspended_until: member.suspended_until.filter(|until| *until > chrono::Utc::now()),
+        status: seen.status,
+        last_seen_at: seen.last_seen_at,
     }
 }
 
@@ -111,6 +123,7 @@ fn room_view(room: Room, role: Option<MemberRole>, member_count: u64) -> RoomVie
         archived_at: room.archived_at,
         version: room.version,
         member_count,
+        rules: RoomRulesView::of(room.settings, room.kind, role),
         role,
         members: None,
     }

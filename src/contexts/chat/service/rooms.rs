@@ -8,8 +8,11 @@ use crate::{
         Chat, ChatError,
         actors::room::messages::{Change, Changed, Look, Show},
         channels::{personal_channel, room_added},
-        model::{MAX_NAMED, Member, MemberRole, Room, RoomId, RoomKind, RoomName, Topic, now},
-        store::{NewRoom, RoomPatch},
+        model::{
+            MAX_NAMED, Member, MemberRole, Room, RoomId, RoomKind, RoomName, RoomSettings, SettingsPatch,
+            Topic, now, words,
+        },
+        store::{NewRoom, RoomPatch, desk::Seen},
         views::{CreateRoomForm, PatchRoomForm, RoomView},
     },
     principal::UserId,
@@ -39,10 +42,16 @@ impl Chat {
             return Err(ChatError::field("/member_ids", detail));
         }
         self.known(&form.member_ids, "/member_ids").await?;
+        if form.kind == RoomKind::Direct
+            && let Some(other) = others.first()
+            && self.inner.desk.apart(who, *other).await?
+        {
+            return Err(ChatError::Apart);
+        }
 
         let at = now();
         let founder = if form.kind == RoomKind::Direct { MemberRole::Member } else { MemberRole::Owner };
-        let member = |user_id, role| Member { user_id, role, joined_at: at, read_seq: 0 };
+        let member = |user_id, role| Member::new(user_id, role, at);
         let mut members = vec![member(who, founder)];
         members.extend(others.into_iter().map(|user| member(user, MemberRole::Member)));
         let room = Room {
@@ -54,6 +63,7 @@ impl Chat {
             created_at: at,
             archived_at: None,
             version: 1,
+            settings: RoomSettings::default(),
         };
         let (state, made) = self.inner.rooms.create(NewRoom { room, members }).await?;
         if made {
@@ -82,7 +92,25 @@ impl Chat {
     pub(super) async fn named(&self, members: Vec<Member>) -> Vec<crate::contexts::chat::MemberView> {
         let ids: Vec<UserId> = members.iter().map(|member| member.user_id).collect();
         let names: HashMap<UserId, String> = self.names(&ids).await;
-        members.into_iter().map(|member| member_view(member, &names)).collect()
+        members.into_iter().map(|member| member_view(member, &names, Seen::default())).collect()
+    }
+
+    /// Members with their names, and with what `who` sees of their being there.
+    pub(super) async fn named_for(
+        &self,
+        who: UserId,
+        members: Vec<Member>,
+    ) -> Vec<crate::contexts::chat::MemberView> {
+        let ids: Vec<UserId> = members.iter().map(|member| member.user_id).collect();
+        let (names, seen) = (self.names(&ids).await, self.seen(who, &ids).await);
+        let of = |member: &Member| seen.get(&member.user_id).copied().unwrap_or_default();
+        members
+            .into_iter()
+            .map(|member| {
+                let seen = of(&member);
+                member_view(member, &names, seen)
+            })
+            .collect()
     }
 
     /// A room, with up to 100 of its members. A public room shows itself to strangers, without
@@ -95,7 +123,7 @@ impl Chat {
         let access = shown.access;
         let mut view = room_view(access.room, access.me, access.member_count as u64);
         if access.me.is_some() {
-            view.members = Some(self.named(shown.members).await);
+            view.members = Some(self.named_for(who, shown.members).await);
         }
         Ok(view)
     }
@@ -125,6 +153,7 @@ impl Chat {
             name: name.map(RoomName::into_inner),
             topic: topic.map(Topic::into_inner),
             archived: None,
+            settings: settings_patch(form)?,
         };
         self.change(who, room, patch, if_version).await
     }
@@ -153,4 +182,45 @@ impl Chat {
         let Changed { .. } = self.ask(room, Change { who, patch, if_version }).await?;
         self.room(who, room).await
     }
+}
+
+/// Reads the settings in a patch.
+fn settings_patch(form: &PatchRoomForm) -> Result<SettingsPatch, ChatError> {
+    let at_most = |pointer: &str, value: Option<u32>, most: u32| match value {
+        Some(value) if value > most => Err(ChatError::field(pointer, format!("must be at most {most}"))),
+        value => Ok(value),
+    };
+    Ok(SettingsPatch {
+        slow_mode_seconds: at_most("/slow_mode_seconds", form.slow_mode_seconds, RoomSettings::SLOWEST)?,
+        messages_per_minute: at_most("/messages_per_minute", form.messages_per_minute, MOST_PER_MINUTE)?,
+        mention_room: form.mention_room,
+        pin: form.pin,
+        attach: form.attach,
+        blocked_words: word_list("/blocked_words", form.blocked_words.as_deref())?,
+        flagged_words: word_list("/flagged_words", form.flagged_words.as_deref())?,
+    })
+}
+
+/// The fastest rate that a room can set; a person's own limit is beside it.
+const MOST_PER_MINUTE: u32 = 600;
+
+/// Reads a list of words: each one run of letters and digits; in lower case, sorted, each once.
+fn word_list(pointer: &str, list: Option<&[String]>) -> Result<Option<Vec<String>>, ChatError> {
+    let Some(list) = list else { return Ok(None) };
+    if list.len() > RoomSettings::MOST_WORDS {
+        return Err(ChatError::field(pointer, format!("at most {} words", RoomSettings::MOST_WORDS)));
+    }
+    let mut found = Vec::with_capacity(list.len());
+    for (n, word) in list.iter().enumerate() {
+        match words(word).as_slice() {
+            [one] if one.chars().count() <= 64 => found.push(one.clone()),
+            _ => {
+                let detail = "must be one word of up to 64 letters and digits";
+                return Err(ChatError::field(format!("{pointer}/{n}"), detail));
+            }
+        }
+    }
+    found.sort_unstable();
+    found.dedup();
+    Ok(Some(found))
 }

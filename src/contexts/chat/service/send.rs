@@ -10,9 +10,11 @@ use crate::{
     contexts::chat::{
         Chat, ChatError, DEADLINE,
         actors::room::messages::{Send, Sent},
-        model::{Body, ClientMsgId, MessageId, RoomId},
+        mentions,
+        model::{Attachment, Body, ClientMsgId, Mentions, MessageId, RoomId, Said},
         views::SentView,
     },
+    error::FieldError,
     principal::UserId,
     realtime::rpc::{Second, second},
 };
@@ -30,11 +32,24 @@ pub struct SendForm {
     /// The message it answers, of the same room.
     #[serde(default)]
     pub reply_to: Option<MessageId>,
-    /// Not taken yet: must be left out or empty.
+    /// Uploaded objects that go with it, ten at most. Each has to be known to the object store and to
+    /// belong to the sender; as long as no object store is set up, none is, and each is refused by name.
     #[serde(default)]
-    #[schema(max_items = 0, value_type = Vec<Object>)]
-    pub attachments: Vec<serde_json::Value>,
+    #[schema(max_items = 10)]
+    pub attachments: Vec<AttachmentForm>,
 }
+
+/// An uploaded object that goes with a message.
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+pub struct AttachmentForm {
+    /// The object's id, as its upload was answered.
+    pub object_id: uuid::Uuid,
+}
+
+/// Attachments of one message.
+const MOST_ATTACHMENTS: usize = 10;
+/// Members among whom names are looked for; in a larger room only `<@id>` mentions.
+const MOST_NAMED: usize = 1_000;
 
 /// How often a send that met a stopping actor is routed anew.
 const ROUTES: usize = 4;
@@ -74,16 +89,74 @@ impl Chat {
     async fn letter(&self, who: UserId, room: RoomId, form: &SendForm) -> Result<Letter, ChatError> {
         let client_msg_id: ClientMsgId = field("/client_msg_id", &form.client_msg_id)?;
         let body: Body = field("/body", &form.body)?;
-        if !form.attachments.is_empty() {
-            return Err(ChatError::field("/attachments", "attachments are not taken yet"));
-        }
+        let attachments = self.attachments(who, &form.attachments).await?;
+        let mut thread = None;
         if let Some(id) = form.reply_to {
             self.enter(who, room).await?;
-            if self.inner.log.message(room, id).await?.is_none() {
+            let answered = self.inner.log.message(room, id).await?;
+            let Some(answered) = answered.filter(|message| message.is_live()) else {
                 return Err(ChatError::field("/reply_to", "there is no such message in the room"));
+            };
+            thread = Some(answered.thread.unwrap_or(id));
+        }
+        let mentions = self.mentions(who, room, body.as_str()).await?;
+        let said = Said { body: body.into_inner(), reply_to: form.reply_to, thread, mentions, attachments };
+        Ok(Letter { who, message_id: MessageId::new(), client_msg_id, said })
+    }
+
+    /// Whom a text mentions, of those in the room.
+    pub(super) async fn mentions(
+        &self,
+        who: UserId,
+        room: RoomId,
+        body: &str,
+    ) -> Result<Mentions, ChatError> {
+        let named = mentions::may_mention(body) || !mentions::named_ids(body).is_empty();
+        if !body.contains('@') || !named {
+            return Ok(Mentions::default());
+        }
+        // Strangers learn nothing of who is in the room.
+        self.enter(who, room).await?;
+        let mut ids: Vec<UserId> = Vec::new();
+        for id in mentions::named_ids(body) {
+            if self.inner.rooms.member(room, id).await?.is_some() {
+                ids.push(id);
             }
         }
-        Ok(Letter { who, message_id: MessageId::new(), client_msg_id, body, reply_to: form.reply_to })
+        if mentions::may_mention(body) {
+            let found = self.inner.rooms.members(room, None, MOST_NAMED + 1).await?;
+            if found.len() <= MOST_NAMED {
+                ids.extend(found.into_iter().map(|member| member.user_id));
+            }
+        }
+        let mut names = self.names(&ids).await;
+        for id in ids {
+            // Without a name one can still be meant by the id.
+            names.entry(id).or_default();
+        }
+        Ok(mentions::resolve(body, &names))
+    }
+
+    async fn attachments(&self, who: UserId, forms: &[AttachmentForm]) -> Result<Vec<Attachment>, ChatError> {
+        if forms.is_empty() {
+            return Ok(Vec::new());
+        }
+        if forms.len() > MOST_ATTACHMENTS {
+            return Err(ChatError::field("/attachments", format!("at most {MOST_ATTACHMENTS}")));
+        }
+        let ids: Vec<uuid::Uuid> = forms.iter().map(|form| form.object_id).collect();
+        let known = self.inner.uploads.of(who, &ids).await.map_err(ChatError::People)?;
+        let unknown: Vec<FieldError> = (0..)
+            .zip(&ids)
+            .filter(|(_, id)| !known.iter().any(|object| object.object_id == **id))
+            .map(|(n, _): (usize, _)| {
+                FieldError::new(format!("/attachments/{n}/object_id"), "there is no such upload of yours")
+            })
+            .collect();
+        if !unknown.is_empty() {
+            return Err(ChatError::Invalid(unknown));
+        }
+        Ok(ids.iter().filter_map(|id| known.iter().find(|object| object.object_id == *id).cloned()).collect())
     }
 
     async fn post(&self, room: RoomId, mut message: Send) -> Result<Pending<SendAnswer>, ChatError> {
@@ -125,8 +198,7 @@ struct Letter {
     who: UserId,
     message_id: MessageId,
     client_msg_id: ClientMsgId,
-    body: Body,
-    reply_to: Option<MessageId>,
+    said: Said,
 }
 
 impl Letter {
@@ -135,8 +207,7 @@ impl Letter {
             who: self.who,
             message_id: self.message_id,
             client_msg_id: self.client_msg_id.clone(),
-            body: self.body.clone(),
-            reply_to: self.reply_to,
+            said: self.said.clone(),
         }
     }
 }

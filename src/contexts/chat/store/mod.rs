@@ -2,6 +2,8 @@
 //! ([`EventLog`], Postgres here; another store may take its place, `contract` says what it must
 //! keep).
 
+pub mod desk;
+pub mod mongo;
 pub mod postgres;
 pub(crate) mod schema;
 
@@ -14,7 +16,8 @@ use chrono::{DateTime, Utc};
 use futures_util::future::BoxFuture;
 
 use super::model::{
-    Event, Member, MemberChange, MessageId, NewEvent, Payload, Room, RoomId, RoomKind, RoomState, Seq,
+    Event, Member, MemberChange, Message, MessageId, NewEvent, Payload, Room, RoomId, RoomKind, RoomState,
+    Seq, SettingsPatch,
 };
 use crate::{
     error::{ErrorKind, Fault},
@@ -134,10 +137,13 @@ pub enum Page {
 pub struct Digest {
     /// The last event's place.
     pub last_seq: Seq,
-    /// The last message.
-    pub last_message: Option<Event>,
-    /// Messages by others behind the reader's position, counted up to [`Digest::MOST_UNREAD`].
+    /// The last message, deleted or not, of somebody who is not hidden.
+    pub last_message: Option<Message>,
+    /// Messages behind the reader's position, counted up to [`Digest::MOST_UNREAD`]: of others who are
+    /// not hidden, and not deleted.
     pub unread: u64,
+    /// Of these, those that mention the reader or the whole room; counted up to the same bound.
+    pub mentions: u64,
 }
 
 impl Digest {
@@ -145,7 +151,33 @@ impl Digest {
     pub const MOST_UNREAD: u64 = 1_000;
 }
 
+/// Whose counters: the reader, and whose messages are hidden from them.
+#[derive(Clone, Copy, Debug)]
+pub struct Reader<'a> {
+    /// Who reads.
+    pub user: UserId,
+    /// People whom the reader has blocked.
+    pub hidden: &'a [UserId],
+}
+
+impl Reader<'_> {
+    /// Somebody who has blocked nobody.
+    pub const fn plain(user: UserId) -> Self {
+        Self { user, hidden: &[] }
+    }
+}
+
+/// A page of messages, and whether there are more in its direction.
+pub type Messages = (Vec<Message>, bool);
+
 /// The rooms' logs. Several writers (nodes) may append to one room at once.
+///
+/// A log is its events, gapless in `seq`. Beside them it keeps its messages as they are now, by
+/// `model::fold`: what `messages`, `message`, `thread`, `pinned`, `search` and `digests` answer
+/// holds every event that a finished `append` wrote, deletions and edits among them. Once an event of
+/// kind `delete` is in, no answer holds the text, the mentions or the attachments of its target any
+/// more; of the events that [`EventLog::since`] gives, the message itself and its edits have an empty
+/// body then.
 pub trait EventLog: Send + Sync + 'static {
     /// Where the room's log begins and ends; makes an empty one if there is none.
     fn open(&self, room: RoomId) -> Stored<'_, Top>;
@@ -159,27 +191,57 @@ pub trait EventLog: Send + Sync + 'static {
     /// Up to `limit` events after a place, oldest first.
     fn since(&self, room: RoomId, after: Seq, limit: usize) -> Stored<'_, Slice>;
 
-    /// Up to `limit` messages, oldest first for `Page::After`, else newest first. Answers
-    /// whether there are more in that direction.
-    fn messages(&self, room: RoomId, page: Page, limit: usize) -> Stored<'_, (Vec<Event>, bool)>;
+    /// Up to `limit` messages, oldest first for `Page::After`, else newest first. Deleted ones are
+    /// among them, as tombstones.
+    fn messages(&self, room: RoomId, page: Page, limit: usize) -> Stored<'_, Messages>;
 
-    /// One message.
-    fn message(&self, room: RoomId, id: MessageId) -> Stored<'_, Option<Event>>;
+    /// One message; `None` for the id of an event that is none.
+    fn message(&self, room: RoomId, id: MessageId) -> Stored<'_, Option<Message>>;
 
-    /// What a list of rooms shows, for a reader who has read each room up to a place.
+    /// Up to `limit` replies of a thread after a place, oldest first, without its first message.
+    fn thread(&self, room: RoomId, root: MessageId, after: Seq, limit: usize) -> Stored<'_, Messages>;
+
+    /// Up to `limit` pinned messages, the last pinned first.
+    fn pinned(&self, room: RoomId, limit: usize) -> Stored<'_, Vec<Message>>;
+
+    /// Up to `limit` messages before a place, newest first, whose present text holds every one of
+    /// `words` as a word, in whatever case. A word is a run of letters and digits. Platform messages and
+    /// deleted ones are not found.
+    fn search<'a>(
+        &'a self,
+        room: RoomId,
+        words: &'a [String],
+        before: Option<Seq>,
+        limit: usize,
+    ) -> Stored<'a, Messages>;
+
+    /// What a list of rooms shows, for a reader who has read each room up to a place. A room without
+    /// a log is left out.
     fn digests<'a>(
         &'a self,
-        reader: UserId,
+        reader: Reader<'a>,
         rooms: &'a [(RoomId, Seq)],
     ) -> Stored<'a, HashMap<RoomId, Digest>>;
 
-    /// Drops every event before `first_seq` (retention). Positions behind the cut stay good, so
-    /// the epoch stays.
+    /// Up to `limit` rooms that have a log, in the order of their ids after `after`, with its ends.
+    fn tops(&self, after: Option<RoomId>, limit: usize) -> Stored<'_, Vec<(RoomId, Top)>>;
+
+    /// Makes the messages of a room again from its events. Answers how many events it read.
+    fn refold(&self, room: RoomId) -> Stored<'_, u64>;
+
+    /// Drops every event before `first_seq` (retention), and the messages among them. Positions behind
+    /// the cut stay good, so the epoch stays.
     fn cut(&self, room: RoomId, first_seq: Seq) -> Stored<'_, Top>;
 
     /// Gives the log a new epoch: after a restore from a backup, positions that clients hold may
     /// name events that are no longer there.
     fn renew(&self, room: RoomId) -> Stored<'_, Top>;
+
+    /// Takes over a stretch of another store's log, whose ends are `top`: its events stand at the same
+    /// places here, and its epoch is this log's. What is here already stays, so it may be repeated. The
+    /// stretch must go on where this log ends; without events only the ends are taken over. For
+    /// `gigsy move chat`: nobody else may write.
+    fn import<'a>(&'a self, room: RoomId, top: &'a Top, events: &'a [Event]) -> Stored<'a, Top>;
 }
 
 /// A room to be made.
@@ -240,6 +302,41 @@ pub struct RoomPatch {
     pub topic: Option<String>,
     /// Archive it, or bring it back.
     pub archived: Option<bool>,
+    /// Its settings.
+    pub settings: SettingsPatch,
+}
+
+/// What a moderator does to somebody in a room.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Sanction {
+    /// A member may not write until then; `None` lifts it.
+    Suspend(UserId, Option<DateTime<Utc>>),
+    /// Nobody may let this person in until then, or at all; a member among [`Edit::members`] goes.
+    Ban(UserId, Option<DateTime<Utc>>),
+    /// They may be let in again.
+    Unban(UserId),
+}
+
+impl Sanction {
+    /// Whom it is about.
+    pub const fn user(&self) -> UserId {
+        match self {
+            Self::Suspend(user, _) | Self::Ban(user, _) | Self::Unban(user) => *user,
+        }
+    }
+}
+
+/// A line of the audit trail, written with the change that it tells of.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Audit {
+    /// What was done: `member.suspend`.
+    pub action: &'static str,
+    /// To whom.
+    pub user_id: Option<UserId>,
+    /// To which message.
+    pub message_id: Option<MessageId>,
+    /// More of it, an object.
+    pub detail: serde_json::Value,
 }
 
 /// A change of who is in a room or of the room itself, and by whom.
@@ -251,6 +348,10 @@ pub struct Edit {
     pub members: Vec<MemberChange>,
     /// The room's own fields.
     pub patch: RoomPatch,
+    /// What is done to somebody.
+    pub sanction: Option<Sanction>,
+    /// What goes into the audit trail.
+    pub audit: Option<Audit>,
     /// Refuse with [`Edited::Stale`] unless the room has this version.
     pub if_version: Option<i64>,
     /// The request that causes it.
@@ -259,6 +360,7 @@ pub struct Edit {
 
 /// What became of an [`Edit`].
 #[derive(Clone, Debug, PartialEq)]
+#[expect(clippy::large_enum_variant, reason = "one of them at a time, and soon taken apart")]
 pub enum Edited {
     /// It is done; what has to go into the log, in order.
     Done(Room, Vec<Unlogged>),
@@ -279,6 +381,15 @@ pub struct Listed {
     pub me: Option<Member>,
     /// The other person of a direct room.
     pub peer: Option<UserId>,
+}
+
+/// How far a member has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Marks {
+    /// Up to where one of their devices has got everything.
+    pub delivered: Seq,
+    /// Up to where they have read.
+    pub read: Seq,
 }
 
 /// Rooms and members. Always Postgres.
@@ -302,9 +413,9 @@ pub trait RoomStore: Send + Sync + 'static {
     /// Forgets what the log holds by now.
     fn logged<'a>(&'a self, room: RoomId, ids: &'a [MessageId]) -> Stored<'a, ()>;
 
-    /// Moves a member's read position forward (never back). Answers the position, `None` for one
-    /// who is no member.
-    fn mark_read(&self, room: RoomId, user: UserId, seq: Seq) -> Stored<'_, Option<Seq>>;
+    /// Moves a member's positions forward (never back; what is seen was delivered). Answers the member,
+    /// `None` for one who is none.
+    fn mark(&self, room: RoomId, user: UserId, marks: Marks) -> Stored<'_, Option<Member>>;
 
     /// Up to `limit` rooms of a person, newest first, older than `before`.
     fn rooms_of(&self, user: UserId, before: Option<RoomId>, limit: usize) -> Stored<'_, Vec<Listed>>;

@@ -13,6 +13,7 @@ diesel::table! {
         created_at -> Timestamptz,
         archived_at -> Nullable<Timestamptz>,
         version -> Int8,
+        settings -> Jsonb,
     }
 }
 
@@ -23,6 +24,91 @@ diesel::table! {
         role -> Text,
         joined_at -> Timestamptz,
         read_seq -> Int8,
+        delivered_seq -> Int8,
+        suspended_until -> Nullable<Timestamptz>,
+        muted -> Bool,
+        notify -> Text,
+        favourite -> Bool,
+        draft -> Text,
+        own_version -> Int8,
+    }
+}
+
+diesel::table! {
+    chat.blocks (user_id, blocked_id) {
+        user_id -> Uuid,
+        blocked_id -> Uuid,
+        at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    chat.people (user_id) {
+        user_id -> Uuid,
+        last_seen_to -> Text,
+        receipts -> Bool,
+        last_seen_at -> Nullable<Timestamptz>,
+        version -> Int8,
+    }
+}
+
+diesel::table! {
+    chat.statuses (session_id) {
+        session_id -> Uuid,
+        user_id -> Uuid,
+        status -> Text,
+        at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    chat.bans (room_id, user_id) {
+        room_id -> Uuid,
+        user_id -> Uuid,
+        by_id -> Uuid,
+        reason -> Text,
+        at -> Timestamptz,
+        until -> Nullable<Timestamptz>,
+    }
+}
+
+diesel::table! {
+    chat.reports (id) {
+        id -> Uuid,
+        room_id -> Uuid,
+        message_id -> Uuid,
+        sender_id -> Uuid,
+        reporter_id -> Uuid,
+        reason -> Text,
+        detail -> Text,
+        body -> Text,
+        at -> Timestamptz,
+        resolution -> Nullable<Text>,
+        note -> Text,
+        resolved_by -> Nullable<Uuid>,
+        resolved_at -> Nullable<Timestamptz>,
+    }
+}
+
+diesel::table! {
+    chat.audit (id) {
+        id -> Uuid,
+        at -> Timestamptz,
+        actor_id -> Uuid,
+        action -> Text,
+        room_id -> Nullable<Uuid>,
+        user_id -> Nullable<Uuid>,
+        message_id -> Nullable<Uuid>,
+        detail -> Jsonb,
+        correlation_id -> Text,
+    }
+}
+
+diesel::table! {
+    chat.announced (room_id) {
+        room_id -> Uuid,
+        epoch -> Text,
+        seq -> Int8,
     }
 }
 
@@ -61,7 +147,28 @@ diesel::table! {
     }
 }
 
-diesel::allow_tables_to_appear_in_same_query!(rooms, members, outbox, streams, events);
+diesel::table! {
+    chat.changed (room_id, seq) {
+        room_id -> Uuid,
+        seq -> Int8,
+        message_id -> Uuid,
+        pinned_seq -> Nullable<Int8>,
+        message -> Jsonb,
+    }
+}
+
+diesel::table! {
+    chat.mentions (room_id, user_id, seq) {
+        room_id -> Uuid,
+        user_id -> Uuid,
+        seq -> Int8,
+        sender_id -> Uuid,
+    }
+}
+
+diesel::allow_tables_to_appear_in_same_query!(
+    rooms, members, outbox, streams, events, changed, mentions, bans
+);
 
 diesel::define_sql_function! {
     /// See the migration.

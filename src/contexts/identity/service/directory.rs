@@ -17,6 +17,15 @@ pub struct Directory {
     store: Arc<dyn Store>,
 }
 
+/// How somebody is reached.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reach {
+    /// Their address; only if they proved that it is theirs.
+    pub verified_email: Option<String>,
+    /// Their IANA time zone.
+    pub time_zone: Option<String>,
+}
+
 impl Directory {
     pub(in crate::contexts::identity) fn new(store: Arc<dyn Store>) -> Self {
         Self { store }
@@ -39,6 +48,18 @@ impl Directory {
     /// [`IdentityError::NotFound`].
     pub async fn person(&self, id: UserId) -> Result<Person, IdentityError> {
         self.people(&[id]).await?.pop().ok_or(IdentityError::NotFound("person"))
+    }
+
+    /// How somebody is reached; `None` if there is no such person, or they were erased.
+    ///
+    /// # Errors
+    /// [`IdentityError::Store`].
+    pub async fn contact(&self, id: UserId) -> Result<Option<Reach>, IdentityError> {
+        let account = self.store.account(id).await?;
+        Ok(account.map(|account| Reach {
+            verified_email: account.email_verified().then(|| account.email.to_string()),
+            time_zone: account.time_zone,
+        }))
     }
 
     /// Up to `limit` people for what somebody has typed: part of a name, or a whole address.

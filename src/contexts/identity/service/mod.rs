@@ -14,7 +14,7 @@ mod sign_in;
 mod upkeep;
 
 pub use demo::{DEMO_ACCOUNTS, DEMO_PASSWORD, DemoAccount, DemoPeople};
-pub use directory::Directory;
+pub use directory::{Directory, Reach};
 pub use password::{ChangePasswordForm, PasswordForm, ResetForm, ResetRequestForm};
 pub use realtime::{RealtimeGrant, RealtimeToken};
 pub use registration::LinkForm;

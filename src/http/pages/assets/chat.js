@@ -2,6 +2,7 @@
 
 import { call, me as whoAmI, signOut } from "./api.js";
 import { $, setNote, setText } from "./dom.js";
+import { bell } from "./notifications.js";
 import { learn } from "./people.js";
 import { connect } from "./realtime.js";
 import { addPeopleDialog, createRoom, newRoomDialog, RoomList } from "./rooms.js";
@@ -144,8 +145,9 @@ function run(me) {
     $("people-toggle").setAttribute("aria-expanded", String(shown));
   });
 
+  bell(client, me);
   // What concerns this person alone arrives without a subscription of ours.
-  client.on("publication", () => list.refreshSoon());
+  client.on("publication", ({ data }) => (data?.type === "unread" ? list.counted(data) : list.refreshSoon()));
   // What is unread in rooms that are not open.
   setInterval(() => document.hidden || client?.state !== "connected" || list.refreshSoon(), LIST_MS);
   client.on("connected", () => list.refreshSoon());

@@ -3,6 +3,7 @@
 
 import { isTemporary, rpcReason } from "./realtime.js";
 import { uuid } from "./dom.js";
+import { messageOf } from "./fold.js";
 
 const MOST_TRIES = 6;
 
@@ -28,8 +29,8 @@ export class Outbox {
     this.#client.off("connected", this.#onConnected);
   }
 
-  write(sender, body) {
-    const entry = { kind: "message", sender, body, at: new Date(), clientId: uuid(), state: "sending", tries: 0 };
+  write(sender, body, replyTo) {
+    const entry = { ...messageOf({ body, reply_to: replyTo, seq: 0 }, sender), kind: "message", sender, at: new Date(), clientId: uuid(), state: "sending", tries: 0 };
     this.#timeline.addPending(entry);
     this.#send(entry);
   }
@@ -54,7 +55,9 @@ export class Outbox {
     entry.tries += 1;
     this.#mark(entry, "sending");
     try {
-      const { data } = await this.#client.rpc("chat.send", { room: this.#room, client_msg_id: entry.clientId, body: entry.body });
+      const { data } = await this.#client.rpc("chat.send", {
+        room: this.#room, client_msg_id: entry.clientId, body: entry.body, reply_to: entry.replyTo,
+      });
       if (!this.#closed) this.#sent(entry, data);
     } catch (error) {
       if (this.#closed) return;

@@ -2,8 +2,10 @@
 
 import { get, withQuery } from "./api.js";
 import { $, announce, count, debounce, h, setNote, setText } from "./dom.js";
+import { messageOf } from "./fold.js";
 import { Outbox } from "./outbox.js";
 import { avatar, isKnown, learn, lookUp, nameOf, Presence } from "./people.js";
+import { rpcReason } from "./realtime.js";
 import { explain } from "./session.js";
 import { Timeline } from "./timeline.js";
 
@@ -12,7 +14,8 @@ const TYPING_SHOWN_MS = 4000;
 const TYPING_SENT_MS = 2200; // the server takes one in two seconds and swallows the others
 const NEAR_END_PX = 80;
 const KINDS = { direct: "Direct room", group: "Group", public: "Public room" };
-const DID = { added: "was added", joined: "joined", removed: "was removed", left: "left", role: "has a new role" };
+const DID = { added: "was added", joined: "joined", removed: "was removed", left: "left", role: "has a new role",
+  suspended: "was suspended for a while", restored: "was let write again" };
 
 export class RoomView {
   #client;
@@ -31,6 +34,8 @@ export class RoomView {
   #caught = null;
   #read = 0;
   #stuck = true; // whether the newest message is in view
+  #composing = null;
+  #seen = new Map();
   #off = new AbortController();
   #actions;
 
@@ -47,6 +52,12 @@ export class RoomView {
     this.#timeline = new Timeline($("timeline"), this.#me.id, {
       retry: (entry) => this.#outbox.retry(entry),
       discard: (entry) => this.#timeline.discard(entry),
+      react: (entry, emoji, remove) => this.#change("chat.react", entry, { emoji, remove }),
+      pin: (entry) => this.#change("chat.pin", entry, { remove: entry.pinned }),
+      remove: (entry) => this.#change("chat.delete", entry, {}),
+      reply: (entry) => this.#compose("reply", entry),
+      edit: (entry) => this.#compose("edit", entry),
+      may: (entry, mine) => this.#may(mine),
     });
     this.#timeline.clear();
     this.#outbox = new Outbox(this.#client, room.id, this.#timeline, (entry, answer) => {
@@ -62,6 +73,8 @@ export class RoomView {
     setNote($("room-state"), null);
     setText($("typing"), "");
     $("older").hidden = true;
+    $("composing").hidden = true;
+    setNote($("pinned"), null);
     if (room.archived_at) this.#warn("This room is archived: it can be read, and takes nothing new.");
     this.#drawPeople();
     this.#listen();
@@ -134,8 +147,9 @@ export class RoomView {
   #published({ data }) {
     const entry = this.#entry(data);
     if (!entry) {
-      if (data?.type === "edit") this.#timeline.revise(data.message_id, data.body);
-      if (data?.type === "delete") this.#timeline.revise(data.message_id, null);
+      if (data?.type === "receipt") this.#seenBy(data.user_id, Number(data.seen));
+      else if (data?.message_id) this.#timeline.apply(data);
+      if (data?.type === "pin" || data?.type === "delete") this.#loadPins();
       return;
     }
     const atEnd = this.#atEnd;
@@ -144,6 +158,7 @@ export class RoomView {
     if (!fresh) return;
     if (entry.kind === "message") {
       this.#stopTyping(entry.sender);
+      this.#timeline.replied(entry);
       this.#heard(entry);
       if (this.#caught !== null) this.#caught += 1;
       lookUp(entry.sender).then((name) => announce(`${name}: ${entry.body}`));
@@ -168,9 +183,10 @@ export class RoomView {
     const kind = item.type ?? item.kind ?? "message";
     const base = { seq: Number(item.seq), id: item.message_id ?? item.id, at: new Date(item.created_at), clientId: item.client_msg_id };
     learn(item.sender_id, item.sender_name ?? item.sender?.display_name);
+    if (item.system) return { ...base, kind: "system", text: () => item.body };
     if (kind === "message") {
-      if (item.deleted_at || item.deleted) return { ...base, kind: "deleted", sender: item.sender_id };
-      return { ...base, kind, sender: item.sender_id, body: item.body ?? "", edited: Boolean(item.edited_at) };
+      const message = { ...base, ...messageOf(item, this.#me.id), kind, sender: item.sender_id };
+      return item.deleted_at ? { ...message, kind: "deleted" } : message;
     }
     if (kind === "member") {
       const about = item.user_id;
@@ -197,6 +213,8 @@ export class RoomView {
       for (const item of page.items) this.#putOld(item);
       this.#cursor = page.next_cursor;
       this.#loaded = true;
+      this.#loadPins();
+      this.#loadReceipts();
       $("older").hidden = !this.#cursor;
       this.#toEnd();
       this.#markRead();
@@ -223,6 +241,61 @@ export class RoomView {
     } finally {
       this.#paging = false;
     }
+  }
+
+  // ---- what is done to messages ---------------------------------------------------------------
+
+  #may(mine) {
+    const { kind, role, archived_at: archived, rules } = this.room;
+    const admin = ["admin", "owner"].includes(role);
+    const open = !archived;
+    return { write: open, pin: open && (admin || (rules?.pin ?? (kind === "direct" ? "member" : "admin")) === "member"), remove: mine || admin };
+  }
+
+  async #change(method, entry, more) {
+    try {
+      await this.#client.rpc(method, { room: this.room.id, message_id: entry.id, ...more });
+    } catch (error) {
+      if (!this.#closed) this.#warn(`Not done: ${rpcReason(error)}`);
+    }
+  }
+
+  /** What the composer is for: a new message, a reply, or another text for one. */
+  #compose(what, entry) {
+    this.#composing = what && { what, entry };
+    const draft = $("draft");
+    $("composing").hidden = !what;
+    if (what) setText($("composing-text"), what === "edit" ? "Editing your message" : `Replying to ${entry.sender === this.#me.id ? "yourself" : nameOf(entry.sender)}: ${entry.body}`);
+    draft.value = what === "edit" ? entry.body : "";
+    fit(draft);
+    draft.focus();
+  }
+
+  async #loadPins() {
+    try {
+      const { items } = await get(`/api/v1/chat/rooms/${this.room.id}/pins`);
+      if (this.#closed) return;
+      setNote($("pinned"), items.length ? `Pinned: ${items[0].body}${items.length > 1 ? ` (and ${items.length - 1} more)` : ""}` : null);
+    } catch {
+      // An ornament.
+    }
+  }
+
+  async #loadReceipts() {
+    try {
+      const { items } = await get(`/api/v1/chat/rooms/${this.room.id}/receipts`);
+      if (!this.#closed) for (const { user_id: user, seen } of items) this.#seenBy(user, seen);
+    } catch {
+      // An ornament.
+    }
+  }
+
+  #seenBy(user, seq) {
+    if (user === this.#me.id || !seq) return;
+    this.#seen.set(user, Math.max(seq, this.#seen.get(user) ?? 0));
+    const most = Math.max(...this.#seen.values());
+    const names = () => [...this.#seen].filter(([, at]) => at === most).map(([id]) => nameOf(id)).join(", ");
+    lookUp(user).then(() => this.#closed || this.#timeline.seenUpTo(most, names()));
   }
 
   #page(cursor) {
@@ -338,13 +411,16 @@ export class RoomView {
       event.preventDefault();
       const body = draft.value.trim();
       if (!body) return draft.focus();
-      draft.value = "";
-      fit(draft);
-      this.#outbox.write(this.#me.id, body);
+      const { what, entry } = this.#composing ?? {};
+      this.#compose(null);
+      if (what === "edit") return body === entry.body || this.#change("chat.edit", entry, { body });
+      this.#outbox.write(this.#me.id, body, entry?.id);
       this.#toEnd();
       draft.focus();
     });
+    on("composing-cancel", "click", () => this.#compose(null));
     on("draft", "keydown", (event) => {
+      if (event.key === "Escape" && this.#composing) this.#compose(null);
       // While an input method composes, Enter belongs to it.
       if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
       event.preventDefault();

@@ -63,6 +63,14 @@ export class RoomList {
     this.#draw();
   }
 
+  /** What is unread in a room, as another device of this person left it. */
+  counted({ room_id: id, unread, mentions }) {
+    const room = this.byId(id);
+    if (!room) return;
+    Object.assign(room, { unread, mentions });
+    this.#draw();
+  }
+
   #draw() {
     this.#rooms.sort((a, b) => lastActive(b) - lastActive(a));
     const list = $("my-rooms");
@@ -81,15 +89,17 @@ export class RoomList {
       const button = row.firstElementChild;
       if (row.dataset.room === id) {
         button.setAttribute("aria-current", "true");
-        row.querySelector(".unread")?.remove();
+        for (const counter of row.querySelectorAll(".unread")) counter.remove();
       } else button.removeAttribute("aria-current");
     }
   }
 
   #row(room) {
     const unread = room.unread ?? 0;
+    const calls = room.mentions ?? 0;
     const button = h("button", { type: "button", class: "room-row" }, badge(room),
       h("span", { class: "names" }, h("b", {}, room.title), h("span", {}, this.#last(room))),
+      calls ? h("span", { class: "unread calls" }, `@${calls > 99 ? "99+" : calls}`, h("span", { class: "hidden" }, " mentions")) : null,
       unread ? h("span", { class: "unread" }, unread > 99 ? "99+" : String(unread), h("span", { class: "hidden" }, " unread")) : null);
     button.addEventListener("click", () => this.#open(room));
     return h("li", { dataset: { room: room.id } }, button);
@@ -100,7 +110,9 @@ export class RoomList {
     const { last_message: last } = room;
     if (!last) return about(room);
     const by = last.sender_id === this.#me.id ? "You" : nameOf(last.sender_id).split(" ")[0];
-    return room.kind === "direct" && by !== "You" ? last.body : `${by}: ${last.body}`;
+    const text = last.deleted_at ? "deleted a message" : last.body;
+    if (last.system) return text;
+    return room.kind === "direct" && by !== "You" ? text : `${by}: ${text}`;
   }
 
   #joinRow(room) {

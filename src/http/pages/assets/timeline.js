@@ -1,7 +1,9 @@
 // The list of messages: one element a message, in the order of `seq`, what is not confirmed yet last.
 
-import { dayOf, exactTime, h, timeOf } from "./dom.js";
+import { count, dayOf, exactTime, h, timeOf } from "./dom.js";
+import { fold } from "./fold.js";
 import { avatar, isKnown, lookUp, nameOf } from "./people.js";
+import { rich } from "./rich.js";
 
 const GROUP_MS = 5 * 60_000;
 
@@ -15,6 +17,7 @@ export class Timeline {
   #logged = []; // by seq
   #pending = [];
   #actions;
+  #seen = null;
 
   constructor(list, me, actions) {
     this.#list = list;
@@ -84,14 +87,51 @@ export class Timeline {
     return !twin;
   }
 
-  /** A message was edited (`body`) or deleted (`null`). */
-  revise(id, body) {
-    const at = this.#logged.findIndex((entry) => entry.id === id);
+  byId(id) {
+    return this.#logged.find((entry) => entry.id === id);
+  }
+
+  /** Something happened to a message: an event of the log. */
+  apply(data) {
+    const at = this.#logged.findIndex((entry) => entry.id === data.message_id);
     if (at < 0) return;
-    const entry = this.#logged[at];
-    if (body === null) entry.kind = "deleted";
-    else Object.assign(entry, { body, edited: true });
+    // A reply that goes is off its thread's count.
+    const root = this.byId(data.thread);
+    if (data.type === "delete" && root && this.#logged[at].kind === "message" && root.changedSeq < data.seq) {
+      Object.assign(root, { replies: root.replies - 1, changedSeq: Number(data.seq) });
+      this.redraw(root);
+    }
+    if (!fold(this.#logged[at], data, this.#me)) return;
+    const held = this.#focusIn(this.#logged[at].element);
     this.#draw(at);
+    this.#logged[at].element.querySelector(held)?.focus();
+    for (const entry of this.#logged) if (entry.replyTo === data.message_id) this.redraw(entry);
+  }
+
+  /** A reply came: it counts for the message that its thread begins with. */
+  replied(entry) {
+    const root = entry.thread && this.byId(entry.thread);
+    if (!root || root.changedSeq >= entry.seq) return;
+    Object.assign(root, { replies: root.replies + 1, changedSeq: entry.seq });
+    this.redraw(root);
+  }
+
+  redraw(entry) {
+    const at = this.#logged.indexOf(entry);
+    if (at >= 0) this.#draw(at);
+  }
+
+  /** Up to where others have seen what is here; shown at one's own last message. */
+  seenUpTo(seq, names) {
+    const before = this.#seen;
+    const last = this.#logged.findLast((entry) => entry.sender === this.#me && entry.kind === "message" && entry.seq <= seq);
+    this.#seen = last && { entry: last, names };
+    for (const shown of [before?.entry, last]) if (shown) this.redraw(shown);
+  }
+
+  #focusIn(element) {
+    const { act, emoji } = (element.contains(document.activeElement) && document.activeElement.dataset) || {};
+    return act ? `[data-act="${act}"]${emoji ? `[data-emoji="${emoji}"]` : ""}` : "none";
   }
 
   renamed(user) {
@@ -151,17 +191,58 @@ export class Timeline {
     const head = follows ? null : h("p", { class: "by" },
       h("b", {}, mine ? "You" : nameOf(entry.sender)),
       h("time", { dateTime: entry.at.toISOString(), title: exactTime(entry.at) }, timeOf(entry.at)));
-    const body = h("p", { class: "body" }, deleted ? "This message was deleted." : entry.body);
+    const body = h("p", { class: "body" }, deleted ? "This message was deleted." : rich(entry));
     if (follows) body.title = exactTime(entry.at);
     const foot = [];
+    if (entry.pinned) foot.push("pinned");
     if (entry.edited) foot.push("edited");
+    if (entry.replies) foot.push(count(entry.replies, "reply", "replies"));
+    if (this.#seen?.entry === entry) foot.push(`seen by ${this.#seen.names}`);
     if (entry.state === "sending") foot.push("Sending…");
     if (entry.state === "waiting") foot.push("Waiting for the connection");
     const note = foot.length ? h("p", { class: "state" }, foot.join(" · ")) : null;
     const failed = entry.state === "failed" ? h("p", { class: "state error", role: "alert" }, `Not sent: ${entry.reason}. `,
       this.#button("Try again", () => this.#actions.retry(entry)), " ", this.#button("Discard", () => this.#actions.discard(entry))) : null;
+    const answered = entry.replyTo && !deleted ? this.#quote(entry.replyTo) : null;
+    const calls = entry.callsMe && !mine ? " calls-me" : "";
     return h("div", { class: "said" }, mine || follows ? null : avatar(entry.sender),
-      h("div", { class: `bubble${deleted ? " deleted" : ""}` }, head, body, note, failed));
+      h("div", { class: `bubble${deleted ? " deleted" : ""}${calls}` }, head, answered, body, this.#reactions(entry), note, failed,
+        entry.seq && !deleted ? this.#tools(entry, mine) : null));
+  }
+
+  /** What a message answers, in a line. */
+  #quote(id) {
+    const to = this.byId(id);
+    const text = !to ? "an earlier message" : to.kind === "deleted" ? "a deleted message" : `${to.sender === this.#me ? "You" : nameOf(to.sender)}: ${to.body}`;
+    return h("p", { class: "quote" }, text);
+  }
+
+  #reactions(entry) {
+    if (!entry.reactions?.length) return null;
+    return h("p", { class: "reactions" }, ...entry.reactions.map(({ emoji, count: n, mine }) => {
+      const chip = h("button", {
+        type: "button", class: "chip", "aria-pressed": String(mine), "aria-label": `${emoji}, ${count(n, "person", "people")}`,
+        dataset: { act: "react", emoji },
+      }, `${emoji} ${n}`);
+      chip.addEventListener("click", () => this.#actions.react(entry, emoji, mine));
+      return chip;
+    }));
+  }
+
+  #tools(entry, mine) {
+    const tool = (act, label, text, go) => {
+      const button = h("button", { type: "button", class: "tool", title: label, "aria-label": label, dataset: { act } }, text);
+      button.addEventListener("click", go);
+      return button;
+    };
+    const may = this.#actions.may(entry, mine);
+    const has = entry.reactions.some((reaction) => reaction.emoji === "👍" && reaction.mine);
+    return h("p", { class: "tools", role: "group", "aria-label": "What to do with this message" },
+      may.write && tool("like", has ? "Take the thumbs up back" : "Thumbs up", "👍", () => this.#actions.react(entry, "👍", has)),
+      may.write && tool("reply", "Reply", "Reply", () => this.#actions.reply(entry)),
+      may.write && mine && tool("edit", "Edit", "Edit", () => this.#actions.edit(entry)),
+      may.pin && tool("pin", entry.pinned ? "Unpin" : "Pin", entry.pinned ? "Unpin" : "Pin", () => this.#actions.pin(entry)),
+      may.remove && tool("delete", "Delete", "Delete", () => this.#actions.remove(entry)));
   }
 
   #button(text, go) {

@@ -108,6 +108,9 @@ class _ClientLog(ClientEventHandler):
     async def on_subscribed(self, ctx):
         self.log.append(("subscribed", ctx))
 
+    async def on_publication(self, ctx):
+        self.log.append(("publication", ctx))
+
 
 class SubscriptionLog(SubscriptionEventHandler):
     """A subscription's events in order."""

@@ -8,7 +8,7 @@ use std::collections::HashMap;
 
 use super::{
     ChatRoom,
-    messages::{AddMembers, Change, Changed, Join, RemoveMember, SetRole},
+    messages::{AddMembers, Change, Changed, Discipline, Join, RemoveMember, SetRole},
     writing::Waiting,
 };
 use crate::{
@@ -18,8 +18,9 @@ use crate::{
         error::ChatError,
         model::{
             MAX_MEMBERS, Member, MemberAction, MemberChange, MemberRole, Payload, Room, RoomKind, RoomState,
+            SettingsPatch,
         },
-        store::{Edit, Edited, RoomPatch, Unlogged},
+        store::{Audit, Edit, Edited, RoomPatch, Sanction, Unlogged},
     },
     principal::UserId,
     realtime::{Json, Publication},
@@ -28,30 +29,56 @@ use crate::{
 
 type Answer = Result<Changed, ChatError>;
 
+/// What is to be changed.
+#[derive(Default)]
+struct Plan {
+    members: Vec<MemberChange>,
+    patch: RoomPatch,
+    sanction: Option<Sanction>,
+    audit: Option<Audit>,
+}
+
+impl From<Vec<MemberChange>> for Plan {
+    fn from(members: Vec<MemberChange>) -> Self {
+        Self { members, ..Self::default() }
+    }
+}
+
 impl ChatRoom {
     fn edit(
         &mut self,
         who: UserId,
-        plan: Result<(Vec<MemberChange>, RoomPatch), ChatError>,
+        plan: Result<Plan, ChatError>,
         if_version: Option<i64>,
         reply: Reply<Answer>,
         cx: &mut Cx<'_, Self>,
     ) {
-        let (members, patch) = match plan {
+        let Plan { members, patch, sanction, audit } = match plan {
             Ok(plan) => plan,
             Err(error) => return reply.send(Err(error)),
         };
-        let about: Vec<UserId> = members.iter().map(|change| change.user_id).collect();
-        if members.is_empty() && patch == RoomPatch::default() {
+        let mut about: Vec<UserId> = members.iter().map(|change| change.user_id).collect();
+        about.extend(sanction.as_ref().map(Sanction::user).filter(|user| !about.contains(user)));
+        if members.is_empty() && patch == RoomPatch::default() && sanction.is_none() {
             return reply.send(Ok(self.changed(&about)));
         }
-        let correlation = cx.correlation().cloned().unwrap_or_else(CorrelationId::fresh);
-        let edit =
-            Edit { by: who, members, patch, if_version, correlation_id: correlation.as_str().to_owned() };
+        // What a member may not do has to be known at once; the event only says that it is so.
+        let suspended = match &sanction {
+            Some(Sanction::Suspend(user, until)) => Some((*user, *until)),
+            _ => None,
+        };
+        let correlation_id =
+            cx.correlation().cloned().unwrap_or_else(CorrelationId::fresh).as_str().to_owned();
+        let edit = Edit { by: who, members, patch, sanction, audit, if_version, correlation_id };
         let (rooms, id) = (self.seed.rooms.clone(), self.id);
         cx.wait(async move { rooms.edit(id, edit).await }, move |own, edited, cx| match edited {
             Ok(Edited::Done(room, news)) => {
                 own.apply(room, news);
+                if let Some((user, until)) = suspended
+                    && let Some(member) = own.members.get_mut(&user)
+                {
+                    member.suspended_until = until;
+                }
                 reply.send(Ok(own.changed(&about)));
                 own.pump(cx);
             }
@@ -89,11 +116,9 @@ impl ChatRoom {
         for change in news {
             if let Payload::Member { action, user_id, role } = change.payload {
                 if action.stays() {
-                    let known = self.members.get(&user_id);
-                    let joined_at = known.map_or(change.created_at, |member| member.joined_at);
-                    let read_seq = known.map_or(0, |member| member.read_seq);
-                    let is_new = known.is_none();
-                    self.members.insert(user_id, Member { user_id, role, joined_at, read_seq });
+                    let is_new = !self.members.contains_key(&user_id);
+                    let fresh = || Member::new(user_id, role, change.created_at);
+                    self.members.entry(user_id).or_insert_with(fresh).role = role;
                     if is_new {
                         self.welcome(user_id);
                     }
@@ -225,7 +250,51 @@ impl ChatRoom {
         Ok(vec![MemberChange { user_id: ask.user, action: MemberAction::Role, role: ask.role }])
     }
 
-    fn plan_change(&self, ask: &Change) -> Result<RoomPatch, ChatError> {
+    /// Who may discipline: an admin of the room, or whoever moderates the platform. Nobody may do it to
+    /// an owner but the platform, nor to themselves.
+    fn plan_discipline(&self, ask: &Discipline) -> Result<Plan, ChatError> {
+        self.not_direct()?;
+        let user = ask.sanction.user();
+        let theirs = self.members.get(&user).map(|member| member.role);
+        if !ask.moderator {
+            let mine = self.members.get(&ask.who).ok_or(ChatError::NotMember)?.role;
+            if mine < MemberRole::Admin {
+                return Err(ChatError::NeedsModerator);
+            }
+            if theirs == Some(MemberRole::Owner)
+                || (theirs == Some(MemberRole::Admin) && mine < MemberRole::Owner)
+            {
+                return Err(ChatError::OwnerOnly);
+            }
+        }
+        if user == ask.who {
+            return Err(ChatError::field("/user_id", "must be somebody else"));
+        }
+        let (action, until) = match &ask.sanction {
+            Sanction::Suspend(_, None) => ("member.restore", None),
+            Sanction::Suspend(_, until) => ("member.suspend", *until),
+            Sanction::Ban(_, until) => ("member.ban", *until),
+            Sanction::Unban(_) => ("member.unban", None),
+        };
+        let mut members = Vec::new();
+        match (&ask.sanction, theirs) {
+            (Sanction::Suspend(..), None) => return Err(ChatError::NoSuchMember),
+            (Sanction::Ban(..), Some(role)) => {
+                members.push(MemberChange { user_id: user, action: MemberAction::Removed, role });
+                members.extend(self.successor(user));
+            }
+            _ => {}
+        }
+        let audit = Audit {
+            action,
+            user_id: Some(user),
+            message_id: None,
+            detail: serde_json::json!({ "until": until, "reason": ask.reason, "platform": ask.moderator }),
+        };
+        Ok(Plan { members, sanction: Some(ask.sanction.clone()), audit: Some(audit), ..Plan::default() })
+    }
+
+    fn plan_change(&self, ask: &Change) -> Result<Plan, ChatError> {
         let least = if ask.patch.archived.is_some() { MemberRole::Owner } else { MemberRole::Admin };
         self.needs(ask.who, MemberRole::Member)?;
         self.not_direct()?;
@@ -236,14 +305,26 @@ impl ChatRoom {
         if ask.patch.archived.is_none() {
             self.open()?;
         }
-        Ok(ask.patch.clone())
+        let settings = &ask.patch.settings;
+        let audit = (*settings != SettingsPatch::default()).then(|| Audit {
+            action: "room.settings",
+            user_id: None,
+            message_id: None,
+            detail: serde_json::json!({
+                "slow_mode_seconds": settings.slow_mode_seconds,
+                "messages_per_minute": settings.messages_per_minute,
+                "mention_room": settings.mention_room, "pin": settings.pin, "attach": settings.attach,
+                "blocked_words": settings.blocked_words, "flagged_words": settings.flagged_words,
+            }),
+        });
+        Ok(Plan { patch: ask.patch.clone(), audit, ..Plan::default() })
     }
 }
 
 impl Receive<AddMembers> for ChatRoom {
     fn receive(&mut self, ask: AddMembers, reply: Reply<Answer>, cx: &mut Cx<'_, Self>) {
         self.as_member(ask.who, reply, cx, move |own, _, reply, cx| {
-            let plan = own.plan_adding(&ask).map(|changes| (changes, RoomPatch::default()));
+            let plan = own.plan_adding(&ask).map(Plan::from);
             own.edit(ask.who, plan, None, reply, cx);
         });
     }
@@ -251,7 +332,7 @@ impl Receive<AddMembers> for ChatRoom {
 
 impl Receive<Join> for ChatRoom {
     fn receive(&mut self, ask: Join, reply: Reply<Answer>, cx: &mut Cx<'_, Self>) {
-        let plan = self.plan_joining(ask.who).map(|changes| (changes, RoomPatch::default()));
+        let plan = self.plan_joining(ask.who).map(Plan::from);
         self.edit(ask.who, plan, None, reply, cx);
     }
 }
@@ -259,7 +340,7 @@ impl Receive<Join> for ChatRoom {
 impl Receive<RemoveMember> for ChatRoom {
     fn receive(&mut self, ask: RemoveMember, reply: Reply<Answer>, cx: &mut Cx<'_, Self>) {
         self.as_member(ask.who, reply, cx, move |own, _, reply, cx| {
-            let plan = own.plan_removing(&ask).map(|changes| (changes, RoomPatch::default()));
+            let plan = own.plan_removing(&ask).map(Plan::from);
             own.edit(ask.who, plan, None, reply, cx);
         });
     }
@@ -268,7 +349,7 @@ impl Receive<RemoveMember> for ChatRoom {
 impl Receive<SetRole> for ChatRoom {
     fn receive(&mut self, ask: SetRole, reply: Reply<Answer>, cx: &mut Cx<'_, Self>) {
         self.as_member(ask.who, reply, cx, move |own, _, reply, cx| {
-            let plan = own.plan_role(&ask).map(|changes| (changes, RoomPatch::default()));
+            let plan = own.plan_role(&ask).map(Plan::from);
             own.edit(ask.who, plan, None, reply, cx);
         });
     }
@@ -277,8 +358,17 @@ impl Receive<SetRole> for ChatRoom {
 impl Receive<Change> for ChatRoom {
     fn receive(&mut self, ask: Change, reply: Reply<Answer>, cx: &mut Cx<'_, Self>) {
         self.as_member(ask.who, reply, cx, move |own, _, reply, cx| {
-            let plan = own.plan_change(&ask).map(|patch| (Vec::new(), patch));
+            let plan = own.plan_change(&ask);
             own.edit(ask.who, plan, ask.if_version, reply, cx);
+        });
+    }
+}
+
+impl Receive<Discipline> for ChatRoom {
+    fn receive(&mut self, ask: Discipline, reply: Reply<Answer>, cx: &mut Cx<'_, Self>) {
+        self.as_member(ask.who, reply, cx, move |own, _, reply, cx| {
+            let plan = own.plan_discipline(&ask);
+            own.edit(ask.who, plan, None, reply, cx);
         });
     }
 }

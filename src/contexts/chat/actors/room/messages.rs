@@ -3,9 +3,10 @@
 use crate::{
     actors::Request,
     contexts::chat::{
+        emoji::Emoji,
         error::ChatError,
-        model::{Body, ClientMsgId, Member, MemberRole, MessageId, Room, Seq},
-        store::RoomPatch,
+        model::{Body, ClientMsgId, Member, MemberRole, Mentions, MessageId, Room, Said, Seq},
+        store::{Marks, RoomPatch, Sanction},
     },
     principal::UserId,
 };
@@ -32,10 +33,8 @@ pub struct Send {
     pub message_id: MessageId,
     /// What the sender calls it.
     pub client_msg_id: ClientMsgId,
-    /// What.
-    pub body: Body,
-    /// The message it answers.
-    pub reply_to: Option<MessageId>,
+    /// What; whom it mentions and what it answers are resolved.
+    pub said: Said,
 }
 
 impl Request for Send {
@@ -181,17 +180,90 @@ impl Request for Typing {
     type Answer = Result<(), ChatError>;
 }
 
-/// Somebody has read up to a place.
-pub struct MarkRead {
+/// Somebody has got or read up to a place.
+pub struct Mark {
     /// Who.
     pub who: UserId,
     /// Up to where; past the log's end it is the end.
-    pub seq: Seq,
+    pub marks: Marks,
 }
 
-impl Request for MarkRead {
-    /// The read position now: it never goes back.
-    type Answer = Result<Seq, ChatError>;
+impl Request for Mark {
+    type Answer = Result<Marked, ChatError>;
+}
+
+/// What became of a [`Mark`].
+#[derive(Clone, Debug)]
+pub struct Marked {
+    /// The member now: a position never goes back.
+    pub member: Member,
+    /// Whether a position moved.
+    pub moved: bool,
+    /// Whether others are to see it: the room is small, and there was a message to see.
+    pub receipt: bool,
+}
+
+/// Shows the others how far somebody has come.
+pub struct Receipt {
+    /// Who.
+    pub who: UserId,
+}
+
+impl Request for Receipt {
+    type Answer = Result<(), ChatError>;
+}
+
+/// What is done to a message.
+#[derive(Clone, Debug)]
+pub enum Alteration {
+    /// Another text, with whom it mentions.
+    Edit(Body, Mentions),
+    /// Delete it.
+    Delete,
+    /// React, or take it back.
+    React(Emoji, bool),
+    /// Pin it, or no longer.
+    Pin(bool),
+}
+
+/// Change a message. Answered once it is durable; where nothing changes, with the place of the last
+/// change.
+pub struct Alter {
+    /// Who.
+    pub who: UserId,
+    /// Whether they moderate the whole platform, and may act in rooms that they are not in.
+    pub moderator: bool,
+    /// Which message.
+    pub target: MessageId,
+    /// What.
+    pub what: Alteration,
+}
+
+impl Request for Alter {
+    type Answer = Result<Sent, ChatError>;
+}
+
+/// Do something to somebody in the room.
+pub struct Discipline {
+    /// Who does it.
+    pub who: UserId,
+    /// Whether they moderate the whole platform.
+    pub moderator: bool,
+    /// What.
+    pub sanction: Sanction,
+    /// Why.
+    pub reason: String,
+}
+
+impl Request for Discipline {
+    type Answer = Result<Changed, ChatError>;
+}
+
+/// The two of a direct room may have blocked or unblocked each other.
+pub struct Reconsider;
+
+impl Request for Reconsider {
+    type Answer = ();
 }
 
 /// Another writer (a node, a restore) may have written to the room's log: look and publish.

@@ -12,7 +12,9 @@
 //! before it, and when that is not what this actor published last, it reads what is between and
 //! publishes it first.
 
+mod altering;
 mod changing;
+mod marking;
 pub mod messages;
 mod pace;
 mod rules;
@@ -24,20 +26,25 @@ use std::{
         Arc,
         atomic::{AtomicU64, Ordering},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use dashmap::DashMap;
 use serde::Serialize;
 
-use self::{pace::Pace, writing::Waiting};
+use self::{
+    pace::{Pace, Wrote},
+    writing::Waiting,
+};
 use crate::{
     actors::{Behavior, Cx, RebuildError},
     config::Config,
     contexts::chat::{
+        announcer::Stir,
         channels::{Outlet, chat_channel, typing_channel},
+        metrics::ChatMetrics,
         model::{Member, Room, RoomId, RoomKind, RoomState, Seq},
-        store::{EventLog, RoomStore, StoreError},
+        store::{EventLog, Page, RoomStore, StoreError, desk::Desk},
     },
     principal::UserId,
     realtime::Channel,
@@ -54,18 +61,35 @@ pub struct RoomLimits {
     pub batch: usize,
     /// Between two signs that the same person is typing.
     pub typing_every: Duration,
+    /// How long after it was said a message can be edited; `None` for ever.
+    pub edit_within: Option<Duration>,
+    /// Rooms of up to so many members show receipts.
+    pub receipt_members: usize,
 }
 
 impl Default for RoomLimits {
     fn default() -> Self {
-        Self { sends_per_second: 2_000, queue: 4_096, batch: 256, typing_every: Duration::from_secs(2) }
+        Self {
+            sends_per_second: 2_000,
+            queue: 4_096,
+            batch: 256,
+            typing_every: Duration::from_secs(2),
+            edit_within: None,
+            receipt_members: 20,
+        }
     }
 }
 
 impl From<&Config> for RoomLimits {
     /// A person may send as fast as they may give commands.
     fn from(config: &Config) -> Self {
-        Self { sends_per_second: config.commands_per_second(), ..Self::default() }
+        let edit = config.chat.edit_seconds;
+        Self {
+            sends_per_second: config.commands_per_second(),
+            edit_within: (edit > 0).then(|| Duration::from_secs(edit)),
+            receipt_members: config.chat.receipt_members,
+            ..Self::default()
+        }
     }
 }
 
@@ -76,6 +100,12 @@ pub struct RoomSeed {
     pub rooms: Arc<dyn RoomStore>,
     /// The logs.
     pub log: Arc<dyn EventLog>,
+    /// Who has blocked whom.
+    pub desk: Desk,
+    /// Where the announcer hears that a room has news.
+    pub stir: Stir,
+    /// What is measured.
+    pub metrics: ChatMetrics,
     /// Where news go.
     pub outlet: Arc<dyn Outlet>,
     /// Bounds.
@@ -146,6 +176,12 @@ pub struct ChatRoom {
     retrying: bool,
     pace: Pace,
     typing_pace: Pace,
+    /// When each member wrote last, while the room is in slow mode or has a rate of its own.
+    wrote: Wrote,
+    /// Of a direct room: whether one of the two has blocked the other, and when that was looked up.
+    apart: Option<(bool, Instant)>,
+    /// The last message that was published, in a room that shows receipts.
+    last_message: Seq,
     counts: Counts,
 }
 
@@ -183,6 +219,17 @@ impl Behavior for ChatRoom {
             .or_insert_with(|| Arc::new(AtomicU64::new(top.last_seq)))
             .value()
             .clone();
+        // A room's own rules of rate outlive the actor as far as its last messages tell.
+        let rules = &room.settings;
+        let wanted = match rules.slow_mode_seconds > 0 || rules.messages_per_minute > 0 {
+            true => 100,
+            false => usize::from(members.len() <= seed.limits.receipt_members),
+        };
+        let recent = match wanted {
+            0 => Vec::new(),
+            wanted => seed.log.messages(id, Page::Newest, wanted).await?.0,
+        };
+        let last_message = recent.first().map_or(0, |message| message.seq);
         let behind = published.load(Ordering::Relaxed) != top.last_seq;
         Ok(Self {
             id,
@@ -205,6 +252,9 @@ impl Behavior for ChatRoom {
             retrying: false,
             pace: Pace::per_second(seed.limits.sends_per_second),
             typing_pace: Pace::each(seed.limits.typing_every),
+            wrote: Wrote::of(&recent),
+            apart: None,
+            last_message,
             counts: Counts::default(),
             seed,
         })

@@ -5,7 +5,14 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::principal::UserId;
+use std::collections::VecDeque;
+
+use chrono::Utc;
+
+use crate::{
+    contexts::chat::model::{Message, RoomSettings},
+    principal::UserId,
+};
 
 /// The generic cell rate algorithm (ITU-T I.371) per person: `rate` a second on average, one
 /// second's worth at once.
@@ -45,6 +52,59 @@ impl Pace {
     }
 }
 
+/// When each member wrote last: for a room's own rules of rate.
+#[derive(Default)]
+pub struct Wrote(HashMap<UserId, VecDeque<Instant>>);
+
+const MINUTE: Duration = Duration::from_secs(60);
+
+impl Wrote {
+    /// From a room's last messages.
+    pub fn of(recent: &[Message]) -> Self {
+        let (mut wrote, now) = (Self::default(), Instant::now());
+        for message in recent.iter().rev() {
+            let ago = Utc::now().signed_duration_since(message.created_at).to_std().unwrap_or_default();
+            if let Some(at) = now.checked_sub(ago) {
+                wrote.0.entry(message.sender_id).or_default().push_back(at);
+            }
+        }
+        wrote
+    }
+
+    /// Takes one message of `who` by the room's rules; or tells how long to wait.
+    pub fn take(&mut self, who: UserId, rules: &RoomSettings, now: Instant) -> Result<(), Duration> {
+        let slow = Duration::from_secs(rules.slow_mode_seconds.into());
+        let most = rules.messages_per_minute as usize;
+        if slow.is_zero() && most == 0 {
+            self.0.clear();
+            return Ok(());
+        }
+        let kept = slow.max(MINUTE);
+        if self.0.len() >= 1024 {
+            self.0.retain(|_, at| at.back().is_some_and(|at| now.saturating_duration_since(*at) < kept));
+        }
+        let at = self.0.entry(who).or_default();
+        while at.front().is_some_and(|first| now.saturating_duration_since(*first) >= kept) {
+            at.pop_front();
+        }
+        if let Some(last) = at.back() {
+            let since = now.saturating_duration_since(*last);
+            if since < slow {
+                return Err(slow - since);
+            }
+        }
+        if most > 0 {
+            let mut recent = at.iter().filter(|at| now.saturating_duration_since(**at) < MINUTE);
+            let first = recent.next();
+            if let Some(first) = first.filter(|_| recent.count() + 1 >= most) {
+                return Err(MINUTE - now.saturating_duration_since(*first));
+            }
+        }
+        at.push_back(now);
+        Ok(())
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -61,6 +121,24 @@ mod tests {
             taken += u32::from(pace.take(ann, start + Duration::from_millis(ms)).is_ok());
         }
         assert!((50..=55).contains(&taken), "{taken}");
+    }
+
+    #[test]
+    fn a_room_has_rules_of_its_own() {
+        let (ann, start) = (UserId::new(), Instant::now());
+        let at = |ms: u64| start + Duration::from_millis(ms);
+        let slow = RoomSettings { slow_mode_seconds: 10, ..RoomSettings::default() };
+        let mut wrote = Wrote::default();
+        assert!(wrote.take(ann, &slow, start).is_ok());
+        assert_eq!(wrote.take(ann, &slow, at(4_000)), Err(Duration::from_secs(6)));
+        assert!(wrote.take(UserId::new(), &slow, at(4_000)).is_ok());
+        assert!(wrote.take(ann, &slow, at(10_000)).is_ok());
+        let rate = RoomSettings { messages_per_minute: 2, ..RoomSettings::default() };
+        let mut wrote = Wrote::default();
+        assert!(wrote.take(ann, &rate, start).is_ok() && wrote.take(ann, &rate, at(1)).is_ok());
+        assert_eq!(wrote.take(ann, &rate, at(20_000)), Err(Duration::from_secs(40)));
+        assert!(wrote.take(ann, &rate, at(60_000)).is_ok());
+        assert!(wrote.take(ann, &rate, at(60_000)).is_err(), "the second one's minute is not over");
     }
 
     #[test]

@@ -1,22 +1,25 @@
 //! Who may do what in a room. Every way in (REST, rpc, `publish`, `subscribe`) ends here.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::{
     ChatRoom,
-    messages::{Access, Enter, Look, MarkRead, Show, Shown, Typing},
+    messages::{Access, Enter, Look, Reconsider, Show, Shown, Typing},
 };
 use crate::{
     actors::{Cx, Receive, Reply},
     contexts::chat::{
         error::ChatError,
-        model::{Member, MemberRole, RoomKind},
+        model::{Member, MemberRole, Mentions, RoomKind, Said, words},
     },
     principal::UserId,
     realtime::{Json, Publication},
 };
 
 type Answer<T> = Result<T, ChatError>;
+
+/// How long it is believed that two people have (not) blocked each other: another node may know better.
+const APART_FOR: Duration = Duration::from_secs(5);
 
 impl ChatRoom {
     /// Goes on with `then` if `who` is a member, else refuses.
@@ -49,14 +52,76 @@ impl ChatRoom {
         });
     }
 
-    /// Whether a message of `who` is taken now; the member check has been made.
-    pub(super) fn may_send(&mut self, who: UserId) -> Answer<()> {
+    /// Whether a message is taken now; the member check has been made.
+    pub(super) fn may_send(&mut self, me: &Member, said: &Said) -> Answer<()> {
+        self.may_write(me)?;
+        self.may_say(me, &said.body, &said.mentions)?;
+        if !said.attachments.is_empty() && me.role < self.room.settings.attach() {
+            return Err(ChatError::NeedsRole(self.room.settings.attach()));
+        }
+        if me.role == MemberRole::Member && self.room.kind != RoomKind::Direct {
+            let taken = self.wrote.take(me.user_id, &self.room.settings, Instant::now());
+            taken.map_err(|retry_after| ChatError::TooFast { retry_after })?;
+        }
+        Ok(())
+    }
+
+    /// Whether a member may write at all now.
+    pub(super) fn may_write(&mut self, me: &Member) -> Answer<()> {
         self.open()?;
-        self.pace.take(who, Instant::now()).map_err(|retry_after| ChatError::TooFast { retry_after })?;
+        if let Some(until) = me.suspended_until.filter(|until| *until > chrono::Utc::now()) {
+            return Err(ChatError::Suspended(until));
+        }
+        if matches!(self.apart, Some((true, _))) {
+            return Err(ChatError::Apart);
+        }
+        let taken = self.pace.take(me.user_id, Instant::now());
+        taken.map_err(|retry_after| ChatError::TooFast { retry_after })?;
         if self.queue.len() >= self.seed.limits.queue {
             return Err(ChatError::Busy);
         }
         Ok(())
+    }
+
+    /// Whether the room's rules let a member say this.
+    pub(super) fn may_say(&self, me: &Member, body: &str, mentions: &Mentions) -> Answer<()> {
+        let settings = &self.room.settings;
+        let least = settings.mention_room(self.room.kind);
+        if mentions.room && me.role < least {
+            return Err(ChatError::field("/body", format!("@room takes the role {} here", least.as_str())));
+        }
+        if !settings.blocked_words.is_empty() {
+            let used = words(body);
+            if let Some(word) = settings.blocked_words.iter().find(|word| used.contains(word)) {
+                return Err(ChatError::field("/body", format!("this room does not allow the word {word}")));
+            }
+        }
+        Ok(())
+    }
+
+    /// Goes on once it is known whether the two of a direct room have blocked each other. Nothing else
+    /// is handled in between, so messages keep their order.
+    pub(super) fn beside_blocks<T: Send + 'static>(
+        &mut self,
+        reply: Reply<Answer<T>>,
+        cx: &mut Cx<'_, Self>,
+        then: impl FnOnce(&mut Self, Reply<Answer<T>>, &mut Cx<'_, Self>) + 'static,
+    ) {
+        let fresh = self.apart.is_some_and(|(_, at)| at.elapsed() < APART_FOR);
+        let mut pair = self.members.keys();
+        let (true, false, Some(a), Some(b)) =
+            (self.room.kind == RoomKind::Direct, fresh, pair.next().copied(), pair.next().copied())
+        else {
+            return then(self, reply, cx);
+        };
+        let desk = self.seed.desk.clone();
+        cx.wait(async move { desk.apart(a, b).await }, move |own, found, cx| match found {
+            Err(error) => reply.send(Err(error.into())),
+            Ok(apart) => {
+                own.apart = Some((apart, Instant::now()));
+                then(own, reply, cx);
+            }
+        });
     }
 
     /// Refuses in an archived room.
@@ -150,22 +215,9 @@ impl Receive<Typing> for ChatRoom {
     }
 }
 
-impl Receive<MarkRead> for ChatRoom {
-    fn receive(&mut self, ask: MarkRead, reply: Reply<Answer<u64>>, cx: &mut Cx<'_, Self>) {
-        self.as_member(ask.who, reply, cx, move |own, me, reply, cx| {
-            let Some(me) = me else { return reply.send(Err(ChatError::NotMember)) };
-            let seq = ask.seq.min(own.top());
-            if seq <= me.read_seq {
-                return reply.send(Ok(me.read_seq));
-            }
-            let (rooms, id, who) = (own.seed.rooms.clone(), own.id, ask.who);
-            cx.spawn(async move { rooms.mark_read(id, who, seq).await }, move |own, marked, _| {
-                let answer = marked.map_err(ChatError::from).and_then(|now| now.ok_or(ChatError::NotMember));
-                if let (Ok(now), Some(me)) = (&answer, own.members.get_mut(&who)) {
-                    me.read_seq = me.read_seq.max(*now);
-                }
-                reply.send(answer);
-            });
-        });
+impl Receive<Reconsider> for ChatRoom {
+    fn receive(&mut self, _: Reconsider, reply: Reply<()>, _: &mut Cx<'_, Self>) {
+        self.apart = None;
+        reply.send(());
     }
 }

@@ -9,10 +9,12 @@ use super::{
 use crate::{
     actors::{Cx, Receive, Reply},
     contexts::chat::{
+        announcer,
         error::ChatError,
-        model::{Event, MessageId, NewEvent, Payload, RoomState, Seq, now},
+        model::{ClientMsgId, Event, MessageId, NewEvent, Payload, RoomState, Seq, now},
         store::{Appended, Slice, StoreError, Unlogged},
     },
+    principal::UserId,
     realtime::{Json, Publication},
     telemetry::{correlation::CorrelationId, log},
 };
@@ -34,6 +36,8 @@ enum Origin {
     Asker(Reply<Result<Sent, ChatError>>),
     /// The outbox.
     Outbox,
+    /// Nobody: it is no loss if it does not get there.
+    Nobody,
 }
 
 impl Waiting {
@@ -41,26 +45,32 @@ impl Waiting {
     pub(super) fn change(change: Unlogged) -> Self {
         Self { event: change.into(), origin: Origin::Outbox }
     }
+
+    /// Something that somebody waits for.
+    pub(super) fn asked(event: NewEvent, reply: Reply<Result<Sent, ChatError>>) -> Self {
+        Self { event, origin: Origin::Asker(reply) }
+    }
+
+    /// Something that nobody waits for.
+    pub(super) fn noted(event: NewEvent) -> Self {
+        Self { event, origin: Origin::Nobody }
+    }
 }
 
 impl Receive<Send> for ChatRoom {
     fn receive(&mut self, send: Send, reply: Reply<Result<Sent, ChatError>>, cx: &mut Cx<'_, Self>) {
         self.as_member(send.who, reply, cx, move |own, me, reply, cx| {
-            let allowed = me.ok_or(ChatError::NotMember).and_then(|_| own.may_send(send.who));
-            if let Err(error) = allowed {
-                return reply.send(Err(error));
-            }
-            let correlation = cx.correlation().cloned().unwrap_or_else(CorrelationId::fresh);
-            let event = NewEvent {
-                message_id: send.message_id,
-                sender_id: send.who,
-                client_msg_id: send.client_msg_id,
-                payload: Payload::Message { body: send.body.into_inner(), reply_to: send.reply_to },
-                created_at: now(),
-                correlation_id: correlation.as_str().to_owned(),
-            };
-            own.queue.push_back(Waiting { event, origin: Origin::Asker(reply) });
-            own.pump(cx);
+            let Some(me) = me else { return reply.send(Err(ChatError::NotMember)) };
+            own.beside_blocks(reply, cx, move |own, reply, cx| {
+                if let Err(error) = own.may_send(&me, &send.said) {
+                    return reply.send(Err(error));
+                }
+                let Send { who, message_id, client_msg_id, said } = send;
+                let event =
+                    NewEvent { client_msg_id, ..own.event(who, message_id, Payload::Message(said), cx) };
+                own.queue.push_back(Waiting::asked(event, reply));
+                own.pump(cx);
+            });
         });
     }
 }
@@ -84,6 +94,25 @@ struct Caught {
 }
 
 impl ChatRoom {
+    /// An event of now, caused by the request in hand.
+    pub(super) fn event(
+        &self,
+        who: UserId,
+        message_id: MessageId,
+        payload: Payload,
+        cx: &Cx<'_, Self>,
+    ) -> NewEvent {
+        let correlation = cx.correlation().cloned().unwrap_or_else(CorrelationId::fresh);
+        NewEvent {
+            message_id,
+            sender_id: who,
+            client_msg_id: ClientMsgId::internal(message_id.0),
+            payload,
+            created_at: now(),
+            correlation_id: correlation.as_str().to_owned(),
+        }
+    }
+
     /// Sets the next piece of work going, if none is on its way.
     pub(super) fn pump(&mut self, cx: &mut Cx<'_, Self>) {
         if self.flying {
@@ -143,6 +172,7 @@ impl ChatRoom {
         let mut logged: Vec<MessageId> = Vec::new();
         for (origin, outcome) in origins.into_iter().zip(&appended.outcomes) {
             match origin {
+                Origin::Nobody => {}
                 Origin::Outbox => logged.push(outcome.message_id),
                 Origin::Asker(reply) => {
                     self.counts.sent += 1;
@@ -200,6 +230,7 @@ impl ChatRoom {
                 Origin::Asker(reply) => reply.send(Err(ChatError::Store(StoreError::Failed(
                     "the message store refuses this message".into(),
                 )))),
+                Origin::Nobody => {}
                 Origin::Outbox => slog::error!(log(), "a room's change cannot be logged"; "room" => %self.id),
             }
         }
@@ -209,6 +240,7 @@ impl ChatRoom {
     fn turn_away(&mut self, origin: Origin) {
         match origin {
             Origin::Asker(reply) => reply.send(Err(ChatError::LogAway)),
+            Origin::Nobody => {}
             // It is in the outbox still, and comes back from there.
             Origin::Outbox => self.outbox_due = true,
         }
@@ -236,7 +268,7 @@ impl ChatRoom {
             let slice = seed.log.since(id, from, STRETCH).await?;
             let outbox = if outbox_due { Some(seed.rooms.unlogged(id).await?) } else { None };
             // Who is in the room changed elsewhere if an event says so.
-            let stale = stale || slice.events.iter().any(|e| e.payload.kind() != Payload::MESSAGE);
+            let stale = stale || slice.events.iter().any(|e| e.payload.is_about_room());
             let state = if stale { Some(seed.rooms.load(id).await?) } else { None };
             Ok::<_, StoreError>(Caught { slice, outbox, state })
         };
@@ -314,6 +346,13 @@ impl ChatRoom {
             return;
         }
         self.published.store(event.seq, Ordering::Relaxed);
+        self.seed.metrics.events.with_label_values(&[sort(&event.payload)]).inc();
+        if event.payload.is_message() {
+            self.last_message = event.seq;
+        }
+        if announcer::is_news(&event.payload) {
+            self.seed.stir.room(self.id);
+        }
         // Ours to serialise, so it always can be; were it not, listeners see a gap and recover.
         if let Ok(data) = Json::of(&event.publication()) {
             let publication = Publication {
@@ -323,6 +362,11 @@ impl ChatRoom {
             self.seed.outlet.publish(&self.channel, &publication);
         }
     }
+}
+
+/// The sort as a label: those of another version share one.
+fn sort(payload: &Payload) -> &str {
+    if matches!(payload, Payload::Other { .. }) { "other" } else { payload.kind() }
 }
 
 fn cause(error: &StoreError) -> String {

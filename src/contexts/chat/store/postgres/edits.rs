@@ -9,12 +9,12 @@ use serde_json::{Value, json};
 
 use super::{
     rooms::{MemberValues, RoomRow, member_values},
-    schema::{members, outbox, rooms},
+    schema::{bans, members, outbox, rooms},
 };
 use crate::{
     contexts::chat::{
-        model::{MemberAction, MessageId, Payload, Room, RoomId, now},
-        store::{Edit, Edited, RoomPatch, StoreError, Unlogged},
+        model::{MemberAction, MemberRole, MessageId, Payload, Room, RoomId, now},
+        store::{Edit, Edited, RoomPatch, Sanction, StoreError, Unlogged, desk},
     },
     principal::UserId,
 };
@@ -46,7 +46,9 @@ async fn change_members(
     for change in &edit.members {
         let row = members::table.find((room, change.user_id));
         let touched = match change.action {
-            MemberAction::Added | MemberAction::Joined => continue,
+            MemberAction::Added | MemberAction::Joined | MemberAction::Suspended | MemberAction::Restored => {
+                continue;
+            }
             MemberAction::Removed | MemberAction::Left => diesel::delete(row).execute(conn).await?,
             MemberAction::Role => {
                 let role = change.role.as_str();
@@ -87,7 +89,52 @@ fn patch_room(room: &mut Room, patch: &RoomPatch, now: DateTime<Utc>) -> Option<
         room.archived_at = archived.then_some(now);
         news.insert("archived".into(), json!(archived));
     }
+    news.extend(patch.settings.apply(&mut room.settings));
     (!news.is_empty()).then_some(Payload::Room(Value::Object(news)))
+}
+
+/// Does to somebody what a moderator decided; answers what of it is news.
+async fn sanction(
+    conn: &mut AsyncPgConnection,
+    room: RoomId,
+    edit: &Edit,
+    now: DateTime<Utc>,
+) -> Result<Option<Payload>, StoreError> {
+    match &edit.sanction {
+        None => Ok(None),
+        Some(Sanction::Suspend(user, until)) => {
+            let role: Option<String> = diesel::update(members::table.find((room, *user)))
+                .set(members::suspended_until.eq(until))
+                .returning(members::role)
+                .get_result(conn)
+                .await
+                .optional()?;
+            let Some(role) = role.as_deref().and_then(MemberRole::parse) else { return Ok(None) };
+            let action = if until.is_some() { MemberAction::Suspended } else { MemberAction::Restored };
+            Ok(Some(Payload::Member { action, user_id: *user, role }))
+        }
+        Some(Sanction::Ban(user, until)) => {
+            let reason = edit.audit.as_ref().and_then(|audit| audit.detail["reason"].as_str()).unwrap_or("");
+            let values = (
+                bans::by_id.eq(edit.by),
+                bans::reason.eq(reason.to_owned()),
+                bans::at.eq(now),
+                bans::until.eq(*until),
+            );
+            diesel::insert_into(bans::table)
+                .values((bans::room_id.eq(room), bans::user_id.eq(*user), values.clone()))
+                .on_conflict((bans::room_id, bans::user_id))
+                .do_update()
+                .set(values)
+                .execute(conn)
+                .await?;
+            Ok(None)
+        }
+        Some(Sanction::Unban(user)) => {
+            diesel::delete(bans::table.find((room, *user))).execute(conn).await?;
+            Ok(None)
+        }
+    }
 }
 
 pub(super) async fn edit(conn: &mut AsyncPgConnection, id: RoomId, edit: Edit) -> Result<Edited, StoreError> {
@@ -101,6 +148,10 @@ pub(super) async fn edit(conn: &mut AsyncPgConnection, id: RoomId, edit: Edit) -
     let now = now();
     let mut news = change_members(conn, id, &edit, now).await?;
     news.extend(patch_room(&mut room, &edit.patch, now));
+    news.extend(sanction(conn, id, &edit, now).await?);
+    if let Some(audit) = &edit.audit {
+        desk::write_audit(conn, edit.by, Some(id), audit, &edit.correlation_id).await?;
+    }
     if news.is_empty() {
         return Ok(Edited::Done(room, Vec::new()));
     }
@@ -111,6 +162,7 @@ pub(super) async fn edit(conn: &mut AsyncPgConnection, id: RoomId, edit: Edit) -
             rooms::topic.eq(&room.topic),
             rooms::archived_at.eq(room.archived_at),
             rooms::version.eq(room.version),
+            rooms::settings.eq(serde_json::to_value(&room.settings)?),
         ))
         .execute(conn)
         .await?;

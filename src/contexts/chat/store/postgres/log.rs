@@ -2,27 +2,25 @@
 
 use std::collections::HashMap;
 
-use diesel::{
-    prelude::*,
-    sql_types::{Array, BigInt, Text, Uuid as SqlUuid},
-};
+use diesel::prelude::*;
 use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl};
 use serde::Deserialize;
 use serde_json::Value;
 use uuid::Uuid;
 
 use super::{
-    EventRow, corrupt, events, place, rows,
-    schema::{append_events, events as table, streams},
+    EventRow, corrupt, events, folding, importing, place, reading, rows,
+    schema::{append_events, changed, events as table, mentions, streams},
     seq, uuids,
 };
 use crate::{
     contexts::chat::{
-        model::{Event, MessageId, NewEvent, Payload, RoomId, Seq},
-        store::{Appended, Digest, EventLog, Outcome, Page, Slice, StoreError, Stored, Top},
+        model::{Event, Message, MessageId, NewEvent, RoomId, Seq},
+        store::{
+            Appended, Digest, EventLog, Messages, Outcome, Page, Reader, Slice, StoreError, Stored, Top,
+        },
     },
     postgres::Database,
-    principal::UserId,
 };
 
 /// The rooms' logs in Postgres.
@@ -91,6 +89,18 @@ async fn append(
     Ok(Appended { epoch, prior, outcomes })
 }
 
+/// [`append`], and the messages that the new events change. The stream's row is locked from the append
+/// to the commit, so a room's messages are changed by one writer at a time.
+async fn append_and_fold(
+    conn: &mut AsyncPgConnection,
+    room: RoomId,
+    batch: &[NewEvent],
+) -> Result<Appended, StoreError> {
+    let appended = append(conn, room, batch).await?;
+    folding::take(conn, room, &folding::fresh(batch, &appended.outcomes)).await?;
+    Ok(appended)
+}
+
 async fn since(
     conn: &mut AsyncPgConnection,
     room: RoomId,
@@ -119,82 +129,11 @@ async fn since(
     Ok(Slice { events: found, top: ends })
 }
 
-async fn messages(
-    conn: &mut AsyncPgConnection,
-    room: RoomId,
-    page: Page,
-    limit: usize,
-) -> Result<(Vec<Event>, bool), StoreError> {
-    let base = table::table
-        .filter(table::room_id.eq(room))
-        .filter(table::kind.eq(Payload::MESSAGE))
-        // One more than asked for tells whether there is more.
-        .limit(rows(limit.saturating_add(1)))
-        .select(EventRow::as_select());
-    let found: Vec<EventRow> = match page {
-        Page::Newest => base.order(table::seq.desc()).load(conn).await?,
-        Page::Before(end) => {
-            base.filter(table::seq.lt(place(end))).order(table::seq.desc()).load(conn).await?
-        }
-        Page::After(start) => {
-            base.filter(table::seq.gt(place(start))).order(table::seq.asc()).load(conn).await?
-        }
-    };
-    let mut found = events(found)?;
-    let more = found.len() > limit;
-    found.truncate(limit);
-    Ok((found, more))
-}
-
-#[derive(QueryableByName)]
-struct DigestRow {
-    #[diesel(sql_type = SqlUuid)]
-    room: RoomId,
-    #[diesel(sql_type = BigInt)]
-    top: i64,
-    #[diesel(sql_type = BigInt)]
-    unread: i64,
-    #[diesel(embed)]
-    last: Option<EventRow>,
-}
-
-const DIGESTS: &str = "
-    SELECT s.room_id AS room, s.last_seq AS top, u.n AS unread, m.*
-    FROM unnest($1, $2) AS r (room_id, read_seq)
-    JOIN chat.streams s ON s.room_id = r.room_id
-    LEFT JOIN LATERAL (
-        SELECT e.* FROM chat.events e
-        WHERE e.room_id = r.room_id AND e.kind = $3 ORDER BY e.seq DESC LIMIT 1
-    ) m ON true
-    CROSS JOIN LATERAL (
-        SELECT count(*) AS n FROM (
-            SELECT FROM chat.events e
-            WHERE e.room_id = r.room_id AND e.seq > r.read_seq AND e.kind = $3 AND e.sender_id <> $4
-            LIMIT $5
-        ) counted
-    ) u";
-
-async fn digests(
-    conn: &mut AsyncPgConnection,
-    reader: UserId,
-    wanted: &[(RoomId, Seq)],
-) -> Result<HashMap<RoomId, Digest>, StoreError> {
-    let found: Vec<DigestRow> = diesel::sql_query(DIGESTS)
-        .bind::<Array<SqlUuid>, _>(uuids(wanted, |(room, _)| room.0))
-        .bind::<Array<BigInt>, _>(wanted.iter().map(|(_, read)| place(*read)).collect::<Vec<_>>())
-        .bind::<Text, _>(Payload::MESSAGE)
-        .bind::<SqlUuid, _>(reader)
-        .bind::<BigInt, _>(place(Digest::MOST_UNREAD))
-        .load(conn)
-        .await?;
-    found
-        .into_iter()
-        .map(|row| {
-            let last_message = row.last.map(Event::try_from).transpose()?;
-            let digest = Digest { last_seq: seq(row.top), last_message, unread: seq(row.unread) };
-            Ok((row.room, digest))
-        })
-        .collect()
+/// Locks the stream's row, as `chat.append` does, so that no writer slips in; answers the last place.
+async fn locked(conn: &mut AsyncPgConnection, room: RoomId) -> Result<i64, StoreError> {
+    let last: Option<i64> =
+        streams::table.find(room).for_update().select(streams::last_seq).first(conn).await.optional()?;
+    last.ok_or(StoreError::NoStream)
 }
 
 impl EventLog for PostgresLog {
@@ -215,37 +154,85 @@ impl EventLog for PostgresLog {
     }
 
     fn append<'a>(&'a self, room: RoomId, batch: &'a [NewEvent]) -> Stored<'a, Appended> {
-        Box::pin(async move { append(&mut *self.db.conn().await?, room, batch).await })
+        Box::pin(async move {
+            let mut conn = self.db.conn().await?;
+            if batch.iter().all(|event| folding::is_plain(&event.payload)) {
+                return append(&mut conn, room, batch).await;
+            }
+            (*conn)
+                .transaction(async |conn: &mut AsyncPgConnection| append_and_fold(conn, room, batch).await)
+                .await
+        })
     }
 
     fn since(&self, room: RoomId, after: Seq, limit: usize) -> Stored<'_, Slice> {
         Box::pin(async move { since(&mut *self.db.conn().await?, room, after, limit).await })
     }
 
-    fn messages(&self, room: RoomId, page: Page, limit: usize) -> Stored<'_, (Vec<Event>, bool)> {
-        Box::pin(async move { messages(&mut *self.db.conn().await?, room, page, limit).await })
+    fn messages(&self, room: RoomId, page: Page, limit: usize) -> Stored<'_, Messages> {
+        Box::pin(async move { reading::messages(&mut *self.db.conn().await?, room, page, limit).await })
     }
 
-    fn message(&self, room: RoomId, id: MessageId) -> Stored<'_, Option<Event>> {
-        Box::pin(async move {
-            let found: Option<EventRow> = table::table
-                .filter(table::room_id.eq(room))
-                .filter(table::message_id.eq(id))
-                .filter(table::kind.eq(Payload::MESSAGE))
-                .select(EventRow::as_select())
-                .first(&mut self.db.conn().await?)
-                .await
-                .optional()?;
-            found.map(Event::try_from).transpose()
-        })
+    fn message(&self, room: RoomId, id: MessageId) -> Stored<'_, Option<Message>> {
+        Box::pin(async move { Ok(folding::by_id(&mut *self.db.conn().await?, room, &[id]).await?.pop()) })
+    }
+
+    fn thread(&self, room: RoomId, root: MessageId, after: Seq, limit: usize) -> Stored<'_, Messages> {
+        Box::pin(async move { reading::thread(&mut *self.db.conn().await?, room, root, after, limit).await })
+    }
+
+    fn pinned(&self, room: RoomId, limit: usize) -> Stored<'_, Vec<Message>> {
+        Box::pin(async move { reading::pinned(&mut *self.db.conn().await?, room, limit).await })
+    }
+
+    fn search<'a>(
+        &'a self,
+        room: RoomId,
+        words: &'a [String],
+        before: Option<Seq>,
+        limit: usize,
+    ) -> Stored<'a, Messages> {
+        Box::pin(
+            async move { reading::search(&mut *self.db.conn().await?, room, words, before, limit).await },
+        )
     }
 
     fn digests<'a>(
         &'a self,
-        reader: UserId,
+        reader: Reader<'a>,
         rooms: &'a [(RoomId, Seq)],
     ) -> Stored<'a, HashMap<RoomId, Digest>> {
-        Box::pin(async move { digests(&mut *self.db.conn().await?, reader, rooms).await })
+        Box::pin(async move { reading::digests(&mut *self.db.conn().await?, reader, rooms).await })
+    }
+
+    fn tops(&self, after: Option<RoomId>, limit: usize) -> Stored<'_, Vec<(RoomId, Top)>> {
+        Box::pin(async move {
+            let mut query = streams::table
+                .order(streams::room_id)
+                .limit(rows(limit))
+                .select((streams::room_id, streams::epoch, streams::first_seq, streams::last_seq))
+                .into_boxed();
+            if let Some(after) = after {
+                query = query.filter(streams::room_id.gt(after));
+            }
+            let found: Vec<(RoomId, String, i64, i64)> = query.load(&mut self.db.conn().await?).await?;
+            let top = |(room, epoch, first, last)| {
+                (room, Top { epoch, first_seq: seq(first), last_seq: seq(last) })
+            };
+            Ok(found.into_iter().map(top).collect())
+        })
+    }
+
+    fn refold(&self, room: RoomId) -> Stored<'_, u64> {
+        Box::pin(async move {
+            let mut conn = self.db.conn().await?;
+            (*conn)
+                .transaction(async |conn: &mut AsyncPgConnection| {
+                    locked(conn, room).await?;
+                    folding::refold(conn, room).await
+                })
+                .await
+        })
     }
 
     fn cut(&self, room: RoomId, first_seq: Seq) -> Stored<'_, Top> {
@@ -253,15 +240,7 @@ impl EventLog for PostgresLog {
             let mut conn = self.db.conn().await?;
             (*conn)
                 .transaction(async |conn: &mut AsyncPgConnection| {
-                    // The stream's row first, as `chat.append` does: no writer slips in between.
-                    let last: Option<i64> = streams::table
-                        .find(room)
-                        .for_update()
-                        .select(streams::last_seq)
-                        .first(conn)
-                        .await
-                        .optional()?;
-                    let first = place(first_seq).min(last.ok_or(StoreError::NoStream)? + 1);
+                    let first = place(first_seq).min(locked(conn, room).await? + 1);
                     diesel::update(streams::table.find(room).filter(streams::first_seq.lt(first)))
                         .set(streams::first_seq.eq(first))
                         .execute(conn)
@@ -269,6 +248,11 @@ impl EventLog for PostgresLog {
                     diesel::delete(table::table.filter(table::room_id.eq(room)).filter(table::seq.lt(first)))
                         .execute(conn)
                         .await?;
+                    let gone =
+                        changed::table.filter(changed::room_id.eq(room)).filter(changed::seq.lt(first));
+                    diesel::delete(gone).execute(conn).await?;
+                    let gone = mentions::table.filter(mentions::room_id.eq(room));
+                    diesel::delete(gone.filter(mentions::seq.lt(first))).execute(conn).await?;
                     top(conn, room).await
                 })
                 .await
@@ -283,6 +267,18 @@ impl EventLog for PostgresLog {
                 .execute(&mut conn)
                 .await?;
             top(&mut conn, room).await
+        })
+    }
+
+    fn import<'a>(&'a self, room: RoomId, from: &'a Top, events: &'a [Event]) -> Stored<'a, Top> {
+        Box::pin(async move {
+            let mut conn = self.db.conn().await?;
+            (*conn)
+                .transaction(async |conn: &mut AsyncPgConnection| {
+                    importing::take_over(conn, room, from, events).await?;
+                    top(conn, room).await
+                })
+                .await
         })
     }
 }

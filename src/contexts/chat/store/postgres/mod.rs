@@ -1,11 +1,16 @@
 //! Chat in Postgres, schema `chat`.
 
 mod edits;
+mod folding;
+mod importing;
 mod log;
+mod reading;
 mod rooms;
+mod survey;
 
 pub use log::PostgresLog;
 pub use rooms::PostgresRooms;
+pub use survey::all_rooms;
 
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;

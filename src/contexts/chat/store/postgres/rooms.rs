@@ -17,7 +17,7 @@ use super::{
 use crate::{
     contexts::chat::{
         model::{Member, MemberRole, MessageId, Payload, Room, RoomId, RoomKind, RoomState, Seq},
-        store::{Edit, Edited, Listed, NewRoom, RoomStore, StoreError, Stored, Unlogged},
+        store::{Edit, Edited, Listed, Marks, NewRoom, RoomStore, StoreError, Stored, Unlogged},
     },
     postgres::Database,
     principal::UserId,
@@ -36,6 +36,11 @@ impl PostgresRooms {
     }
 }
 
+diesel::define_sql_function! {
+    /// The larger of two places.
+    fn greatest(a: diesel::sql_types::BigInt, b: diesel::sql_types::BigInt) -> diesel::sql_types::BigInt;
+}
+
 #[derive(Queryable, Selectable)]
 #[diesel(table_name = rooms, check_for_backend(diesel::pg::Pg))]
 pub(super) struct RoomRow {
@@ -47,6 +52,7 @@ pub(super) struct RoomRow {
     created_at: DateTime<Utc>,
     archived_at: Option<DateTime<Utc>>,
     version: i64,
+    settings: Value,
 }
 
 impl TryFrom<RoomRow> for Room {
@@ -62,17 +68,20 @@ impl TryFrom<RoomRow> for Room {
             created_at: row.created_at,
             archived_at: row.archived_at,
             version: row.version,
+            settings: serde_json::from_value(row.settings)?,
         })
     }
 }
 
-#[derive(Queryable, Selectable, Insertable)]
+#[derive(Queryable, Selectable)]
 #[diesel(table_name = members, check_for_backend(diesel::pg::Pg))]
 struct MemberRow {
     user_id: UserId,
     role: String,
     joined_at: DateTime<Utc>,
     read_seq: i64,
+    delivered_seq: i64,
+    suspended_until: Option<DateTime<Utc>>,
 }
 
 impl TryFrom<MemberRow> for Member {
@@ -84,6 +93,8 @@ impl TryFrom<MemberRow> for Member {
             role: MemberRole::parse(&row.role).ok_or_else(|| corrupt("an unknown role"))?,
             joined_at: row.joined_at,
             read_seq: seq(row.read_seq),
+            delivered_seq: seq(row.delivered_seq),
+            suspended_until: row.suspended_until,
         })
     }
 }
@@ -139,6 +150,7 @@ async fn create(conn: &mut AsyncPgConnection, new: NewRoom) -> Result<(RoomState
             rooms::created_at.eq(room.created_at),
             rooms::archived_at.eq(room.archived_at),
             rooms::version.eq(room.version),
+            rooms::settings.eq(serde_json::to_value(&room.settings)?),
         ))
         .on_conflict(rooms::direct_key)
         .do_nothing()
@@ -276,16 +288,20 @@ impl RoomStore for PostgresRooms {
         })
     }
 
-    fn mark_read(&self, room: RoomId, user: UserId, seq_read: Seq) -> Stored<'_, Option<Seq>> {
+    fn mark(&self, room: RoomId, user: UserId, marks: Marks) -> Stored<'_, Option<Member>> {
         Box::pin(async move {
             let mut conn = self.db.conn().await?;
-            let row = members::table.find((room, user));
-            diesel::update(row.filter(members::read_seq.lt(place(seq_read))))
-                .set(members::read_seq.eq(place(seq_read)))
-                .execute(&mut conn)
-                .await?;
-            let now: Option<i64> = row.select(members::read_seq).first(&mut conn).await.optional()?;
-            Ok(now.map(seq))
+            let (read, delivered) = (place(marks.read), place(marks.delivered.max(marks.read)));
+            let row: Option<MemberRow> = diesel::update(members::table.find((room, user)))
+                .set((
+                    members::read_seq.eq(greatest(members::read_seq, read)),
+                    members::delivered_seq.eq(greatest(members::delivered_seq, delivered)),
+                ))
+                .returning(MemberRow::as_select())
+                .get_result(&mut conn)
+                .await
+                .optional()?;
+            row.map(Member::try_from).transpose()
         })
     }
 

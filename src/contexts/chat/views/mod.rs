@@ -1,12 +1,19 @@
 //! What goes in and out of chat, as JSON.
 
+mod desk;
+mod message;
+
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+pub use self::{
+    desk::{AuditView, BanView, BlockedItems, BlockedView, OwnView, PrivacyView, ReportView, ReportedView},
+    message::{ChangedView, FoundView, MessageView, PinsView, ReceiptView, ReceiptsView, ThreadView},
+};
 use super::{
     actors::room::messages::Sent,
-    model::{Event, MemberRole, MessageId, Payload, RoomId, RoomKind, Seq},
+    model::{MemberRole, MessageId, RoomId, RoomKind, RoomSettings, Seq, Status},
 };
 use crate::principal::UserId;
 
@@ -40,6 +47,32 @@ pub struct PatchRoomForm {
     #[serde(default)]
     #[schema(max_length = 250)]
     pub topic: Option<String>,
+    /// Seconds between two messages of one member, up to 3,600; 0 for none. Admins are free of it.
+    #[serde(default)]
+    #[schema(maximum = 3600)]
+    pub slow_mode_seconds: Option<u32>,
+    /// Messages that one member may send a minute, up to 600; 0 for as many as they like. Admins are
+    /// free of it.
+    #[serde(default)]
+    #[schema(maximum = 600)]
+    pub messages_per_minute: Option<u32>,
+    /// The role that mentioning `@room` takes.
+    #[serde(default)]
+    pub mention_room: Option<MemberRole>,
+    /// The role that pinning takes.
+    #[serde(default)]
+    pub pin: Option<MemberRole>,
+    /// The role that attaching takes.
+    #[serde(default)]
+    pub attach: Option<MemberRole>,
+    /// Words with which a message is refused: up to 500, each of letters and digits.
+    #[serde(default)]
+    #[schema(max_items = 500)]
+    pub blocked_words: Option<Vec<String>>,
+    /// Words with which a message is put before the moderators: up to 500.
+    #[serde(default)]
+    #[schema(max_items = 500)]
+    pub flagged_words: Option<Vec<String>>,
 }
 
 /// People to be invited.
@@ -62,6 +95,9 @@ pub struct RoleForm {
 pub struct ReadForm {
     /// The last event that was read.
     pub seq: Seq,
+    /// The last event that the device has got, if that is further.
+    #[serde(default)]
+    pub delivered: Option<Seq>,
 }
 
 /// What is left to read.
@@ -87,6 +123,52 @@ pub struct MemberView {
     pub role: MemberRole,
     /// Since when.
     pub joined_at: DateTime<Utc>,
+    /// Until when they may not write.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub suspended_until: Option<DateTime<Utc>>,
+    /// What their sessions say.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub status: Option<Status>,
+    /// When they were last there, where they let the caller see it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_seen_at: Option<DateTime<Utc>>,
+}
+
+/// What a room's admins decided, as its members see it.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct RoomRulesView {
+    /// Seconds between two messages of one member; 0 for none.
+    pub slow_mode_seconds: u32,
+    /// Messages that one member may send a minute; 0 for as many as they like.
+    pub messages_per_minute: u32,
+    /// The role that mentioning `@room` takes.
+    pub mention_room: MemberRole,
+    /// The role that pinning takes.
+    pub pin: MemberRole,
+    /// The role that attaching takes.
+    pub attach: MemberRole,
+    /// Words with which a message is refused; admins see them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub blocked_words: Option<Vec<String>>,
+    /// Words with which a message is put before the moderators; admins see them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub flagged_words: Option<Vec<String>>,
+}
+
+impl RoomRulesView {
+    /// What a member of that role sees.
+    pub(crate) fn of(settings: RoomSettings, kind: RoomKind, role: Option<MemberRole>) -> Self {
+        let admin = role >= Some(MemberRole::Admin);
+        Self {
+            slow_mode_seconds: settings.slow_mode_seconds,
+            messages_per_minute: settings.messages_per_minute,
+            mention_room: settings.mention_room(kind),
+            pin: settings.pin(kind),
+            attach: settings.attach(),
+            blocked_words: admin.then_some(settings.blocked_words),
+            flagged_words: admin.then_some(settings.flagged_words),
+        }
+    }
 }
 
 /// A room.
@@ -112,6 +194,8 @@ pub struct RoomView {
     pub version: i64,
     /// How many are in it.
     pub member_count: u64,
+    /// What its admins decided.
+    pub rules: RoomRulesView,
     /// The caller's role; left out for a stranger to a public room.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub role: Option<MemberRole>,
@@ -148,47 +232,15 @@ pub struct RoomItem {
     /// Messages of others behind that, counted up to 1,000.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub unread: Option<u64>,
+    /// Of these, those that mention the caller, counted up to 1,000.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mentions: Option<u64>,
+    /// What the caller has set for the room.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub own: Option<OwnView>,
     /// The last message.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last_message: Option<MessageView>,
-}
-
-/// A message.
-#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
-pub struct MessageView {
-    /// Its id.
-    pub id: MessageId,
-    /// Its place in the room's log.
-    pub seq: Seq,
-    /// Who said it.
-    pub sender_id: UserId,
-    /// What.
-    pub body: String,
-    /// When.
-    pub created_at: DateTime<Utc>,
-    /// What the sender called it.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub client_msg_id: Option<String>,
-    /// The message it answers.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub reply_to: Option<MessageId>,
-}
-
-impl MessageView {
-    /// The view of an event that is a message.
-    pub(crate) fn of(event: Event) -> Option<Self> {
-        let Payload::Message { body, reply_to } = event.payload else { return None };
-        let internal = event.client_msg_id.is_internal();
-        Some(Self {
-            id: event.message_id,
-            seq: event.seq,
-            sender_id: event.sender_id,
-            body,
-            created_at: event.created_at,
-            client_msg_id: (!internal).then(|| event.client_msg_id.into_inner()),
-            reply_to,
-        })
-    }
 }
 
 /// A message was taken.
@@ -222,6 +274,9 @@ pub struct HistoryView {
     pub epoch: String,
     /// Whether there is more in that direction.
     pub more: bool,
+    /// Where there is: the place to go on `before` or `after`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub next: Option<Seq>,
 }
 
 /// Who is in a room right now.
@@ -245,4 +300,6 @@ pub struct PresentView {
     pub display_name: Option<String>,
     /// On how many connections.
     pub connections: usize,
+    /// What their sessions say; `online` until one says otherwise.
+    pub status: Status,
 }

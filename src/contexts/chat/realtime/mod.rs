@@ -2,14 +2,17 @@
 
 #![expect(clippy::async_yields_async, reason = "a command in two stages is a future of a future")]
 
+mod rpc;
+
 use std::{str::FromStr, sync::Arc};
 
 use futures_util::future::BoxFuture;
-use serde::{Deserialize, Serialize, de::DeserializeOwned};
-use serde_json::value::{RawValue, to_raw_value};
+use serde::Deserialize;
+use serde_json::value::RawValue;
 
+pub use self::rpc::rpcs;
 use super::{
-    Chat, ChatError, HistoryForm, ReadForm, RoomId, SendForm, Seq,
+    AttachmentForm, Chat, ChatError, RoomId, SendForm, Seq,
     channels::{CHAT, TYPING},
     model::Event,
     store::{Slice, Top},
@@ -18,21 +21,13 @@ use crate::{
     principal::Principal,
     realtime::{
         Channel, ChannelLog, ChannelOptions, ClientInfo, HistoryQuery, Json, LogSlice, Namespace,
-        Publication, Rpc, RtError, Second, Staged, StreamPos, ready, rpc::second,
+        Publication, RtError, Staged, StreamPos, ready, rpc::second,
     },
 };
 
 /// What the real-time layer mounts.
 pub fn namespaces(chat: &Chat) -> Vec<Arc<dyn Namespace>> {
     vec![Arc::new(ChatNamespace(chat.clone())), Arc::new(TypingNamespace(chat.clone()))]
-}
-
-/// Chat's remote procedures.
-pub fn rpcs(chat: &Chat) -> Vec<Arc<dyn Rpc>> {
-    [Method::Send, Method::History, Method::Read, Method::Typing]
-        .into_iter()
-        .map(|method| Arc::new(ChatRpc { chat: chat.clone(), method }) as Arc<dyn Rpc>)
-        .collect()
 }
 
 /// The room of a channel. Only the canonical form names it: another spelling of the same id would
@@ -84,7 +79,7 @@ enum Published {
         #[serde(default)]
         reply_to: Option<super::MessageId>,
         #[serde(default)]
-        attachments: Vec<serde_json::Value>,
+        attachments: Vec<AttachmentForm>,
     },
 }
 
@@ -219,113 +214,6 @@ impl Namespace for TypingNamespace {
                 Err(error) => Err(error),
             };
             second(async move { done })
-        })
-    }
-}
-
-#[derive(Clone, Copy)]
-enum Method {
-    Send,
-    History,
-    Read,
-    Typing,
-}
-
-struct ChatRpc {
-    chat: Chat,
-    method: Method,
-}
-
-#[derive(Deserialize)]
-struct SendCall {
-    room: RoomId,
-    #[serde(flatten)]
-    form: SendForm,
-}
-
-#[derive(Deserialize)]
-struct ReadCall {
-    room: RoomId,
-    #[serde(flatten)]
-    form: ReadForm,
-}
-
-#[derive(Deserialize)]
-struct RoomCall {
-    room: RoomId,
-}
-
-#[derive(Serialize)]
-struct Nothing {}
-
-/// Reads a call's data; what does not fit is named.
-fn read<T: DeserializeOwned>(data: &RawValue) -> Result<T, RtError> {
-    let mut de = serde_json::Deserializer::from_str(data.get());
-    serde_path_to_error::deserialize(&mut de).map_err(|error| {
-        let place = error.path().to_string();
-        let said = error.into_inner().to_string();
-        let said = said.rsplit_once(" at line ").map_or(said.as_str(), |(head, _)| head);
-        RtError::bad_request(if place == "." { said.to_owned() } else { format!("{place}: {said}") })
-    })
-}
-
-fn answer<T: Serialize>(result: Result<T, ChatError>) -> Result<Box<RawValue>, RtError> {
-    to_raw_value(&result?).map_err(|_| RtError::INTERNAL)
-}
-
-impl ChatRpc {
-    async fn first(
-        chat: Chat,
-        method: Method,
-        who: Arc<Principal>,
-        data: Box<RawValue>,
-    ) -> Result<Second<Result<Box<RawValue>, RtError>>, RtError> {
-        let who = who.user_id;
-        Ok(match method {
-            Method::Send => {
-                let SendCall { room, form } = read(&data)?;
-                let sent = chat.send_staged(who, room, &form).await;
-                second(async move { answer(sent.await) })
-            }
-            // Reads run beside the connection's next commands.
-            Method::History => {
-                let form: HistoryForm = read(&data)?;
-                second(async move { answer(chat.history(who, &form).await) })
-            }
-            Method::Read => {
-                let ReadCall { room, form } = read(&data)?;
-                second(async move { answer(chat.read(who, room, form.seq).await) })
-            }
-            Method::Typing => {
-                let RoomCall { room } = read(&data)?;
-                second(async move { answer(chat.typing(who, room).await.map(|()| Nothing {})) })
-            }
-        })
-    }
-}
-
-impl Rpc for ChatRpc {
-    fn method(&self) -> &'static str {
-        match self.method {
-            Method::Send => "chat.send",
-            Method::History => "chat.history",
-            Method::Read => "chat.read",
-            Method::Typing => "typing.start",
-        }
-    }
-
-    fn call(
-        &self,
-        who: Arc<Principal>,
-        _client: ClientInfo,
-        data: Box<RawValue>,
-    ) -> Staged<Result<Box<RawValue>, RtError>> {
-        let (chat, method) = (self.chat.clone(), self.method);
-        Box::pin(async move {
-            match Self::first(chat, method, who, data).await {
-                Ok(next) => next,
-                Err(error) => second(async move { Err(error) }),
-            }
         })
     }
 }

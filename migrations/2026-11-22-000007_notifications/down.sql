@@ -1,0 +1,2 @@
+DROP TABLE platform.mails;
+DROP SCHEMA notifications CASCADE;

@@ -1,0 +1,122 @@
+//! The stream in Postgres, schema `activity`.
+
+use chrono::{DateTime, Utc};
+use diesel::prelude::*;
+use diesel_async::{AsyncPgConnection, RunQueryDsl};
+use serde_json::Value;
+use uuid::Uuid;
+
+use super::{ActivityStream, Answer};
+use crate::{
+    contexts::activity::{ActivityError, Entry, Object},
+    postgres::Database,
+    principal::UserId,
+};
+
+diesel::table! {
+    activity.entries (id) {
+        id -> Uuid,
+        actor_id -> Uuid,
+        verb -> Text,
+        object_kind -> Text,
+        object_id -> Uuid,
+        public -> Bool,
+        data -> Jsonb,
+        at -> Timestamptz,
+    }
+}
+
+/// The stream in Postgres.
+#[derive(Clone)]
+pub struct PostgresActivity {
+    db: Database,
+}
+
+impl PostgresActivity {
+    /// In that database.
+    pub fn new(db: Database) -> Self {
+        Self { db }
+    }
+}
+
+#[derive(Queryable, Selectable, Insertable)]
+#[diesel(table_name = entries, check_for_backend(diesel::pg::Pg))]
+struct Row {
+    id: Uuid,
+    actor_id: UserId,
+    verb: String,
+    object_kind: String,
+    object_id: Uuid,
+    public: bool,
+    data: Value,
+    at: DateTime<Utc>,
+}
+
+impl From<&Entry> for Row {
+    fn from(entry: &Entry) -> Self {
+        let Entry { id, actor_id, verb, object, public, data, at } = entry.clone();
+        Self { id, actor_id, verb, object_kind: object.kind, object_id: object.id, public, data, at }
+    }
+}
+
+impl From<Row> for Entry {
+    fn from(row: Row) -> Self {
+        let Row { id, actor_id, verb, object_kind, object_id, public, data, at } = row;
+        Self { id, actor_id, verb, object: Object { kind: object_kind, id: object_id }, public, data, at }
+    }
+}
+
+impl ActivityStream for PostgresActivity {
+    fn append<'a>(&'a self, conn: &'a mut AsyncPgConnection, new: &'a [Entry]) -> Answer<'a, ()> {
+        Box::pin(async move {
+            let rows: Vec<Row> = new.iter().map(Row::from).collect();
+            diesel::insert_into(entries::table).values(rows).on_conflict_do_nothing().execute(conn).await?;
+            Ok(())
+        })
+    }
+
+    fn of<'a>(
+        &'a self,
+        people: &'a [UserId],
+        public_only: bool,
+        before: Option<Uuid>,
+        limit: usize,
+    ) -> Answer<'a, Vec<Entry>> {
+        Box::pin(async move {
+            let mut query = entries::table
+                .filter(entries::actor_id.eq_any(people))
+                .order(entries::id.desc())
+                .limit(i64::try_from(limit).unwrap_or(i64::MAX))
+                .select(Row::as_select())
+                .into_boxed();
+            if public_only {
+                query = query.filter(entries::public);
+            }
+            if let Some(before) = before {
+                query = query.filter(entries::id.lt(before));
+            }
+            let mut conn = self.db.conn().await.map_err(ActivityError::from)?;
+            let rows: Vec<Row> = query.load(&mut conn).await?;
+            Ok(rows.into_iter().map(Entry::from).collect())
+        })
+    }
+
+    fn erase<'a>(&'a self, conn: &'a mut AsyncPgConnection, person: UserId) -> Answer<'a, ()> {
+        Box::pin(async move {
+            let theirs = entries::actor_id
+                .eq(person)
+                .or(entries::object_kind.eq("person").and(entries::object_id.eq(person.0)));
+            diesel::delete(entries::table.filter(theirs)).execute(conn).await?;
+            Ok(())
+        })
+    }
+
+    fn expire(&self, before: DateTime<Utc>) -> Answer<'_, u64> {
+        Box::pin(async move {
+            let mut conn = self.db.conn().await?;
+            let gone =
+                diesel::delete(entries::table.filter(entries::at.lt(before))).execute(&mut conn).await?;
+            Ok(gone as u64)
+        })
+    }
+}

@@ -1,0 +1,117 @@
+//! Notifications: what people are told of what happens, where they want to be told it.
+//!
+//! **Owns** notifications, the log behind `user:<id>`, preferences, the mails that are due; schema
+//! `notifications`.
+//!
+//! **Emits** nothing: it is where events end.
+//!
+//! **Never touches** what it tells of. An event carries all that its notification says; addresses and
+//! zones are asked of identity ([`People`]) when they are needed.
+//!
+//! # From an event to a person
+//! ```text
+//!  event ─▶ Consumer: one transaction ─┬─ notification (one a group while it is unread), unread counter
+//!                                      ├─ publication in the person's log, with the next offset
+//!                                      └─ a mail that is due (digests, quiet hours: `due.rs`)
+//!  after the commit: the feed pushes the log to `user:<id>`; a lost push is found again by recovery
+//!  when a mail is due: what is still unread ─▶ `platform.mails` (ports/mail) ─▶ files or SMTP
+//! ```
+//! Kinds are data (`kinds.rs`). An event that comes twice, or late, changes nothing: a person's sources
+//! are remembered, and of several events the latest by its id has the word.
+
+mod channels;
+mod consumers;
+mod due;
+mod error;
+pub mod handlers;
+mod kinds;
+mod letters;
+mod metrics;
+mod model;
+mod people;
+mod realtime;
+mod service;
+mod store;
+mod views;
+
+use std::sync::Arc;
+
+use tokio::sync::Notify;
+
+pub use channels::Feed;
+pub use consumers::consumers;
+pub use error::NotificationsError;
+pub use handlers::api;
+pub use kinds::{KINDS, Kind};
+pub use metrics::NotificationMetrics;
+pub use model::{Channels, Digest, NotificationId, QuietHoursForm, Which};
+pub use people::{Contact, People};
+pub use realtime::rpcs;
+pub use views::{
+    KindsView, NotificationView, NotificationsView, PreferencesForm, PreferencesPatch, PreferencesView,
+    ReadForm, UnreadView,
+};
+
+use crate::{
+    clock::Clock,
+    ports::mail::MailQueue,
+    postgres::{Conn, Database},
+    signing::Signer,
+};
+
+/// What the context is set up with.
+pub struct Parts {
+    /// The relational store.
+    pub database: Database,
+    /// Who people are.
+    pub people: Arc<dyn People>,
+    /// Where mails go.
+    pub mail: MailQueue,
+    /// The live side of people's logs.
+    pub feed: Feed,
+    /// Signs cursors and the links of mails.
+    pub signer: Signer,
+    /// The time of day.
+    pub clock: Clock,
+    /// Where links in mails lead, without a trailing slash.
+    pub public_url: String,
+    /// What is counted.
+    pub metrics: NotificationMetrics,
+}
+
+/// The context. Cheap to clone; each use case is a method (in `service/`).
+#[derive(Clone)]
+pub struct Notifications {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    parts: Parts,
+    /// Woken when a mail may be due.
+    due: Notify,
+}
+
+impl Notifications {
+    /// Sets the context up; nothing runs by itself. The server runs [`Notifications::run_mailings`] and
+    /// [`Feed::run`], and calls [`Notifications::tidy`] now and then.
+    pub fn new(parts: Parts) -> Self {
+        Self { inner: Arc::new(Inner { parts, due: Notify::new() }) }
+    }
+
+    /// The queue that its mails leave by.
+    pub fn mail(&self) -> &MailQueue {
+        &self.inner.parts.mail
+    }
+
+    fn parts(&self) -> &Parts {
+        &self.inner.parts
+    }
+
+    async fn conn(&self) -> Result<Conn, NotificationsError> {
+        Ok(self.inner.parts.database.conn().await?)
+    }
+
+    fn now(&self) -> chrono::DateTime<chrono::Utc> {
+        self.inner.parts.clock.now()
+    }
+}

@@ -1,0 +1,8 @@
+//! One function a use case.
+
+mod mailings;
+mod preferences;
+mod reading;
+mod telling;
+mod unsubscribing;
+mod upkeep;

@@ -1,0 +1,9 @@
+//! Notifications: telling, reading, the live log, mails that are due.
+
+mod http;
+mod live;
+mod mails;
+mod property;
+mod smtp;
+mod telling;
+mod world;
