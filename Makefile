@@ -29,6 +29,7 @@ lint:
 	$(CARGO) fmt --check
 	$(CARGO) clippy --locked --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --no-deps --document-private-items
+	scripts/check-deploy
 	@if command -v cargo-deny >/dev/null 2>&1; then cargo deny --log-level error check licenses bans sources; \
 	elif [ -n "$$CI" ]; then $(CARGO) install --locked cargo-deny && cargo deny --log-level error check licenses bans sources; \
 	else mkdir -p target; echo "cargo deny: not installed (cargo install --locked cargo-deny)" >> $(SKIPS); fi

@@ -10,7 +10,7 @@ pub mod app; // wiring: the only place that names adapters
 pub mod cli; // the command line's commands, one file each
 pub mod clock; // the time of day, injectable
 pub mod config; // defaults < gigsy.toml < environment
-pub mod contexts; // identity, chat, ledger: one folder a bounded context, all alike inside
+pub mod contexts; // identity, chat, gigs, ledger, gamification: one folder a bounded context, all alike inside
 pub mod error; // the closed list of error kinds
 pub mod events; // between contexts: outbox, relay, consumers with an inbox
 pub mod http; // the router (every path), extractors, middleware, problem+json, health
@@ -24,6 +24,7 @@ pub mod realtime; // the Centrifuge protocol, shards, channels, connections
 pub mod redis; // the Redis of REDIS_URL: connections, breaker, status
 pub mod signing; // signed tokens: connection tokens, cursors
 pub mod telemetry; // logging, correlation, metrics
+pub mod tls; // outgoing TLS
 
 #[cfg(test)]
 mod tests;

@@ -7,6 +7,7 @@ use crate::{
     contexts::{
         activity,
         chat::Chat,
+        gamification::{self, Gamification},
         gigs,
         notifications::{self, Notifications},
     },
@@ -35,10 +36,12 @@ pub(super) fn consumers(
     live: &gigs::Live,
     chat: &Chat,
     notifications: &Notifications,
+    game: &Gamification,
     stream: Arc<dyn activity::ActivityStream>,
 ) -> Vec<Arc<dyn Consumer>> {
     let mut all = gigs::consumers(live, chat);
     all.extend(notifications::consumers(notifications));
+    all.extend(gamification::consumers(game));
     all.extend(activity::consumers(stream));
     all
 }

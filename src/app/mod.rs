@@ -3,6 +3,7 @@
 
 mod demo;
 mod events;
+mod gauges;
 mod glue;
 mod logs;
 mod mail;
@@ -22,7 +23,7 @@ pub use logs::{both_logs, chat_log, chat_log_status, provision_logs};
 pub use mail::mail_status;
 pub use shared::redis_status;
 use wiring::Platform;
-pub use wiring::identity;
+pub use wiring::{game, identity};
 
 use crate::{
     config::Config,
@@ -51,12 +52,18 @@ pub enum StartError {
     /// What is shared between nodes cannot be set up.
     #[error(transparent)]
     Redis(#[from] crate::redis::RedisSetupError),
+    /// Points and leaderboards.
+    #[error("points and leaderboards cannot be set up")]
+    Game(#[from] crate::contexts::gamification::GameError),
+    /// The rules of points.
+    #[error(transparent)]
+    Rules(#[from] crate::contexts::gamification::BadRules),
     /// MongoDB cannot be set up.
     #[error("MongoDB cannot be used")]
     Mongo(#[from] crate::ports::mongo::MongoError),
-    /// The payment provider's client.
+    /// A client that calls others by HTTPS cannot be made.
     #[error(transparent)]
-    Payments(#[from] crate::ports::payments::stripe::SetupError),
+    Tls(#[from] crate::tls::TlsError),
     /// The mail server's settings.
     #[error(transparent)]
     Mail(#[from] crate::ports::mail::SmtpSetupError),

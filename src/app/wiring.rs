@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration, time::Instant};
 
 use actix_web::web::{self, ServiceConfig};
 
-use super::{StartError, events, glue, logs, mail, nodes, shared::Shared};
+use super::{StartError, events, gauges::Gauges, glue, logs, mail, nodes, shared::Shared};
 use crate::{
     actors::{Arbiters, Domain, DomainConfig, Registry},
     clock::Clock,
@@ -12,6 +12,7 @@ use crate::{
     contexts::{
         activity::{self, Activity},
         chat::{self, Chat, ChatMetrics, Desk, EventLog, NoUploads, PostgresRooms, RoomLimits},
+        gamification::{self, Boards, GameMetrics, Gamification, NoCopy},
         gigs::{self, Gigs},
         identity::{
             self, Identity,
@@ -57,6 +58,8 @@ pub(super) struct Platform {
     pub ledger: Ledger,
     pub gigs: Gigs,
     pub gigs_live: gigs::Live,
+    pub game: Gamification,
+    pub boards: Boards,
     pub sandbox: Option<Sandbox>,
     pub feed: Feed,
     pub notifications: Notifications,
@@ -64,6 +67,7 @@ pub(super) struct Platform {
     pub health: Arc<Health>,
     pub limits: Arc<Limits>,
     pub ops: Ops,
+    pub gauges: Gauges,
     http_metrics: HttpMetrics,
     pub shared: Shared,
 }
@@ -158,6 +162,31 @@ pub(super) async fn gigs_at_rest(config: &Config, database: &Database) -> Result
     Ok(gigs_with(database, &ledger, Signer::new(&database.signing_key().await?)))
 }
 
+fn game_with(
+    config: &Config,
+    database: &Database,
+    identity: &Identity,
+    signer: Signer,
+    metrics: GameMetrics,
+) -> Result<Gamification, StartError> {
+    Ok(Gamification::new(gamification::Parts {
+        database: database.clone(),
+        people: identity.directory(),
+        signer,
+        clock: Clock::system(),
+        zone: config.board_zone(),
+        rules: gamification::RuleSet::compiled()?,
+        metrics,
+    }))
+}
+
+/// Gamification without a server, for commands.
+pub async fn game(config: &Config, database: &Database) -> Result<Gamification, StartError> {
+    let identity = identity(config, database).await?;
+    let signer = Signer::new(&database.signing_key().await?);
+    game_with(config, database, &identity, signer, GameMetrics::unregistered())
+}
+
 async fn ledger_with(config: &Config, database: &Database) -> Result<(Ledger, Option<Sandbox>), StartError> {
     let (payments, sandbox) = super::money::payments(config, database).await?;
     let ledger = Ledger::new(ledger::Parts {
@@ -219,7 +248,7 @@ impl Platform {
         );
         let activity = Activity::new(activity::Parts {
             stream: logs.activity.clone(),
-            signer,
+            signer: signer.clone(),
             clock: Clock::system(),
             days: config.activity.days,
         });
@@ -231,17 +260,27 @@ impl Platform {
         let (ledger, sandbox) = ledger_with(&config, &database).await?;
         let idempotency = Idempotency::new(database.clone(), Clock::system());
 
-        let gigs = gigs_with(&database, &ledger, Signer::new(&database.signing_key().await?));
+        let gigs = gigs_with(&database, &ledger, signer.clone());
         ledger.tell(Arc::new(gigs.clone()));
         gigs.ask(Arc::new(identity.directory()));
         gigs.cache_pages(shared.cache.clone());
         let gigs_live = gigs::Live::new(hub.clone(), personal.clone());
         gigs_live.cache_pages(shared.cache.clone());
 
+        let game = game_with(&config, &database, &identity, signer, GameMetrics::new(&metrics))?;
+        game.install().await?;
+        let board_news = gamification::Live::new(hub.clone(), personal.clone());
+        let boards = game.start_boards(board_news, Arc::new(NoCopy), domain, &registry, &arbiters);
+        // Other nodes' boards look sooner; without a word they look once a second.
+        let (words, hearing, gap) = (signals.clone(), game.clone(), game.clone());
+        game.on_award(move || words.send(gamification::AWARDED, bytes::Bytes::new()));
+        signals.on(gamification::AWARDED, move |_| hearing.nudge());
+        signals.on_gap(move || gap.nudge());
+
         let parts = Parts {
             database: database.clone(),
             nats,
-            consumers: events::consumers(&gigs_live, &chat, &notifications, logs.activity),
+            consumers: events::consumers(&gigs_live, &chat, &notifications, &game, logs.activity),
             settings: crate::events::Settings::default(),
         };
         let events = Events::start(parts, &metrics, &registry).await?;
@@ -266,6 +305,12 @@ impl Platform {
         for namespace in gigs::namespaces(&gigs, &gigs_live) {
             builder = builder.namespace(namespace);
         }
+        for namespace in gamification::namespaces(&boards) {
+            builder = builder.namespace(namespace);
+        }
+        for rpc in gamification::rpcs(&boards) {
+            builder = builder.rpc(rpc);
+        }
         for rpc in chat::rpcs(&chat) {
             builder = builder.rpc(rpc);
         }
@@ -286,6 +331,7 @@ impl Platform {
         let limits =
             Arc::new(Limits::new(&config, shared.limits.clone(), shared.own_limits.clone(), &metrics));
         let http_metrics = HttpMetrics::new(&metrics);
+        let gauges = Gauges::new(&metrics, health.clone(), database.clone(), ledger.clone());
         Ok(Self {
             config,
             metrics,
@@ -302,6 +348,8 @@ impl Platform {
             ledger,
             gigs,
             gigs_live,
+            game,
+            boards,
             sandbox,
             feed,
             notifications,
@@ -309,6 +357,7 @@ impl Platform {
             health,
             limits,
             ops,
+            gauges,
             http_metrics,
             shared,
         })
@@ -332,6 +381,8 @@ impl Platform {
             .app_data(web::Data::new(self.database.clone()))
             .app_data(web::Data::new(self.ledger.clone()))
             .app_data(web::Data::new(self.gigs.clone()))
+            .app_data(web::Data::new(self.game.clone()))
+            .app_data(web::Data::new(self.boards.clone()))
             .app_data(web::Data::new(self.idempotency.clone()))
             .app_data(web::Data::new(self.notifications.clone()))
             .app_data(web::Data::new(self.realtime.clone()));
@@ -351,6 +402,7 @@ impl Platform {
     pub async fn stop_actors(&self, deadline: Duration) {
         self.sessions.stop(deadline).await;
         self.chat.domain().stop(deadline).await;
+        self.boards.domain().stop(deadline).await;
         if !self.arbiters.stop(deadline).await {
             slog::warn!(log(), "an actor thread did not end in time");
         }

@@ -20,6 +20,8 @@ const TIDY_LEASE: Duration = Duration::from_secs(30);
 const COUNT: Duration = Duration::from_secs(10);
 /// How soon a payout is handed to the provider.
 const PAY_OUT: Duration = Duration::from_secs(2);
+/// Between two looks whether the demo's events have been taken.
+const CATCH_UP: Duration = Duration::from_millis(50);
 /// Between attempts to put the demo data in place while the database is away.
 const RETRY: Duration = Duration::from_secs(1);
 
@@ -29,6 +31,7 @@ pub(super) fn start(platform: &Platform, options: Options) -> Vec<JoinHandle<()>
         spawn_local(tidy(platform.clone())),
         spawn_local(sweep(platform.clone())),
         spawn_local(platform.gigs.clone().run_timers()),
+        spawn_local(platform.game.clone().run()),
         spawn_local(platform.chat.clone().run_announcer()),
         spawn_local(pay_out(platform.clone())),
         spawn_local(platform.feed.clone().run()),
@@ -37,6 +40,7 @@ pub(super) fn start(platform: &Platform, options: Options) -> Vec<JoinHandle<()>
         spawn_local(count_mails(platform.clone())),
         spawn_local(deliver(platform.clone())),
         spawn_local(nodes::watch_sessions(platform.clone())),
+        spawn_local(platform.gauges.clone().run()),
         spawn_local(ops::publish_every_second(platform.ops.clone(), platform.hub.clone())),
     ]
 }
@@ -52,6 +56,10 @@ async fn prepare(platform: Platform, options: Options) {
         {
             slog::error!(log(), "the demo data is not in place"; "error" => %error);
             tokio::time::sleep(RETRY).await;
+        }
+        // The demo's people stand on the boards with what they did.
+        while !platform.game.is_caught_up().await.unwrap_or(false) {
+            tokio::time::sleep(CATCH_UP).await;
         }
     }
     platform.health.prepared();

@@ -3,6 +3,7 @@
 mod backup;
 mod check;
 mod events;
+mod health;
 mod move_data;
 mod output;
 mod rebuild;
@@ -56,6 +57,8 @@ enum Command {
         #[arg(long)]
         print_config: bool,
     },
+    /// Ask the server on this machine whether it is ready; for container health checks
+    Health,
     /// Print the API document (OpenAPI 3.1, JSON)
     Openapi,
     /// Manage people
@@ -108,7 +111,10 @@ pub fn main() -> ExitCode {
         Ok(loaded) => loaded,
         Err(error) => return fail(&error),
     };
-    let _flush = telemetry::init(&loaded.config.log);
+    let (_flush, logtail) = telemetry::init(&loaded.config.log);
+    if let Err(error) = logtail {
+        return fail(&error);
+    }
     actors::install_panic_hook();
     let runtime = match background_runtime() {
         Ok(runtime) => runtime,
@@ -122,6 +128,7 @@ pub fn main() -> ExitCode {
         Command::Check { print_config: true } => check::print_config(&config),
         Command::Check { .. } => runtime.block_on(check::check(&config, loaded.file.as_deref())),
         Command::User { command } => runtime.block_on(user::run(&config, command)),
+        Command::Health => runtime.block_on(health::ask(&config)),
         Command::Events { command } => runtime.block_on(events::run(&config, command)),
         Command::Rebuild { what } => runtime.block_on(rebuild::run(&config, what)),
         Command::Move { what } => runtime.block_on(move_data::run(&config, what)),

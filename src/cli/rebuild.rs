@@ -4,7 +4,12 @@ use clap::Subcommand;
 use indicatif::ProgressBar;
 
 use super::{Failure, output::say};
-use crate::{app, config::Config, contexts::chat, postgres::Database};
+use crate::{
+    app,
+    config::Config,
+    contexts::{chat, gamification::Rebuilt},
+    postgres::Database,
+};
 
 #[derive(Subcommand)]
 pub(super) enum RebuildCommand {
@@ -13,6 +18,15 @@ pub(super) enum RebuildCommand {
         /// After a restore from a backup: give every log a new epoch, so that clients load anew
         #[arg(long)]
         new_epoch: bool,
+    },
+    /// Work out everybody's points and badges again by the present rules; a running server follows
+    Xp {
+        /// Only show what would change
+        #[arg(long)]
+        dry_run: bool,
+        /// Show at most so many changes
+        #[arg(long, default_value_t = 50)]
+        show: usize,
     },
 }
 
@@ -27,6 +41,7 @@ async fn rebuild(config: &Config, database: &Database, what: RebuildCommand) -> 
     database.migrate().await?;
     match what {
         RebuildCommand::Chat { new_epoch } => rebuild_chat(config, database, new_epoch).await,
+        RebuildCommand::Xp { dry_run, show } => rebuild_xp(config, database, dry_run, show).await,
     }
 }
 
@@ -45,4 +60,38 @@ async fn rebuild_chat(config: &Config, database: &Database, new_epoch: bool) -> 
     bar.finish_and_clear();
     say(&format!("made the messages of {} rooms again from {events} events", rooms.len()));
     Ok(())
+}
+
+async fn rebuild_xp(config: &Config, database: &Database, dry_run: bool, show: usize) -> Result<(), Failure> {
+    let game = app::game(config, database).await?;
+    game.install().await?;
+    let bar = ProgressBar::new_spinner();
+    let done = game
+        .rebuild_xp(dry_run, &|what, count| {
+            bar.set_message(format!("{what}: {count}"));
+            bar.tick();
+        })
+        .await;
+    bar.finish_and_clear();
+    report(&done?, dry_run, show);
+    Ok(())
+}
+
+fn report(done: &Rebuilt, dry_run: bool, show: usize) {
+    for change in done.changes.iter().take(show) {
+        let (user, rule, source) = (change.user, &change.rule, &change.source);
+        say(&format!("{user}  {rule}  {source}  {} -> {}", change.was, change.now));
+    }
+    if done.changes.len() > show {
+        say(&format!("… and {} more", done.changes.len() - show));
+    }
+    let points: i64 = done.changes.iter().map(|change| change.now - change.was).sum();
+    let verb = if dry_run { "would change" } else { "changed" };
+    say(&format!(
+        "{} people: {verb} {} entries by {points:+} points, {} badges; {} recorded events had not been taken",
+        done.people,
+        done.changes.len(),
+        done.badges,
+        done.missed_events
+    ));
 }

@@ -80,6 +80,8 @@ const VARIABLES: &[(&str, &str, &str, Kind)] = &[
     ("GIGSY_ACTIVITY_DAYS", "activity", "days", Kind::Number),
     ("GIGSY_LOG", "log", "level", Kind::Text),
     ("GIGSY_LOG_FORMAT", "log", "format", Kind::Text),
+    ("LOGTAIL_TOKEN", "log", "logtail_token", Kind::Text),
+    ("LOGTAIL_URL", "log", "logtail_url", Kind::Text),
     ("GIGSY_SESSION_DAYS", "auth", "session_days", Kind::Number),
     ("GIGSY_REALTIME_TOKEN_SECONDS", "auth", "realtime_token_seconds", Kind::Number),
     ("GIGSY_HASH_CONCURRENCY", "auth", "hash_concurrency", Kind::Number),
@@ -111,6 +113,7 @@ const VARIABLES: &[(&str, &str, &str, Kind)] = &[
     ("GIGSY_SANDBOX_LOSE", "payments", "sandbox_lose", Kind::Number),
     ("GIGSY_SANDBOX_DUPLICATE", "payments", "sandbox_duplicate", Kind::Number),
     ("GIGSY_SANDBOX_REORDER", "payments", "sandbox_reorder", Kind::Number),
+    ("GIGSY_BOARD_ZONE", "gamification", "zone", Kind::Text),
     ("SMTP_URL", "mail", "url", Kind::Text),
     ("GIGSY_MAIL_FROM", "mail", "from", Kind::Text),
     ("GIGSY_SMTP_CA", "mail", "ca", Kind::Text),
@@ -153,6 +156,7 @@ pub(crate) fn layer(
 
     let mut from_env = Vec::new();
     for (name, text) in vars {
+        let (name, text) = from_file(name, text)?;
         let Some((_, section, key, kind)) = VARIABLES.iter().find(|v| v.0 == name) else {
             // A misspelt variable would silently leave a default in force.
             if name.starts_with("GIGSY_")
@@ -184,6 +188,21 @@ pub(crate) fn layer(
     })?;
     check(&config)?;
     Ok(config)
+}
+
+/// `NAME_FILE` gives the file that holds `NAME`'s value, as secrets are handed to containers.
+fn from_file(name: String, text: String) -> Result<(String, String), ConfigError> {
+    let Some(known) = name.strip_suffix("_FILE").filter(|known| VARIABLES.iter().any(|v| v.0 == *known))
+    else {
+        return Ok((name, text));
+    };
+    if text.trim().is_empty() {
+        return Ok((known.to_owned(), String::new()));
+    }
+    match fs::read_to_string(text.trim()) {
+        Ok(value) => Ok((known.to_owned(), value)),
+        Err(error) => Err(ConfigError::Setting { name, detail: format!("cannot read {text}: {error}") }),
+    }
 }
 
 fn merge(base: &mut Table, over: Table) {
@@ -238,6 +257,9 @@ fn check(config: &Config) -> Result<(), ConfigError> {
     }
     if !is_subject_word(&config.redis.prefix) {
         return bad("GIGSY_REDIS_PREFIX", "takes a-z, 0-9, - and _");
+    }
+    if config.gamification.zone.parse::<chrono_tz::Tz>().is_err() {
+        return bad("GIGSY_BOARD_ZONE", "is no IANA time zone");
     }
     if let Some(url) = &config.mongodb.url
         && !url.starts_with("mongodb://")
@@ -387,12 +409,25 @@ mod tests {
             (vec![("GIGSY_LISTENN", "127.0.0.1:1")], "", "GIGSY_LISTENN"),
             (vec![("GIGSY_ALLOWED_ORIGINS", "not a url")], "", "GIGSY_ALLOWED_ORIGINS"),
             (vec![("GIGSY_LOG", "loud")], "", "GIGSY_LOG"),
+            (vec![("GIGSY_TRUSTED_PROXIES", "10.0.0.0/40")], "", "GIGSY_TRUSTED_PROXIES"),
             (vec![], "[server]\nlisten = 3\n", "server.listen"),
             (vec![], "[server]\nlissten = \"x\"\n", "server"),
         ] {
             let said = with(&vars, file).unwrap_err();
             assert!(said.starts_with(name), "{said:?} does not name {name}");
         }
+    }
+
+    #[test]
+    fn a_secret_may_come_from_a_file() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("url");
+        fs::write(&path, "postgres://u:s3cret@h/db\n").unwrap();
+        let config = with(&[("DATABASE_URL_FILE", path.to_str().unwrap())], "").unwrap();
+        assert_eq!(config.database.url.unwrap().host_str(), Some("h"));
+        let said = with(&[("DATABASE_URL_FILE", "/nowhere/url")], "").unwrap_err();
+        assert!(said.starts_with("DATABASE_URL_FILE: cannot read"), "{said}");
+        assert!(with(&[("GIGSY_NOTHING_FILE", "/nowhere")], "").unwrap_err().contains("no such setting"));
     }
 
     #[test]

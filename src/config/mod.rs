@@ -4,11 +4,13 @@
 //! environment variable. A mistake is refused at start with the setting's name.
 
 mod load;
+mod network;
 mod sections;
 
 #[cfg(test)]
 pub(crate) use load::layer;
 pub use load::{ConfigError, Loaded, load};
+pub use network::Network;
 pub use sections::*;
 
 /// The commented defaults, compiled in.

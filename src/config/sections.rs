@@ -1,13 +1,11 @@
 //! One struct a section; the shape of the file.
 
-use std::{
-    net::{IpAddr, SocketAddr},
-    path::PathBuf,
-    time::Duration,
-};
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use serde::{Deserialize, Serialize};
 use url::Url;
+
+use super::Network;
 
 /// Everything that can be set.
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -41,8 +39,19 @@ pub struct Config {
     pub chat: ChatConfig,
     /// Protected payment.
     pub payments: PaymentsConfig,
+    /// Points and leaderboards.
+    pub gamification: GamificationConfig,
     /// Mail.
     pub mail: MailConfig,
+}
+
+/// Points and leaderboards.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct GamificationConfig {
+    /// `GIGSY_BOARD_ZONE`: the IANA zone in which days, weeks and months of leaderboards and leagues begin
+    /// and end.
+    pub zone: String,
 }
 
 /// Mail.
@@ -122,8 +131,8 @@ pub struct ServerConfig {
     pub public_url: Option<Url>,
     /// `GIGSY_ALLOWED_ORIGINS`: web origins besides the public URL's own.
     pub allowed_origins: Vec<Url>,
-    /// `GIGSY_TRUSTED_PROXIES`: peers whose `X-Forwarded-For` is believed.
-    pub trusted_proxies: Vec<IpAddr>,
+    /// `GIGSY_TRUSTED_PROXIES`: peers, single or as networks, whose `X-Forwarded-For` is believed.
+    pub trusted_proxies: Vec<Network>,
     /// `GIGSY_WORKERS`: HTTP threads, each with a shard; 0 takes one per core.
     pub workers: usize,
     /// `GIGSY_DRAIN_SECONDS`: how long a stop may take.
@@ -212,6 +221,11 @@ pub struct LogConfig {
     pub level: LogLevel,
     /// `GIGSY_LOG_FORMAT`.
     pub format: LogFormat,
+    /// `LOGTAIL_TOKEN`: lines also go to Logtail (Better Stack). A secret.
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "mask")]
+    pub logtail_token: Option<String>,
+    /// `LOGTAIL_URL`: the source's ingesting host.
+    pub logtail_url: Url,
 }
 
 /// How much is logged.
@@ -338,6 +352,11 @@ impl Config {
     /// Whether cookies must be marked `Secure`.
     pub fn is_https(&self) -> bool {
         self.server.public_url.as_ref().is_some_and(|url| url.scheme() == "https")
+    }
+
+    /// The zone of leaderboards; the configuration was checked.
+    pub fn board_zone(&self) -> chrono_tz::Tz {
+        self.gamification.zone.parse().unwrap_or(chrono_tz::Tz::UTC)
     }
 
     /// Threads that serve HTTP.

@@ -2,6 +2,7 @@
 
 pub mod activity;
 pub mod chat;
+pub mod gamification;
 pub mod gigs;
 pub mod identity;
 pub mod ledger;

@@ -18,6 +18,13 @@ pub trait Consumer: Send + Sync + 'static {
     /// What it listens to: `gig.posted`, or `gig.*` for all of an aggregate.
     fn subjects(&self) -> &'static [&'static str];
 
+    /// Whether events of different aggregates may share a transaction. Not where handling one locks rows
+    /// that belong to others too: in a transaction of its own it can lock them in one order, so that two
+    /// workers never wait for each other.
+    fn shares_transactions(&self) -> bool {
+        true
+    }
+
     /// Acts on one event, on `conn`, which is inside the transaction that also writes the inbox row:
     /// all of it commits or none. Events of one aggregate come in order, one at a time; a failing
     /// one holds back those behind it of that aggregate, for this consumer only. Effects outside the

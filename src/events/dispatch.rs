@@ -192,7 +192,8 @@ impl Dispatcher {
         if *stop.borrow() {
             return Ok(false);
         }
-        let failed = match self.settings.together {
+        let together = if self.consumer.shares_transactions() { self.settings.together } else { 1 };
+        let failed = match together {
             0 | 1 => None,
             _ => match self.together(&lines).await {
                 Ok(Together::Done(true)) => return Ok(true),

@@ -60,6 +60,7 @@ pub fn document() -> utoipa::openapi::OpenApi {
     api.merge(contexts::chat::api());
     api.merge(contexts::gigs::api());
     api.merge(contexts::ledger::api());
+    api.merge(contexts::gamification::api());
     api.merge(contexts::activity::api());
     api.merge(contexts::notifications::api());
     answer_problems(&mut api);

@@ -11,8 +11,9 @@ use actix_web::{
 use super::{Problem, health, openapi, ops, pages};
 use crate::{
     contexts::{
-        activity::handlers as activity, chat::handlers as chat, gigs::handlers as gigs,
-        identity::handlers as identity, ledger::handlers as ledger, notifications::handlers as notifications,
+        activity::handlers as activity, chat::handlers as chat, gamification::handlers as game,
+        gigs::handlers as gigs, identity::handlers as identity, ledger::handlers as ledger,
+        notifications::handlers as notifications,
     },
     error::ErrorKind,
     realtime,
@@ -55,6 +56,7 @@ routes! {
     "/ops" => { GET pages::ops }
     "/docs" => { GET pages::docs }
     "/verify-email" => { GET pages::verify_email }
+    "/badges/{id}" => { GET pages::badge }
     "/reset-password" => { GET pages::reset_password }
     "/unsubscribe" => { GET notifications::unsubscribe::ask, POST notifications::unsubscribe::end }
     "/assets/{file:.*}" => { GET pages::asset }
@@ -150,6 +152,19 @@ routes! {
     "/api/v1/disputes/{id}/resolve" => { POST gigs::disputes::resolve }
     "/api/v1/people/{id}/activity" => { GET activity::of_person }
     "/api/v1/people/{id}/reviews" => { GET gigs::reviews::about }
+
+    "/api/v1/leaderboards" => { GET game::boards::list }
+    "/api/v1/leaderboards/{board}" => { GET game::boards::top }
+    "/api/v1/leaderboards/{board}/around-me" => { GET game::boards::around_me }
+    "/api/v1/leaderboards/{board}/among" => { GET game::boards::among }
+    "/api/v1/me/game" => { GET game::me::game, PATCH game::me::change }
+    "/api/v1/me/xp" => { GET game::me::xp }
+    "/api/v1/me/streak" => { GET game::me::streak }
+    "/api/v1/me/league" => { GET game::me::league }
+    "/api/v1/xp/rules" => { GET game::me::rules }
+    "/api/v1/badges" => { GET game::badges::catalogue }
+    "/api/v1/badges/{id}" => { GET game::badges::award }
+    "/api/v1/people/{id}/badges" => { GET game::badges::of_person }
 
     "/api/v1/notifications" => { GET notifications::own::list }
     "/api/v1/notifications/unread" => { GET notifications::own::unread }

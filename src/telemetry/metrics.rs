@@ -27,6 +27,15 @@ impl Metrics {
         collector
     }
 
+    /// As [`Metrics::register`], for a collector that cannot be cloned.
+    ///
+    /// # Panics
+    /// As [`Metrics::register`].
+    #[expect(clippy::expect_used, reason = "documented panic, at start only")]
+    pub fn register_boxed(&self, collector: Box<dyn Collector>) {
+        self.registry.register(collector).expect("two metrics share a name");
+    }
+
     /// The text exposition format, version 0.0.4.
     pub fn render(&self) -> Vec<u8> {
         let mut text = Vec::new();

@@ -4,4 +4,4 @@ pub mod correlation;
 mod logging;
 pub mod metrics;
 
-pub use logging::{init, log};
+pub use logging::{Flush, init, log, register};

@@ -6,6 +6,7 @@ mod activity;
 mod actors;
 mod chat;
 mod events;
+mod gamification;
 mod gigs;
 mod house;
 mod http;

@@ -68,7 +68,9 @@ fn inline<'a>(text: &'a str, found: &mut Vec<Piece<'a>>) {
             _ => link(rest, at),
         };
         let Some((piece, length)) = piece else {
-            start = at + 1;
+            // Back-ticks in a row are one thing: the second does not open what the first did not.
+            let row = rest.as_bytes()[at..].iter().take_while(|&&b| b == b'`').count();
+            start = at + row.max(1);
             continue;
         };
         if at > 0 {

@@ -123,7 +123,7 @@ mod tests {
         assert_eq!(of("@Ada"), [], "there are two");
         assert_eq!(of("(@zoë), @ZOË ångström"), [ids[3]]);
         assert_eq!(of(&format!("<@{}> and <@{}>", ids[2], UserId::new())), [ids[2]]);
-        assert_eq!(of("ben@ben.org, @bending, `@ben`, ```\n@ben\n```"), []);
+        assert_eq!(of("ben@ben.org, @bending, `@ben`\n```\n@ben\n```"), []);
         assert!(resolve("@room, look", &people).room && !resolve("@roommate `@room`", &people).room);
         assert!(may_mention("@x") && !may_mention("a@b.c, @ 5, `@x`"));
     }

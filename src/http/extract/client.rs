@@ -8,7 +8,7 @@ use std::{
 
 use actix_web::{FromRequest, HttpRequest, dev::Payload, web};
 
-use crate::config::Config;
+use crate::config::{Config, Network};
 
 /// The client's address: the peer, or, where the peer is a trusted proxy, the right-most address
 /// of `X-Forwarded-For` that is not one itself. What stands further left is anybody's claim.
@@ -19,7 +19,7 @@ impl ClientAddr {
     /// The address behind a request.
     pub fn of(req: &HttpRequest) -> Self {
         let peer = req.peer_addr().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |a| a.ip());
-        let trusted: &[IpAddr] =
+        let trusted: &[Network] =
             req.app_data::<web::Data<Config>>().map_or(&[], |c| c.server.trusted_proxies.as_slice());
         let forwarded = req
             .headers()
@@ -32,10 +32,10 @@ impl ClientAddr {
     }
 }
 
-fn resolve(peer: IpAddr, forwarded: &[&str], trusted: &[IpAddr]) -> IpAddr {
+fn resolve(peer: IpAddr, forwarded: &[&str], trusted: &[Network]) -> IpAddr {
     let mut address = peer;
     for hop in forwarded.iter().rev() {
-        if !trusted.contains(&address) {
+        if !trusted.iter().any(|network| network.contains(address)) {
             break;
         }
         match hop.parse() {
@@ -63,10 +63,11 @@ mod tests {
     fn only_a_trusted_peer_is_believed() {
         let ip = |s: &str| s.parse::<IpAddr>().unwrap();
         let (proxy, client, liar) = (ip("10.0.0.1"), ip("203.0.113.9"), ip("198.51.100.1"));
+        let proxies: [Network; 1] = ["10.0.0.0/24".parse().unwrap()];
         let hops = ["198.51.100.1", "203.0.113.9"];
-        assert_eq!(resolve(proxy, &hops, &[proxy]), client);
-        assert_eq!(resolve(client, &["198.51.100.1"], &[proxy]), client);
-        assert_eq!(resolve(proxy, &["198.51.100.1", "10.0.0.1"], &[proxy]), liar);
-        assert_eq!(resolve(proxy, &["junk"], &[proxy]), proxy);
+        assert_eq!(resolve(proxy, &hops, &proxies), client);
+        assert_eq!(resolve(client, &["198.51.100.1"], &proxies), client);
+        assert_eq!(resolve(proxy, &["198.51.100.1", "10.0.0.1"], &proxies), liar);
+        assert_eq!(resolve(proxy, &["junk"], &proxies), proxy);
     }
 }

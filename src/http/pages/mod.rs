@@ -45,12 +45,24 @@ const FILES: &[(&str, Asset)] = assets! {
     "actors-table.js" as SCRIPT,
     "api.js" as SCRIPT,
     "app.css" as CSS,
+    "badge.js" as SCRIPT,
+    "badges/book.svg" as SVG,
+    "badges/contract.svg" as SVG,
+    "badges/flame.svg" as SVG,
+    "badges/gig.svg" as SVG,
+    "badges/hand.svg" as SVG,
+    "badges/medal.svg" as SVG,
+    "badges/mountain.svg" as SVG,
+    "badges/star.svg" as SVG,
+    "badges/welcome.svg" as SVG,
     "chat.js" as SCRIPT,
     "docs-schema.js" as SCRIPT,
     "docs.js" as SCRIPT,
     "contract-page.js" as SCRIPT,
     "dom.js" as SCRIPT,
     "format.js" as SCRIPT,
+    "game.css" as CSS,
+    "game.js" as SCRIPT,
     "gig-board.js" as SCRIPT,
     "gig-page.js" as SCRIPT,
     "gig-post.js" as SCRIPT,
@@ -78,6 +90,7 @@ const FILES: &[(&str, Asset)] = assets! {
 };
 
 const PAGES: &[(&str, Asset)] = assets! {
+    "badge.html" as HTML,
     "docs.html" as HTML,
     "index.html" as HTML,
     "ops.html" as HTML,
@@ -114,6 +127,17 @@ pub async fn ops(req: HttpRequest) -> Result<HttpResponse, Problem> {
 /// The API reference: `GET /docs`.
 pub async fn docs(req: HttpRequest) -> Result<HttpResponse, Problem> {
     page(&req, "docs.html")
+}
+
+/// One badge of somebody, for everybody who has its address: `GET /badges/{id}`.
+pub async fn badge(req: HttpRequest) -> Result<HttpResponse, Problem> {
+    page(&req, "badge.html")
+}
+
+/// Whether a file of that name is compiled in.
+#[cfg(test)]
+pub(crate) fn has_asset(name: &str) -> bool {
+    FILES.iter().any(|(known, _)| *known == name)
 }
 
 /// Where the mail about a new address leads: `GET /verify-email?token=`.

@@ -61,7 +61,9 @@ fn every_file_is_listed() {
     let mut listed: BTreeSet<String> =
         FILES.iter().chain(PAGES).map(|(name, _)| (*name).to_owned()).collect();
     let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src/http/pages/assets");
-    for (folder, prefix) in [(root.clone(), ""), (root.join("vendor"), "vendor/")] {
+    for (folder, prefix) in
+        [(root.clone(), ""), (root.join("vendor"), "vendor/"), (root.join("badges"), "badges/")]
+    {
         for entry in std::fs::read_dir(folder).unwrap() {
             let entry = entry.unwrap();
             if entry.file_type().unwrap().is_file() {

@@ -176,7 +176,9 @@ async function run(browser) {
     await say(client, "Then run `make sketch`");
     await entry(student, "make sketch").locator(".quote", { hasText: answered }).waitFor();
     await entry(student, "make sketch").locator(".body code", { hasText: "make sketch" }).waitFor();
-    await entry(student, answered).locator(".state", { hasText: "1 reply" }).waitFor();
+    // The reply's quote holds the same text: the first of the two is meant.
+    await student.locator("#timeline .entry[data-state=logged]").filter({ hasText: answered }).first()
+      .locator(".state", { hasText: "1 reply" }).waitFor();
   });
 
   await step("an edit reaches the other, and so does a deletion", async () => {
@@ -256,7 +258,7 @@ async function run(browser) {
     await signIn(operator, "operator", "/ops");
     await live(operator);
     await operator.locator("#tiles dd").first().waitFor();
-    await operator.locator("#stores tr", { hasText: "postgres" }).waitFor();
+    await operator.locator("#stores tr", { hasText: "postgres" }).first().waitFor();
     await operator.locator("#shards tr").first().waitFor();
   });
 

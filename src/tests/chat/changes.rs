@@ -254,7 +254,7 @@ async fn attachments_are_references_to_ones_own_uploads() {
     let refused = node.chat.send(ann, room, &with("a")).await.unwrap_err();
     assert_eq!(refused.fields()[0].pointer, "/attachments/0/object_id");
     let said = node.chat.send(ben, room, &with("b")).await.unwrap().message_id;
-    assert_eq!(node.chat.message(ann, room, said).await.unwrap().attachments, [object.clone()]);
+    assert_eq!(node.chat.message(ann, room, said).await.unwrap().attachments, std::slice::from_ref(&object));
     let admins = PatchRoomForm { attach: Some(MemberRole::Admin), ..PatchRoomForm::default() };
     patch(&node.chat, ann, room, admins).await.unwrap();
     assert!(matches!(node.chat.send(ben, room, &with("c")).await, Err(ChatError::NeedsRole(_))));

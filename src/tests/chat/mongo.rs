@@ -180,13 +180,11 @@ async fn a_batch_whose_writer_died_right_after_it_is_whole_for_everybody() {
     }
 }
 
+/// Who sent, what was acknowledged with which place, and how often the store was away.
+type Told = (UserId, Vec<(String, Seq)>, usize);
+
 /// Sends until told to stop, as clients do: the same message until it is acknowledged.
-async fn send_on(
-    log: MongoLog,
-    room: RoomId,
-    who: usize,
-    stop: Arc<AtomicBool>,
-) -> (UserId, Vec<(String, Seq)>, usize) {
+async fn send_on(log: MongoLog, room: RoomId, who: usize, stop: Arc<AtomicBool>) -> Told {
     let (sender, mut acknowledged, mut failures) = (UserId::new(), Vec::new(), 0);
     for n in 0.. {
         if stop.load(Ordering::SeqCst) {
@@ -213,7 +211,7 @@ async fn send_on(
 }
 
 /// Everything acknowledged is where it was said to be, once; there is no gap and nothing else.
-async fn all_is_there(log: &MongoLog, room: RoomId, told: &[(UserId, Vec<(String, Seq)>, usize)]) {
+async fn all_is_there(log: &MongoLog, room: RoomId, told: &[Told]) {
     let slice = log.since(room, 0, 100_000).await.unwrap();
     let places: Vec<Seq> = slice.events.iter().map(|event| event.seq).collect();
     assert_eq!(places, (1..=slice.top.last_seq).collect::<Vec<_>>(), "no gap");

@@ -26,7 +26,8 @@ fn sources(under: &str) -> Vec<(PathBuf, String)> {
     found
 }
 
-const CONTEXTS: [&str; 6] = ["activity", "identity", "chat", "gigs", "ledger", "notifications"];
+const CONTEXTS: [&str; 7] =
+    ["activity", "identity", "chat", "gigs", "ledger", "notifications", "gamification"];
 
 #[test]
 fn contexts_meet_through_their_front_door_only() {
@@ -81,6 +82,7 @@ const UNDOCUMENTED: &[&str] = &[
     "/docs",
     "/verify-email",
     "/reset-password",
+    "/badges/{id}",
     "/unsubscribe",
     "/assets/{file:.*}",
     "/api/openapi.json",

@@ -136,8 +136,17 @@ async fn without_a_session_every_private_path_answers_401_whatever_else_is_wrong
     let app = TestApp::start(&[]).await;
     let public =
         ["/api/v1/demo", "/api/v1/auth/", "/healthz", "/readyz", "/metrics", "/assets/", "/api/openapi.json"];
-    let pages =
-        ["/", "/ops", "/docs", "/verify-email", "/reset-password", "/unsubscribe", "/connection/websocket"];
+    let pages = [
+        "/",
+        "/ops",
+        "/docs",
+        "/verify-email",
+        "/reset-password",
+        "/unsubscribe",
+        "/badges/{id}",
+        "/api/v1/badges/{id}",
+        "/connection/websocket",
+    ];
     let mut asked = 0;
     for (method, path) in ROUTES {
         let open = public.iter().any(|prefix| path.starts_with(prefix)) && !path.contains("/auth/sessions/")

@@ -26,6 +26,7 @@ async fn choose(world: &World, user: UserId, form: PreferencesForm) {
 }
 
 /// Event × preference × quiet hours × digest: whether it is in the list, and after how long it is mailed.
+#[expect(clippy::type_complexity, reason = "a table reads best as one")]
 #[tokio::test]
 async fn the_matrix() {
     const HERE: Channels = Channels { in_app: true, email: false };

@@ -100,3 +100,11 @@ async fn a_client_and_a_student_walk_through_a_contract_in_chromium() {
     }
     visit("gigs.mjs").await;
 }
+
+#[actix_web::test]
+async fn leaderboards_and_badges_live_in_chromium() {
+    if let Some(why) = missing() {
+        skip!("browser: leaderboards and badges in Chromium", why);
+    }
+    visit("game.mjs").await;
+}

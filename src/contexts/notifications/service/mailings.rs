@@ -72,7 +72,7 @@ impl Notifications {
     /// Takes what is due and does nothing with it, as a worker that dies.
     #[cfg(test)]
     pub(crate) async fn lease_mailings_and_die(&self) -> usize {
-        store::mailings::lease(&mut *self.conn().await.unwrap(), self.now(), BATCH).await.unwrap().len()
+        store::mailings::lease(&mut self.conn().await.unwrap(), self.now(), BATCH).await.unwrap().len()
     }
 
     async fn mail_one(&self, mailing: &Mailing) -> Result<&'static str, NotificationsError> {

@@ -147,11 +147,16 @@ function run(me) {
 
   bell(client, me);
   // What concerns this person alone arrives without a subscription of ours.
-  client.on("publication", ({ data }) => (data?.type === "unread" ? list.counted(data) : list.refreshSoon()));
+  client.on("publication", ({ data }) => {
+    if (data?.type === "unread") list.counted(data);
+    else if (data?.type !== "rank") list.refreshSoon();
+  });
   // What is unread in rooms that are not open.
   setInterval(() => document.hidden || client?.state !== "connected" || list.refreshSoon(), LIST_MS);
   client.on("connected", () => list.refreshSoon());
   document.addEventListener("visibilitychange", () => document.hidden || list.refreshSoon());
+  // Other parts of the page share the connection.
+  document.dispatchEvent(new CustomEvent("gigsy:connected", { detail: { client, me } }));
   client.connect();
 
   if (!location.hash.startsWith("#room/")) follow({ focus: false });

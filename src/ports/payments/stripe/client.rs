@@ -1,12 +1,15 @@
 //! One call of Stripe's API: form in, JSON out, errors sorted by what a caller can do about them.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{fmt, time::Duration};
 
 use reqwest::{Method, StatusCode, header};
 use serde::{Deserialize, de::DeserializeOwned};
 use url::Url;
 
-use crate::ports::payments::PaymentError;
+use crate::{
+    ports::payments::PaymentError,
+    tls::{self, TlsError},
+};
 
 /// The API version that the shapes in `wire.rs` are of; pinned, so that the account's default cannot
 /// change them under us.
@@ -29,11 +32,6 @@ impl fmt::Debug for Client {
         write!(f, "Stripe at {}", self.base)
     }
 }
-
-/// The client cannot be made: the system's certificates cannot be read, or the address is none.
-#[derive(Debug, thiserror::Error)]
-#[error("the payment provider's client cannot be set up: {0}")]
-pub struct SetupError(String);
 
 /// One call.
 pub(super) struct Call<'a> {
@@ -62,22 +60,8 @@ impl<'a> Call<'a> {
 }
 
 impl Client {
-    pub fn new(base: Url, key: String) -> Result<Self, SetupError> {
-        let failed = |e: &dyn fmt::Display| SetupError(e.to_string());
-        let mut roots = rustls::RootCertStore::empty();
-        roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-        let tls =
-            rustls::ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
-                .with_safe_default_protocol_versions()
-                .map_err(|e| failed(&e))?
-                .with_root_certificates(roots)
-                .with_no_client_auth();
-        let http = reqwest::Client::builder()
-            .tls_backend_preconfigured(tls)
-            .redirect(reqwest::redirect::Policy::none())
-            .timeout(DEADLINE)
-            .build()
-            .map_err(|e| failed(&e))?;
+    pub fn new(base: Url, key: String) -> Result<Self, TlsError> {
+        let http = tls::http_client(DEADLINE)?;
         Ok(Self { http, base, key })
     }
 

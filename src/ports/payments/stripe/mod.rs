@@ -14,7 +14,6 @@ use sha2::{Digest, Sha256};
 use url::Url;
 use uuid::Uuid;
 
-pub use self::client::SetupError;
 use self::{
     client::{Call, Client},
     wire::{Disputed, Intent, Link, Listed, Opened, PaidOut, Refunded, Transferred},
@@ -36,7 +35,7 @@ impl Stripe {
     ///
     /// # Errors
     /// When TLS cannot be set up.
-    pub fn new(base: Url, key: String, secret: WebhookSecret) -> Result<Self, SetupError> {
+    pub fn new(base: Url, key: String, secret: WebhookSecret) -> Result<Self, crate::tls::TlsError> {
         Ok(Self { client: Client::new(base, key)?, secret })
     }
 

@@ -255,6 +255,9 @@ impl ChatRoom {
     fn plan_discipline(&self, ask: &Discipline) -> Result<Plan, ChatError> {
         self.not_direct()?;
         let user = ask.sanction.user();
+        if user == ask.who {
+            return Err(ChatError::field("/user_id", "must be somebody else"));
+        }
         let theirs = self.members.get(&user).map(|member| member.role);
         if !ask.moderator {
             let mine = self.members.get(&ask.who).ok_or(ChatError::NotMember)?.role;
@@ -266,9 +269,6 @@ impl ChatRoom {
             {
                 return Err(ChatError::OwnerOnly);
             }
-        }
-        if user == ask.who {
-            return Err(ChatError::field("/user_id", "must be somebody else"));
         }
         let (action, until) = match &ask.sanction {
             Sanction::Suspend(_, None) => ("member.restore", None),

@@ -1,0 +1,90 @@
+//! What gamification does about events.
+
+use std::sync::Arc;
+
+use diesel_async::AsyncPgConnection;
+use futures_util::future::BoxFuture;
+
+use super::{GameError, Gamification, model::SUBJECTS};
+use crate::{
+    error::Fault,
+    events::{AfterCommit, ConsumeError, Consumer, Envelope},
+};
+
+/// The durable name of the consumer that awards.
+pub const AWARDS: &str = "gamification.awards";
+/// The event after which nothing personal may be left.
+pub const ERASURE: &str = "user.erasure_requested";
+
+/// Everybody here who acts on events.
+pub fn consumers(game: &Gamification) -> Vec<Arc<dyn Consumer>> {
+    vec![Arc::new(Awards(game.clone())), Arc::new(Erasure(game.clone()))]
+}
+
+struct Awards(Gamification);
+
+impl Consumer for Awards {
+    fn name(&self) -> &'static str {
+        AWARDS
+    }
+
+    fn subjects(&self) -> &'static [&'static str] {
+        SUBJECTS
+    }
+
+    // It locks people, in the order of their ids.
+    fn shares_transactions(&self) -> bool {
+        false
+    }
+
+    fn handle<'a>(
+        &'a self,
+        conn: &'a mut AsyncPgConnection,
+        event: &'a Envelope,
+    ) -> BoxFuture<'a, Result<AfterCommit, ConsumeError>> {
+        Box::pin(async move {
+            let awarded = self.0.take(conn, event).await.map_err(refused)?;
+            if awarded.is_empty() {
+                return Ok(AfterCommit::nothing());
+            }
+            let game = self.0.clone();
+            Ok(AfterCommit::run(move || game.count(&awarded)))
+        })
+    }
+}
+
+struct Erasure(Gamification);
+
+impl Consumer for Erasure {
+    fn name(&self) -> &'static str {
+        "gamification.erasure"
+    }
+
+    fn subjects(&self) -> &'static [&'static str] {
+        &[ERASURE]
+    }
+
+    fn handle<'a>(
+        &'a self,
+        conn: &'a mut AsyncPgConnection,
+        event: &'a Envelope,
+    ) -> BoxFuture<'a, Result<AfterCommit, ConsumeError>> {
+        Box::pin(async move {
+            let user = event.data.get("user_id").and_then(serde_json::Value::as_str);
+            let Some(user) = user.and_then(|text| text.parse().ok()) else {
+                return Err(ConsumeError::Reject("it names nobody".into()));
+            };
+            self.0.erase(conn, user).await.map_err(refused)?;
+            let game = self.0.clone();
+            Ok(AfterCommit::run(move || game.awarded()))
+        })
+    }
+}
+
+fn refused(error: GameError) -> ConsumeError {
+    match error {
+        GameError::Db(error) => ConsumeError::Db(error),
+        other if other.kind().temporary() => ConsumeError::Retry(other.to_string()),
+        other => ConsumeError::Reject(other.to_string()),
+    }
+}

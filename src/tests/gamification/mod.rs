@@ -1,0 +1,8 @@
+//! Points, badges, leagues and leaderboards, over a database of their own.
+
+mod awards;
+mod boards;
+mod http;
+mod leagues;
+mod property;
+mod world;
