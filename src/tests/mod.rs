@@ -17,5 +17,6 @@ mod nodes;
 mod notifications;
 mod postgres;
 mod realtime;
+mod redis;
 pub(crate) mod support;
 mod system;
