@@ -203,10 +203,10 @@ async fn limits_answer_as_problems_and_a_missing_server_too() {
 
     // Sooner where passwords are guessed.
     let guesser = front.from([127, 0, 0, 14]);
-    let (mut guesses, mut limited) = (0, Vec::new());
+    let (mut guesses, mut limited, form) = (0, Vec::new(), json!({}));
     while limited.is_empty() {
         assert!(guesses < 1_000, "no guess is stopped");
-        let replies = join_all((0..50).map(|_| guesser.post("/api/v1/auth/sessions", &json!({})))).await;
+        let replies = join_all((0..50).map(|_| guesser.post("/api/v1/auth/sessions", &form))).await;
         guesses += replies.len();
         limited.extend(replies.into_iter().filter(|reply| reply.json()["detail"] == of_nginx));
     }
