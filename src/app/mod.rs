@@ -10,6 +10,7 @@ mod mail;
 mod money;
 mod nodes;
 mod objects;
+mod shared;
 mod wiring;
 mod workers;
 
@@ -21,6 +22,7 @@ pub use demo::{DemoError, permit_demo, seed_demo};
 pub use events::{bus_status, provision_bus};
 pub use logs::{both_logs, chat_log, chat_log_status, provision_logs};
 pub use mail::mail_status;
+pub use shared::redis_status;
 use wiring::Platform;
 pub use wiring::{game, identity};
 
@@ -48,6 +50,9 @@ pub enum StartError {
     /// The event bus cannot be set up.
     #[error("the event bus cannot be set up")]
     Bus(#[from] crate::ports::bus::BusError),
+    /// What is shared between nodes cannot be set up.
+    #[error(transparent)]
+    Redis(#[from] crate::redis::RedisSetupError),
     /// Points and leaderboards.
     #[error("points and leaderboards cannot be set up")]
     Game(#[from] crate::contexts::gamification::GameError),
@@ -75,6 +80,7 @@ pub enum StartError {
 pub struct Server {
     platform: Platform,
     http: ServerHandle,
+    door: TcpListener,
     background: Vec<tokio::task::JoinHandle<()>>,
     drain: Duration,
 }
@@ -96,6 +102,8 @@ pub async fn start(
     let config = platform.config.clone();
 
     let shared = platform.clone();
+    // The same socket: where the server's own handle is out of reach.
+    let door = listener.try_clone()?;
     let http = HttpServer::new(move || {
         // Once per worker thread: the worker's shard lives and dies with it.
         App::new()
@@ -125,7 +133,7 @@ pub async fn start(
     });
 
     let background = workers::start(&platform, options);
-    Ok(Server { drain: config.drain(), platform, http: handle, background })
+    Ok(Server { drain: config.drain(), platform, http: handle, door, background })
 }
 
 impl Server {
@@ -134,11 +142,15 @@ impl Server {
         &self.platform.health
     }
 
-    /// Stops in order: no new connections, `/readyz` says draining; sockets are closed with 3001,
+    /// Stops in order: `/readyz` says draining, new connections are refused and those that are open end
+    /// with their next answer, so that a proxy goes to another node at once; sockets are closed with 3001,
     /// paced over the drain window; HTTP ends; events that are being handled are finished; actors
     /// finish what they have. The database is the caller's to stop, last.
     pub async fn stop(self) {
         self.platform.health.draining();
+        // A pause alone leaves the socket listening: whoever comes would wait in its queue for the
+        // whole drain. Where a listener cannot be shut, the pause has to do.
+        let _ = rustix::net::shutdown(&self.door, rustix::net::Shutdown::Read);
         self.http.pause().await;
         self.platform.drain_sockets(self.drain).await;
         self.platform.hub.say_goodbye();

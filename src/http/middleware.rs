@@ -8,7 +8,7 @@ use actix_web::{
     body::{BoxBody, EitherBody, MessageBody},
     dev::{ServiceRequest, ServiceResponse},
     http::{
-        Method,
+        ConnectionType, Method, StatusCode,
         header::{HeaderName, HeaderValue},
     },
     middleware::Next,
@@ -19,7 +19,8 @@ use prometheus::{HistogramOpts, HistogramVec, IntCounterVec, Opts};
 use super::{
     Problem,
     extract::{ClientAddr, session_credential},
-    limits::{Allowance, Limits},
+    health::Health,
+    limits::{Allowance, Limits, announce},
 };
 use crate::{
     events,
@@ -50,13 +51,17 @@ impl HttpMetrics {
         let requests = Opts::new("gigsy_http_requests_total", "Requests by method, route and status.");
         let seconds = HistogramOpts::new("gigsy_http_request_seconds", "Time to the response's head.")
             .buckets(vec![0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0]);
-        Self {
+        let this = Self {
             requests: metrics.register(
                 IntCounterVec::new(requests, &["method", "route", "status"]).expect("valid metric"),
             ),
             seconds: metrics
                 .register(HistogramVec::new(seconds, &["method", "route"]).expect("valid metric")),
-        }
+        };
+        // There from the first scrape on.
+        this.requests.with_label_values(&["GET", "/metrics", "200"]);
+        this.seconds.with_label_values(&["GET", "/metrics"]);
+        this
     }
 }
 
@@ -86,6 +91,11 @@ pub async fn observe<B: MessageBody + 'static>(
                 response.headers_mut().insert(CORRELATION, value);
             }
             secure(&mut response);
+            let health = response.request().app_data::<web::Data<Health>>();
+            if status != StatusCode::SWITCHING_PROTOCOLS && health.is_some_and(|h| h.is_draining()) {
+                // A proxy's idle connections to a node that stops would be cut under its next request.
+                response.response_mut().head_mut().set_connection_type(ConnectionType::Close);
+            }
             let elapsed = started.elapsed();
             if let Some(metrics) = metrics {
                 metrics.requests.with_label_values(&[method.as_str(), &route, status.as_str()]).inc();
@@ -117,39 +127,34 @@ async fn guard<B: MessageBody + 'static>(
     req: ServiceRequest,
     next: Next<B>,
 ) -> Result<ServiceResponse<EitherBody<B, BoxBody>>, Error> {
-    let allowance = match admit(&req) {
-        Ok(allowance) => allowance,
+    let mut allowances = match admit(&req).await {
+        Ok(allowances) => allowances,
         // Answered here, not returned as an error: so it is logged, counted and dressed like any
         // other answer.
         Err(problem) => return Ok(req.into_response(problem.error_response()).map_into_right_body()),
     };
     let mut response = next.call(req).await?.map_into_left_body();
-    if let Some(allowance) = allowance {
-        allowance.announce(response.headers_mut());
-    }
+    allowances.extend(Allowance::of_user(response.request()));
+    announce(&allowances, response.headers_mut());
     Ok(response)
 }
 
-fn admit(req: &ServiceRequest) -> Result<Option<Allowance>, Problem> {
+async fn admit(req: &ServiceRequest) -> Result<Vec<Allowance>, Problem> {
     let path = req.path();
     if !path.starts_with("/api/v1/") {
-        return Ok(None);
+        return Ok(Vec::new());
     }
-    let mut allowance = None;
+    let mut allowances = Vec::new();
     if let Some(limits) = req.app_data::<web::Data<Limits>>() {
-        let address = ClientAddr::of(req.request()).0;
-        allowance = Some(limits.calls.take(address)?);
-        // Guesses count against both, so that they cannot crowd out their own limit.
-        if req.method() == Method::POST && path.starts_with("/api/v1/auth/") {
-            allowance = Some(limits.sign_in.take(address)?);
-        }
+        let guessing = req.method() == Method::POST && path.starts_with("/api/v1/auth/");
+        allowances = limits.admit(ClientAddr::of(req.request()).0, guessing).await?;
     }
     // Also for requests without a session: a foreign page must not sign a browser in.
     let ambient = session_credential(req.request()).is_none_or(|c| c.ambient);
     if ambient && !req.method().is_safe() {
         super::extract::check_origin(req.request())?;
     }
-    Ok(allowance)
+    Ok(allowances)
 }
 
 /// Headers that cost nothing and close whole classes of trouble; a page sets its own policy.

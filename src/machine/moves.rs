@@ -110,6 +110,7 @@ pub struct Executor {
     context: &'static str,
 }
 
+#[expect(clippy::too_many_arguments, reason = "a step has so many sides, and each caller names them all")]
 impl Executor {
     /// The executor of the context whose schema has that name.
     pub const fn of(context: &'static str) -> Self {

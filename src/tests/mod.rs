@@ -5,6 +5,7 @@
 mod activity;
 mod actors;
 mod chat;
+mod deploy;
 mod events;
 mod gamification;
 mod gigs;
@@ -19,5 +20,6 @@ mod notifications;
 mod objects;
 mod postgres;
 mod realtime;
+mod redis;
 pub(crate) mod support;
 mod system;

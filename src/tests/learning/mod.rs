@@ -9,5 +9,6 @@ mod grading;
 mod http;
 mod live;
 mod places;
+mod privacy;
 mod qti;
 mod world;

@@ -323,7 +323,10 @@ impl Learning {
             },
             grade: content.grading.grade(&graded, |id| of(id).and_then(|one| one.score)),
             items: if items {
-                content.items().map(|item| one_progress(enrolment, &content, item, &all)).collect()
+                content
+                    .items()
+                    .map(|item| one_progress(enrolment, &content, item, &all, self.now()))
+                    .collect()
             } else {
                 Vec::new()
             },
@@ -348,6 +351,7 @@ pub(super) fn one_progress(
     content: &Content,
     item: &crate::contexts::learning::model::content::Item,
     all: &[Progress],
+    now: chrono::DateTime<chrono::Utc>,
 ) -> ProgressView {
     let done = |id: ItemId| all.iter().any(|one| one.item_id == id && one.done_at.is_some());
     let found = all.iter().find(|one| one.item_id == item.id).cloned();
@@ -357,7 +361,8 @@ pub(super) fn one_progress(
         title: item.title.clone(),
         kind: kind_of(&item.body),
         required: item.required,
-        unlocked: content.wanting(item.id, done).is_empty(),
+        unlocked: enrolment.cohort_starts_at.is_none_or(|begins| begins <= now)
+            && content.wanting(item.id, done).is_empty(),
         viewed: progress.viewed,
         watched_percent: progress.watched,
         position_seconds: progress.position_s,

@@ -56,7 +56,7 @@ impl Learning {
             attempts: None,
             attempts_left: None,
             submissions: None,
-            progress: one_progress(&enrolment, &content, item, &all),
+            progress: one_progress(&enrolment, &content, item, &all, now),
         };
         match &item.body {
             Body::Text { markdown } => view.html = Some(rendered(markdown)),

@@ -21,6 +21,7 @@ export class QuizPage {
   #left = h("p", { class: "quiz-time", role: "timer" });
   #kept = h("p", { class: "help", role: "status", id: "kept" });
   #saving = Promise.resolve();
+  #handing = false; // what is typed now goes with the hand-in
 
   constructor(_context, id) {
     this.#id = id;
@@ -49,8 +50,13 @@ export class QuizPage {
     if (one.state !== "in_progress") return this.element.replaceChildren(h("p", {}, back), head, ...this.#result());
     const asked = one.paper.map((question) => this.#question(question));
     const hand = action("Hand in", async () => {
-      await this.#saving.catch(() => {});
-      this.#take(await call("POST", `/api/v1/attempts/${this.#id}/submit`, { answers: this.#answers }, { "if-match": `"v${this.#attempt.version}"` }));
+      this.#handing = true;
+      try {
+        await this.#saving.catch(() => {});
+        this.#take(await call("POST", `/api/v1/attempts/${this.#id}/submit`, { answers: this.#answers }, { "if-match": `"v${this.#attempt.version}"` }));
+      } finally {
+        this.#handing = false;
+      }
       this.#draw();
       this.element.querySelector("h1").focus();
     }, { main: true, step: "submit" });
@@ -80,7 +86,7 @@ export class QuizPage {
   });
 
   async #save() {
-    if (this.#attempt.state !== "in_progress") return;
+    if (this.#handing || this.#attempt.state !== "in_progress") return;
     setText(this.#kept, "Keeping your answers…");
     try {
       this.#take(await call("PUT", `/api/v1/attempts/${this.#id}/answers`, { answers: this.#answers }, { "if-match": `"v${this.#attempt.version}"` }));
