@@ -79,7 +79,7 @@ impl Nginx {
         let upstreams: String =
             nodes.iter().map(|node| format!("server {node} max_fails=1 fail_timeout=2s; ")).collect();
         let site = put(
-            shipped("templates/gigsy.conf.template"),
+            shipped("templates/default.conf.template"),
             &[
                 ("${GIGSY_UPSTREAMS}", &upstreams),
                 ("${GIGSY_OPERATORS}", operators),
