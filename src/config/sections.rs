@@ -27,6 +27,8 @@ pub struct Config {
     pub activity: ActivityConfig,
     /// Log lines.
     pub log: LogConfig,
+    /// Traces.
+    pub tracing: TracingConfig,
     /// Sessions and passwords.
     pub auth: AuthConfig,
     /// Rate limits.
@@ -226,6 +228,37 @@ pub struct LogConfig {
     pub logtail_token: Option<String>,
     /// `LOGTAIL_URL`: the source's ingesting host.
     pub logtail_url: Url,
+}
+
+/// Traces by OTLP. The names are OpenTelemetry's.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct TracingConfig {
+    /// `OTEL_EXPORTER_OTLP_ENDPOINT`: the collector's base URL; unset means no traces. May hold a secret.
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "mask_url")]
+    pub endpoint: Option<Url>,
+    /// `OTEL_EXPORTER_OTLP_HEADERS`: headers of each call, `name=value`, comma-separated, values
+    /// percent-encoded. A secret.
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "mask")]
+    pub headers: Option<String>,
+    /// `OTEL_SERVICE_NAME`.
+    pub service: String,
+    /// `OTEL_TRACES_SAMPLER_ARG`: of the traces that no caller decided about, which part is kept.
+    pub ratio: f64,
+}
+
+impl TracingConfig {
+    /// The headers by name.
+    pub fn headers(&self) -> Vec<(String, String)> {
+        let pairs = self.headers.iter().flat_map(|text| text.split(','));
+        // A plus is itself here, unlike in a form.
+        let plain = |value: &str| {
+            let form = format!("x={}", value.trim().replace('+', "%2B").replace('&', "%26"));
+            url::form_urlencoded::parse(form.as_bytes()).next().map(|(_, value)| value.into_owned())
+        };
+        let named = pairs.filter_map(|pair| pair.split_once('='));
+        named.filter_map(|(name, value)| Some((name.trim().to_owned(), plain(value)?))).collect()
+    }
 }
 
 /// How much is logged.

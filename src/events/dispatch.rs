@@ -25,6 +25,7 @@ use crate::{
     telemetry::{
         correlation::{self, CorrelationId},
         log,
+        tracing::{Span, SpanContext, SpanKind},
     },
 };
 
@@ -367,13 +368,31 @@ impl Dispatcher {
         event: &Envelope,
     ) -> Result<AfterCommit, ConsumeError> {
         let id = CorrelationId::parse(&event.correlation_id).unwrap_or_else(CorrelationId::fresh);
+        let parent = event.traceparent.as_deref().and_then(SpanContext::parse);
+        let mut span =
+            Span::begin(SpanKind::Consumer, parent, || format!("process {}", event.subject).into());
+        let (id, traceparent) = match &mut span {
+            Some(span) => {
+                span.note("messaging.consumer.group.name", self.consumer.name());
+                span.note("messaging.message.id", event.id.to_string());
+                span.note("gigsy.correlation_id", event.correlation_id.clone());
+                (id.under(span.context()), Some(span.context().to_traceparent()))
+            }
+            None => (id, event.traceparent.clone()),
+        };
         let work = AssertUnwindSafe(self.consumer.handle(conn, event)).catch_unwind();
         let bounded = tokio::time::timeout(self.settings.handle_within, work);
-        match correlation::scope(id, caused_by(event, bounded)).await {
+        let done = match correlation::scope(id, caused_by(event, traceparent, bounded)).await {
             Ok(Ok(done)) => done,
             Ok(Err(panic)) => Err(ConsumeError::Retry(format!("panicked: {}", panic_message(&*panic)))),
             Err(_) => Err(ConsumeError::Retry("it took too long".to_owned())),
+        };
+        if let Some(mut span) = span
+            && done.is_err()
+        {
+            span.fail();
         }
+        done
     }
 
     fn run_after(&self, event: &Envelope, after: AfterCommit) {
