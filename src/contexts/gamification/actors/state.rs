@@ -18,8 +18,8 @@ use crate::{
 /// One window.
 pub struct Slot {
     pub(super) window: Window,
-    pub(super) span: Span,
-    pub(super) ranking: Ranking,
+    pub(in crate::contexts::gamification) span: Span,
+    pub(in crate::contexts::gamification) ranking: Ranking,
     /// Standings that are not shown: of those who opted out, and sums of zero or less, which a later entry
     /// may lift.
     aside: HashMap<UserId, (i64, i64)>,
@@ -38,8 +38,10 @@ pub struct Board {
     pub(super) anonymous: HashSet<UserId>,
     /// Of a cohort's board: who is in the cohort.
     pub(super) belongs: HashSet<UserId>,
-    pub(super) as_of: DateTime<Utc>,
-    pub(super) version: i64,
+    /// The last word to read everything again that it has followed.
+    pub(super) remade: i64,
+    pub(in crate::contexts::gamification) as_of: DateTime<Utc>,
+    pub(in crate::contexts::gamification) version: i64,
 }
 
 /// Who changed in which window.
@@ -105,6 +107,7 @@ impl Board {
             hidden: of(|choice| choice.opted_out),
             anonymous: of(|choice| choice.anonymous),
             belongs: HashSet::new(),
+            remade: 0,
             as_of: now,
             version: micros(now),
         }
