@@ -56,10 +56,7 @@ impl Shared {
             limits: Arc::new(RedisLimits::new(redis.clone())),
             cache: Cache::new(store.clone(), metrics),
             sessions: Some(store),
-            boards: Some(CopyParts {
-                store: Arc::new(RedisBoards::new(redis.clone())),
-                locks: locks.clone(),
-            }),
+            boards: Some(CopyParts::new(Arc::new(RedisBoards::new(redis.clone())), locks.clone())),
             locks,
             redis: Some(redis),
         })
@@ -118,7 +115,7 @@ pub async fn board_copies(config: &Config) -> Result<Option<CopyParts>, RedisSet
         return Ok(None);
     }
     let locks = Locks::new(Arc::new(RedisLocks::new(redis.clone())));
-    Ok(Some(CopyParts { store: Arc::new(RedisBoards::new(redis)), locks }))
+    Ok(Some(CopyParts::new(Arc::new(RedisBoards::new(redis)), locks)))
 }
 
 /// What `gigsy check` says of Redis.

@@ -52,6 +52,16 @@ pub struct CopyParts {
     pub store: Arc<dyn Store>,
     /// The leases.
     pub locks: Locks,
+    /// A board that has not followed the ledger for so long, since it crashed too often or the database is
+    /// away, keeps no copy: another node's may be better.
+    pub behind: Duration,
+}
+
+impl CopyParts {
+    /// Copies there, under those leases.
+    pub fn new(store: Arc<dyn Store>, locks: Locks) -> Self {
+        Self { store, locks, behind: Duration::from_secs(20) }
+    }
 }
 
 /// The copies. Cheap to clone.
@@ -264,6 +274,14 @@ async fn keep(inner: Arc<Inner>, board: BoardId, desk: Arc<Desk>) {
         if desk.is_over() {
             break;
         }
+        if !inner.follows(&board) {
+            if let Some(lease) = lease.take() {
+                lease.release().await;
+            }
+            desk.everything();
+            tokio::time::sleep(BEAT).await;
+            continue;
+        }
         if !lease.as_ref().is_some_and(Lease::is_held) {
             lease = inner.parts.locks.try_lock(lock(&board), LEASE).await.ok().flatten();
             // Somebody else may have written since; and what changes meanwhile need not be noted one by one.
@@ -300,6 +318,13 @@ async fn keep(inner: Arc<Inner>, board: BoardId, desk: Arc<Desk>) {
 }
 
 impl Inner {
+    /// Whether the board here follows the ledger.
+    fn follows(&self, board: &BoardId) -> bool {
+        let Some(state) = self.states.get(board).map(|state| state.clone()) else { return false };
+        let state = state.read().unwrap_or_else(PoisonError::into_inner);
+        state.followed.elapsed() < self.parts.behind
+    }
+
     /// Writes what is due; whether the copy is whole.
     async fn write(&self, board: &BoardId, desk: &Desk, lease: &Lease) -> Result<bool, Trouble> {
         let mut whole = true;

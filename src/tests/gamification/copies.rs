@@ -33,14 +33,11 @@ const LIMIT: Duration = Duration::from_secs(60);
 /// What a node has of that Redis; each has a client of its own.
 async fn node(server: &RedisServer, prefix: &str) -> CopyParts {
     let redis = client(&server.url(), prefix, Duration::from_millis(500)).await;
-    CopyParts {
-        store: Arc::new(RedisBoards::new(redis.clone())),
-        locks: Locks::new(Arc::new(RedisLocks::new(redis))),
-    }
+    CopyParts::new(Arc::new(RedisBoards::new(redis.clone())), Locks::new(Arc::new(RedisLocks::new(redis))))
 }
 
 fn in_memory() -> CopyParts {
-    CopyParts { store: Arc::new(MemoryBoards::default()), locks: Locks::new(Arc::new(MemoryLocks::new())) }
+    CopyParts::new(Arc::new(MemoryBoards::default()), Locks::new(Arc::new(MemoryLocks::new())))
 }
 
 /// A part in the words of the model.
@@ -356,6 +353,37 @@ async fn the_copy_has_one_writer_and_another_takes_over() {
     agree(&world, &[&two], &[BoardId::Global], "the second alone").await;
     assert!(token().await > first);
     two.domain().stop(Duration::from_secs(2)).await;
+}
+
+/// A node whose board cannot read the ledger any more leaves the copy to another, whose can.
+#[actix_web::test]
+async fn a_node_that_does_not_follow_keeps_no_copy() {
+    let world = World::new().await;
+    let hub = Hub::new();
+    let parts = CopyParts { behind: Duration::from_secs(2), ..in_memory() };
+    let stuck = world.fragile(&hub, parts.clone());
+    let user = UserId::new();
+    endow(&world, user, 7, noon()).await;
+    stuck.refresh(&global()).await.unwrap();
+    eventually("it keeps the copy", LIMIT, async || copied(&stuck, &global(), Window::All).await).await;
+    // It crashes once too often, and is not made again.
+    for _ in 0..2 {
+        let _ = stuck.domain().tell(&global(), Poison).await;
+        tokio::time::sleep(Duration::from_millis(300)).await;
+    }
+    endow(&world, user, 5, noon()).await;
+    tokio::time::sleep(Duration::from_millis(1_500)).await;
+    let old = copied(&stuck, &global(), Window::All).await;
+    assert_eq!(old, Some(vec![(user.0, 7)]), "it follows on");
+    let well = world.boards_with(&hub, parts);
+    eventually("the other keeps it", LIMIT, async || {
+        well.refresh(&global()).await.ok()?;
+        (copied(&well, &global(), Window::All).await? == [(user.0, 12)]).then_some(())
+    })
+    .await;
+    for boards in [stuck, well] {
+        boards.domain().stop(Duration::from_secs(2)).await;
+    }
 }
 
 #[actix_web::test]

@@ -88,19 +88,24 @@ impl World {
 
     /// The boards, on this thread.
     pub fn boards(&self, hub: &Hub) -> Boards {
-        self.boards_on(hub, None)
+        self.boards_on(hub, None, 1_000)
     }
 
     /// A node's boards, with copies.
     pub fn boards_with(&self, hub: &Hub, copies: CopyParts) -> Boards {
-        self.boards_on(hub, Some(copies))
+        self.boards_on(hub, Some(copies), 1_000)
     }
 
-    fn boards_on(&self, hub: &Hub, copies: Option<CopyParts>) -> Boards {
+    /// Boards that give up at their second crash.
+    pub fn fragile(&self, hub: &Hub, copies: CopyParts) -> Boards {
+        self.boards_on(hub, Some(copies), 1)
+    }
+
+    fn boards_on(&self, hub: &Hub, copies: Option<CopyParts>, crashes: u32) -> Boards {
         let registry = Registry::new();
         let config = DomainConfig {
             backoff: (Duration::from_millis(20), Duration::from_millis(50)),
-            intensity: (1_000, Duration::from_secs(1)),
+            intensity: (crashes, Duration::from_secs(60)),
             ..DomainConfig::default()
         };
         let live = Live::new(hub.clone(), Personal::new(hub.clone()));

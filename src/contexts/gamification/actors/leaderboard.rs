@@ -277,6 +277,7 @@ impl Leaderboard {
                 board.settle(news.mark.0, news.mark.1);
             }
             board.as_of = now;
+            board.followed = Instant::now();
             if !changes.is_empty() {
                 board.version = (board.version + 1).max(now.timestamp_micros());
             }

@@ -1,6 +1,9 @@
 //! A board's state: a ranking for each window, and how far the ledger has been read.
 
-use std::collections::{HashMap, HashSet};
+use std::{
+    collections::{HashMap, HashSet},
+    time::Instant,
+};
 
 use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
@@ -42,6 +45,8 @@ pub struct Board {
     pub(super) remade: i64,
     pub(in crate::contexts::gamification) as_of: DateTime<Utc>,
     pub(in crate::contexts::gamification) version: i64,
+    /// When it last followed the ledger, by this process's own clock.
+    pub(in crate::contexts::gamification) followed: Instant,
 }
 
 /// Who changed in which window.
@@ -110,6 +115,7 @@ impl Board {
             remade: 0,
             as_of: now,
             version: micros(now),
+            followed: Instant::now(),
         }
     }
 
