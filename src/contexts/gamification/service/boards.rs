@@ -104,7 +104,7 @@ impl Boards {
             Ok(answer) => answer,
             Err(_) if known => asked.await,
             // It is being made for the first time here; another node may have it.
-            Err(_) => match self.from_copy(board, &ask).await {
+            Err(_) => match self.copied_part(board, &ask).await {
                 Some(part) => {
                     answered("copy");
                     return Ok(part);
@@ -132,12 +132,12 @@ impl Boards {
     /// The top of a board's copy, for tests.
     #[cfg(test)]
     pub(crate) async fn of_copy(&self, board: &BoardId, window: Window, top: usize) -> Option<Part> {
-        self.from_copy(board, &Ask { window, question: Question::Top(top) }).await
+        self.copied_part(board, &Ask { window, question: Question::Top(top) }).await
     }
 
     /// What the copy that nodes share answers, if it will do: whole, of the present window, with nobody on it
     /// who has opted out since.
-    pub(in crate::contexts::gamification) async fn from_copy(
+    pub(in crate::contexts::gamification) async fn copied_part(
         &self,
         board: &BoardId,
         ask: &Ask,
