@@ -15,8 +15,8 @@ pub fn measure(members: usize, rounds: usize) -> Outcome<Vec<[f64; 3]>> {
 }
 
 async fn all(members: usize, rounds: usize, folder: &Path) -> Outcome<Vec<[f64; 3]>> {
-    let vars = [("GIGSY_DATA_DIR".to_owned(), folder.display().to_string())];
-    let config = config::layer("none".into(), "", vars.into_iter())?;
+    let mut config = config::load()?.config;
+    (config.data.dir, config.database.url) = (folder.to_owned(), None);
     let database = Database::attach(&config).await?;
     let done = measured(members, rounds, &config, &database).await;
     database.shutdown().await;
