@@ -21,7 +21,7 @@ pub use demo::{DemoError, permit_demo, seed_demo};
 pub use events::{bus_status, provision_bus};
 pub use logs::{both_logs, chat_log, chat_log_status, provision_logs};
 pub use mail::mail_status;
-pub use shared::redis_status;
+pub use shared::{board_copies, redis_status};
 use wiring::Platform;
 pub use wiring::{game, identity};
 

@@ -12,7 +12,7 @@ use crate::{
     contexts::{
         activity::{self, Activity},
         chat::{self, Chat, ChatMetrics, Desk, EventLog, NoUploads, PostgresRooms, RoomLimits},
-        gamification::{self, Boards, GameMetrics, Gamification, NoCopy},
+        gamification::{self, Boards, GameMetrics, Gamification},
         gigs::{self, Gigs},
         identity::{
             self, Identity,
@@ -270,7 +270,8 @@ impl Platform {
         let game = game_with(&config, &database, &identity, signer, GameMetrics::new(&metrics))?;
         game.install().await?;
         let board_news = gamification::Live::new(hub.clone(), personal.clone());
-        let boards = game.start_boards(board_news, Arc::new(NoCopy), domain, &registry, &arbiters);
+        let copies = shared.boards.clone();
+        let boards = game.start_boards(board_news, copies, domain, &registry, &arbiters);
         // Other nodes' boards look sooner; without a word they look once a second.
         let (words, hearing, gap) = (signals.clone(), game.clone(), game.clone());
         game.on_award(move || words.send(gamification::AWARDED, bytes::Bytes::new()));

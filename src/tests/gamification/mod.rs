@@ -2,6 +2,8 @@
 
 mod awards;
 mod boards;
+mod copies;
+mod courses;
 mod http;
 mod leagues;
 mod property;

@@ -1,6 +1,7 @@
 //! Several nodes with one database and one NATS server: real processes, real clients.
 
 mod live;
+mod shared;
 mod storm;
 
 use serde_json::Value;
