@@ -47,6 +47,12 @@ pub enum StartError {
     /// The event bus cannot be set up.
     #[error("the event bus cannot be set up")]
     Bus(#[from] crate::ports::bus::BusError),
+    /// Chat.
+    #[error("chat cannot be set up")]
+    Chat(#[from] crate::contexts::chat::ChatError),
+    /// Notifications.
+    #[error("notifications cannot be set up")]
+    Notifications(#[from] crate::contexts::notifications::NotificationsError),
     /// Points and leaderboards.
     #[error("points and leaderboards cannot be set up")]
     Game(#[from] crate::contexts::gamification::GameError),

@@ -4,6 +4,7 @@ pub mod bus;
 pub mod mail;
 pub mod mongo;
 pub mod payments;
+pub mod push;
 mod status;
 
 pub use status::{Mode, Store, StoreStatus};

@@ -30,6 +30,7 @@ pub mod rpc;
 mod settings;
 pub mod shard;
 mod socket;
+mod veils;
 
 pub use auth::{Admission, Authenticator};
 pub use channels::{Channel, ChannelOptions, ClientId, ClientInfo, Namespace};
@@ -50,3 +51,4 @@ pub use rpc::{Rpc, Second, Staged, ready, refused, second};
 pub use settings::Settings;
 pub use shard::LocalShard;
 pub use socket::on_connect;
+pub use veils::{Veiled, Veils};

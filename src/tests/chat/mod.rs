@@ -8,6 +8,7 @@ mod changes;
 mod converge;
 mod crash;
 mod http;
+mod keeping;
 mod log;
 mod moderation;
 mod mongo;

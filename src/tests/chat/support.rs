@@ -18,8 +18,8 @@ use tokio::sync::watch;
 use crate::{
     actors::{ActorReport, Arbiters, DomainConfig, Filter, Registry},
     contexts::chat::{
-        Attachment, Chat, ChatMetrics, CreateRoomForm, Desk, EventLog, MessageId, Outlet, Parts, People,
-        PostgresLog, PostgresRooms, ReadForm, RoomId, RoomKind, RoomLimits, RoomView, SendForm, Seq,
+        Attachment, Chat, ChatMetrics, CreateRoomForm, Desk, EventLog, Keeping, MessageId, Outlet, Parts,
+        People, PostgresLog, PostgresRooms, ReadForm, RoomId, RoomKind, RoomLimits, RoomView, SendForm, Seq,
         StoreError, Top, Uploads,
         contract::{
             Appended, Digest, Event, Message, Messages, NewEvent, Page, Payload, Reader, Slice, Stored,
@@ -207,6 +207,15 @@ impl EventLog for Watched {
         self.read(self.log.search(room, words, before, limit))
     }
 
+    fn written(
+        &self,
+        sender: UserId,
+        after: Option<(RoomId, Seq)>,
+        limit: usize,
+    ) -> Stored<'_, Vec<(RoomId, Message)>> {
+        self.read(self.log.written(sender, after, limit))
+    }
+
     fn digests<'a>(
         &'a self,
         reader: Reader<'a>,
@@ -309,6 +318,10 @@ impl Node {
     }
 
     pub async fn with(database: &TestDatabase, limits: RoomLimits) -> Self {
+        Self::keeping(database, limits, Keeping::default()).await
+    }
+
+    pub async fn keeping(database: &TestDatabase, limits: RoomLimits, keeping: Keeping) -> Self {
         let db = database.open().await;
         let (registry, outlet, town) =
             (Registry::new(), Arc::new(Recorder::default()), Arc::new(Town::default()));
@@ -331,6 +344,7 @@ impl Node {
             signer: Signer::new(&[7; 32]),
             limits,
             metrics: ChatMetrics::new(&Metrics::new()),
+            keeping,
         };
         let config = DomainConfig {
             backoff: (Duration::from_millis(5), Duration::from_millis(200)),

@@ -6,3 +6,5 @@ mod http;
 mod leagues;
 mod property;
 mod world;
+
+pub use world::{World, completed, noon, registered};

@@ -55,7 +55,10 @@ async fn every_kind_is_told_from_an_event_that_carries_nothing_but_who() {
     let everything: std::collections::BTreeMap<_, _> = KINDS
         .iter()
         .map(|kind| {
-            (kind.key.to_owned(), crate::contexts::notifications::Channels { in_app: true, email: true })
+            (
+                kind.key.to_owned(),
+                crate::contexts::notifications::Channels { in_app: true, email: true, push: true },
+            )
         })
         .collect();
     for kind in KINDS {
