@@ -56,6 +56,7 @@ routes! {
     "/ops" => { GET pages::ops }
     "/docs" => { GET pages::docs }
     "/verify-email" => { GET pages::verify_email }
+    "/push-worker.js" => { GET pages::push_worker }
     "/badges/{id}" => { GET pages::badge }
     "/reset-password" => { GET pages::reset_password }
     "/unsubscribe" => { GET notifications::unsubscribe::ask, POST notifications::unsubscribe::end }

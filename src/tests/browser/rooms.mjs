@@ -5,7 +5,7 @@ import { join } from "node:path";
 
 import { visit } from "./visit.mjs";
 
-await visit(async ({ out, step, window, signIn }) => {
+await visit(async ({ base, out, step, window, signIn }) => {
   const [client, student] = [await window("the client"), await window("the student")];
   const entry = (page, text, list = "#timeline") => page.locator(`${list} .entry[data-state=logged]`, { hasText: text }).last();
   const said = (page, text, list = "#timeline") => page.locator(`${list} .entry[data-state=logged] .body`, { hasText: text });
@@ -187,6 +187,37 @@ await visit(async ({ out, step, window, signIn }) => {
   await step("who is suspended is told so, and the draft stays", async () => {
     await say(client, "Am I still here?");
     await client.locator("#timeline [data-state=failed] .error", { hasText: "suspended" }).waitFor();
+  });
+
+  await step("what is pushed is shown by the service worker, once a notification", async () => {
+    await student.context().grantPermissions(["notifications"], { origin: new URL(base).origin });
+    await student.locator("#bell").click();
+    await student.locator("#push", { hasText: "Tell me on this device" }).waitFor();
+    await student.evaluate(() => navigator.serviceWorker.ready.then(() => true));
+    const devtools = await student.context().newCDPSession(student);
+    const registration = new Promise((found) => {
+      devtools.on("ServiceWorker.workerRegistrationUpdated", ({ registrations }) => {
+        const ours = registrations.find(({ scopeURL, isDeleted }) => scopeURL.startsWith(base) && !isDeleted);
+        if (ours) found(ours.registrationId);
+      });
+    });
+    await devtools.send("ServiceWorker.enable");
+    const pushed = async (told) => devtools.send("ServiceWorker.deliverPushMessage", {
+      origin: new URL(base).origin, registrationId: await registration, data: JSON.stringify(told),
+    });
+    const shown = () => student.evaluate(async () => {
+      const all = await (await navigator.serviceWorker.ready).getNotifications();
+      return all.map(({ title, body, tag, data }) => ({ title, body, tag, link: data.link }));
+    });
+    await pushed({ id: "n-1", title: "You were mentioned", link: `/#room/${room}`, count: 1 });
+    await pushed({ id: "n-1", title: "You were mentioned 2 times", link: `/#room/${room}`, count: 2 });
+    for (let tries = 0; (await shown())[0]?.title !== "You were mentioned 2 times"; tries += 1) {
+      if (tries > 100) throw new Error(JSON.stringify(await shown()));
+      await new Promise((done) => setTimeout(done, 100));
+    }
+    const all = await shown();
+    if (all.length !== 1 || all[0].link !== `/#room/${room}`) throw new Error(JSON.stringify(all));
+    await student.locator("#notifications-close").click();
   });
 
   await step("an admin has the room's own queue", async () => {

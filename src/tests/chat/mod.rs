@@ -7,6 +7,7 @@ mod announcer;
 mod changes;
 mod converge;
 mod crash;
+mod devices;
 mod http;
 mod keeping;
 mod log;

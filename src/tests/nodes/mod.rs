@@ -2,6 +2,7 @@
 
 mod live;
 mod storm;
+mod told;
 
 use serde_json::Value;
 

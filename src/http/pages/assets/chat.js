@@ -6,6 +6,7 @@ import { emojiPicker } from "./emoji.js";
 import { Blocks, reportDialog, reviewQueue } from "./moderation.js";
 import { bell } from "./notifications.js";
 import { roomSettings, statusField } from "./own.js";
+import { pushButton, unsubscribe } from "./push.js";
 import { learn } from "./people.js";
 import { connect } from "./realtime.js";
 import { addPeopleDialog, createRoom, newRoomDialog, RoomList } from "./rooms.js";
@@ -163,6 +164,7 @@ function run(me) {
   });
 
   bell(client, me, () => status.quiet);
+  pushButton();
   // What concerns this person alone arrives without a subscription of ours.
   client.on("publication", ({ data }) => {
     if (data?.type === "unread") list.counted(data);
@@ -196,6 +198,8 @@ function run(me) {
 }
 
 $("sign-out").addEventListener("click", async () => {
+  // Whoever uses this browser next is not told what is this person's.
+  await unsubscribe().catch(() => {});
   try {
     await signOut();
   } catch (error) {
