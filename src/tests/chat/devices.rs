@@ -109,11 +109,9 @@ impl Device {
                 else {
                     return;
                 };
-                if message.deleted {
-                    return;
-                }
                 message.changed = seq;
                 match kind {
+                    _ if message.deleted => {}
                     "edit" => {
                         message.body = text(&data["body"]);
                         message.edited = true;

@@ -13,6 +13,7 @@ mod keeping;
 mod log;
 mod moderation;
 mod mongo;
+mod moving;
 mod nodes;
 mod own;
 mod realtime;
