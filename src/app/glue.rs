@@ -46,6 +46,10 @@ impl Outlet for News {
         self.hub.presence(channel)
     }
 
+    fn veil(&self, user: UserId) {
+        self.hub.veil_changed(user);
+    }
+
     fn grown(&self, channel: &Channel) {
         self.hub.grown(channel);
     }

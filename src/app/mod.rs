@@ -52,6 +52,12 @@ pub enum StartError {
     /// What is shared between nodes cannot be set up.
     #[error(transparent)]
     Redis(#[from] crate::redis::RedisSetupError),
+    /// Chat.
+    #[error("chat cannot be set up")]
+    Chat(#[from] crate::contexts::chat::ChatError),
+    /// Notifications.
+    #[error("notifications cannot be set up")]
+    Notifications(#[from] crate::contexts::notifications::NotificationsError),
     /// Points and leaderboards.
     #[error("points and leaderboards cannot be set up")]
     Game(#[from] crate::contexts::gamification::GameError),

@@ -32,7 +32,13 @@ use crate::{
         ops::{Ops, OpsChannel},
         origins::Origins,
     },
-    ports::{Store, bus::Signals, mail::Mail, payments::sandbox::Sandbox},
+    ports::{
+        Store,
+        bus::Signals,
+        mail::Mail,
+        payments::sandbox::Sandbox,
+        push::{Hosts, WebPush},
+    },
     postgres::Database,
     realtime::{Hub, LocalShard, Personal, Realtime, Settings},
     signing::Signer,
@@ -123,6 +129,7 @@ fn chat_with(
         signer,
         limits: RoomLimits::from(config),
         metrics: ChatMetrics::new(metrics),
+        keeping: chat::Keeping { retention_days: config.chat.retention_days, erasure: config.chat.erasure },
     };
     Chat::start(parts, DomainConfig::from(&config.actors), registry, arbiters)
 }
@@ -254,6 +261,15 @@ impl Platform {
         });
 
         chat.follow(&hub);
+        chat.load_blocks().await?;
+        hub.veil_by(Arc::new(chat.blocks().clone()));
+        nodes::join_blocks(&chat, &signals);
+        notifications.heed(Arc::new(chat.clone()));
+        if !config.push.hosts.is_empty() {
+            let contact = config.push.contact.clone().unwrap_or_else(|| config.public_url());
+            let vapid = notifications.vapid(contact).await?;
+            notifications.push_by(Arc::new(WebPush::new(vapid, Hosts::new(&config.push.hosts))?));
+        }
         let looking = chat.clone();
         signals.on_gap(move || looking.look_again());
 

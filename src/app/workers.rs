@@ -33,9 +33,11 @@ pub(super) fn start(platform: &Platform, options: Options) -> Vec<JoinHandle<()>
         spawn_local(platform.gigs.clone().run_timers()),
         spawn_local(platform.game.clone().run()),
         spawn_local(platform.chat.clone().run_announcer()),
+        spawn_local(platform.chat.clone().run_erasures()),
         spawn_local(pay_out(platform.clone())),
         spawn_local(platform.feed.clone().run()),
         spawn_local(platform.notifications.clone().run_mailings()),
+        spawn_local(platform.notifications.clone().run_pushes()),
         spawn_local(platform.notifications.mail().clone().run()),
         spawn_local(count_mails(platform.clone())),
         spawn_local(deliver(platform.clone())),
@@ -86,6 +88,12 @@ async fn tidy(platform: Platform) {
         }
         if let Err(error) = platform.activity.tidy().await {
             slog::warn!(log(), "old activity stays for now"; "error" => %error);
+        }
+        if let Err(error) = platform.chat.load_blocks().await {
+            slog::warn!(log(), "blocks of other nodes are read later"; "error" => %error);
+        }
+        if let Err(error) = platform.chat.retire(chrono::Utc::now()).await {
+            slog::warn!(log(), "old messages stay for now"; "error" => %error);
         }
         if let Err(error) = platform.chat.tidy().await {
             slog::warn!(log(), "old statuses stay for now"; "error" => %error);

@@ -108,6 +108,10 @@ const VARIABLES: &[(&str, &str, &str, Kind)] = &[
     ("GIGSY_PASSIVATE_SECONDS", "actors", "passivate_seconds", Kind::Number),
     ("GIGSY_CHAT_EDIT_SECONDS", "chat", "edit_seconds", Kind::Number),
     ("GIGSY_CHAT_RECEIPT_MEMBERS", "chat", "receipt_members", Kind::Number),
+    ("GIGSY_PUSH_HOSTS", "push", "hosts", Kind::List),
+    ("GIGSY_PUSH_CONTACT", "push", "contact", Kind::Text),
+    ("GIGSY_CHAT_RETENTION_DAYS", "chat", "retention_days", Kind::Number),
+    ("GIGSY_CHAT_ERASURE", "chat", "erasure", Kind::Text),
     ("GIGSY_PAYMENTS", "payments", "provider", Kind::Text),
     ("GIGSY_FEE_BASIS_POINTS", "payments", "fee_basis_points", Kind::Number),
     ("STRIPE_SECRET_KEY", "payments", "stripe_secret_key", Kind::Text),
@@ -345,6 +349,13 @@ fn check(config: &Config) -> Result<(), ConfigError> {
     }
     if config.chat.receipt_members > 100 {
         return bad("GIGSY_CHAT_RECEIPT_MEMBERS", "must be at most 100: each receipt goes to every member");
+    }
+    let contact = config.push.contact.as_deref();
+    if contact.is_some_and(|contact| !contact.starts_with("mailto:") && !contact.starts_with("https://")) {
+        return bad("GIGSY_PUSH_CONTACT", "must be a mailto: or an https: URL");
+    }
+    if config.chat.retention_days > 36_500 {
+        return bad("GIGSY_CHAT_RETENTION_DAYS", "must be at most 36500");
     }
     let payments = &config.payments;
     if payments.fee_basis_points > 10_000 {

@@ -45,6 +45,21 @@ pub struct Config {
     pub gamification: GamificationConfig,
     /// Mail.
     pub mail: MailConfig,
+    /// Web Push.
+    pub push: PushConfig,
+}
+
+/// Web Push.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct PushConfig {
+    /// `GIGSY_PUSH_HOSTS`: the push services that are sent to; `*.example.org` stands for every name below it.
+    /// None: nothing is pushed.
+    pub hosts: Vec<String>,
+    /// `GIGSY_PUSH_CONTACT`: how push services reach whoever runs this, a `mailto:` or `https:` URL; by default
+    /// the public URL.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub contact: Option<String>,
 }
 
 /// Points and leaderboards.
@@ -83,6 +98,32 @@ pub struct ChatConfig {
     pub edit_seconds: u64,
     /// `GIGSY_CHAT_RECEIPT_MEMBERS`: rooms of up to so many members show receipts.
     pub receipt_members: usize,
+    /// `GIGSY_CHAT_RETENTION_DAYS`: how many days rooms keep messages that do not say otherwise; 0 for ever.
+    pub retention_days: u32,
+    /// `GIGSY_CHAT_ERASURE`: what becomes of the messages of somebody whose account is erased: `tombstone` or
+    /// `anonymise`.
+    pub erasure: Erasure,
+}
+
+/// What becomes of messages whose author is erased.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Erasure {
+    /// Each becomes a tombstone: its words go, its place stays.
+    #[default]
+    Tombstone,
+    /// The words stay, under an id that leads to nobody any more.
+    Anonymise,
+}
+
+impl Erasure {
+    /// The name in the configuration and in the database.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Tombstone => "tombstone",
+            Self::Anonymise => "anonymise",
+        }
+    }
 }
 
 /// Protected payment.

@@ -225,7 +225,7 @@ impl Dispatcher {
                     return Ok(Vec::new());
                 }
                 let mut held_back = HashSet::new();
-                let (mut handled, mut ids) = (Vec::new(), Vec::new());
+                let (mut handled, mut ids, mut events) = (Vec::new(), Vec::new(), Vec::new());
                 for fresh in first_events(conn, name, &mine, self.settings.together).await? {
                     let Fresh { event_id, context, aggregate, envelope, attempts, due } = fresh;
                     let line = Line { context, aggregate };
@@ -234,13 +234,19 @@ impl Dispatcher {
                         held_back.insert(line);
                         continue;
                     }
-                    at = Some(line);
-                    let event = match Envelope::from_json(envelope.unwrap_or_default()) {
-                        Ok(event) => Box::new(event),
+                    match Envelope::from_json(envelope.unwrap_or_default()) {
+                        Ok(event) => events.push((line, event_id, attempts, Box::new(event))),
                         Err(error) => {
+                            at = Some(line);
                             return Err(Undone::Unreadable { event_id, attempts, error: error.to_string() });
                         }
-                    };
+                    }
+                }
+                // A failure in here is nobody's: each goes again alone.
+                let all: Vec<&Envelope> = events.iter().map(|(.., event)| &**event).collect();
+                self.prepare(conn, &all).await?;
+                for (line, event_id, attempts, event) in events {
+                    at = Some(line);
                     match self.handle(conn, &event).await {
                         Ok(after) => handled.push((event, after)),
                         Err(error) => return Err(Undone::Consumer { event, attempts, error }),
@@ -283,6 +289,15 @@ impl Dispatcher {
         }
     }
 
+    async fn prepare(&self, conn: &mut AsyncPgConnection, events: &[&Envelope]) -> Result<(), Undone> {
+        self.consumer.prepare(conn, events).await.map_err(|error| {
+            Undone::Db(match error {
+                ConsumeError::Db(error) => error,
+                other => DbError::Other(other.into()),
+            })
+        })
+    }
+
     async fn line(&self, line: &Line, stop: &watch::Receiver<bool>) -> Result<bool, DbError> {
         let mut any = false;
         for _ in 0..IN_A_ROW {
@@ -315,6 +330,9 @@ impl Dispatcher {
                         return Err(Undone::Unreadable { event_id, attempts, error: error.to_string() });
                     }
                 };
+                if let Err(error) = self.consumer.prepare(conn, &[&event]).await {
+                    return Err(Undone::Consumer { event, attempts, error });
+                }
                 match self.handle(conn, &event).await {
                     Ok(after) => {
                         diesel::update(inbox::table.find((name, event_id)))

@@ -56,6 +56,7 @@ routes! {
     "/ops" => { GET pages::ops }
     "/docs" => { GET pages::docs }
     "/verify-email" => { GET pages::verify_email }
+    "/push-worker.js" => { GET pages::push_worker }
     "/badges/{id}" => { GET pages::badge }
     "/reset-password" => { GET pages::reset_password }
     "/unsubscribe" => { GET notifications::unsubscribe::ask, POST notifications::unsubscribe::end }
@@ -127,6 +128,7 @@ routes! {
     "/api/v1/chat/privacy" => { GET chat::own::privacy, PUT chat::own::set_privacy }
     "/api/v1/chat/blocks" => { GET chat::own::blocks }
     "/api/v1/chat/blocks/{user_id}" => { PUT chat::own::block, DELETE chat::own::unblock }
+    "/api/v1/chat/export" => { GET chat::export::export }
     "/api/v1/chat/status" => { PUT chat::own::status }
 
     "/api/v1/skills" => { GET gigs::gigs::skills }
@@ -176,6 +178,12 @@ routes! {
         PATCH notifications::preferences::change,
     }
 
+    "/api/v1/notifications/push" => { GET notifications::push::key }
+    "/api/v1/notifications/push/subscriptions" => {
+        GET notifications::push::list,
+        POST notifications::push::subscribe,
+    }
+    "/api/v1/notifications/push/subscriptions/{id}" => { DELETE notifications::push::unsubscribe }
     "/api/v1/ops/mail" => { GET notifications::ops::mail }
     "/api/v1/ops/actors" => { GET ops::actors }
     "/api/v1/ops/actors/{kind}/{id}/restart" => { POST ops::restart }

@@ -8,6 +8,7 @@ pub mod locks;
 pub mod mail;
 pub mod mongo;
 pub mod payments;
+pub mod push;
 mod status;
 
 pub use status::{Mode, Store, StoreStatus};

@@ -48,9 +48,9 @@ pub struct Kind {
     pub patience: i64,
 }
 
-const BOTH: Channels = Channels { in_app: true, email: true };
-const HERE: Channels = Channels { in_app: true, email: false };
-const NONE: Channels = Channels { in_app: false, email: false };
+const BOTH: Channels = Channels { in_app: true, email: true, push: true };
+const HERE: Channels = Channels { in_app: true, email: false, push: false };
+const NONE: Channels = Channels { in_app: false, email: false, push: false };
 
 const CLIENT: To = To::One("client_id");
 const STUDENT: To = To::One("student_id");
@@ -213,12 +213,13 @@ pub const KINDS: &[Kind] = kinds! {
         link: GIG_LINK, keep: &["saved_search_id", "gig_id"],
     }
     "xp.awarded" {
-        name: "Points", to: &[SELF], one: "You earned points", many: "You earned points {count} times",
-        group: Some("user_id"), keep: &["amount", "reason"], default: NONE,
+        name: "Points", to: &[SELF], one: "You earned {points|some} points", many: "You earned points {count} times",
+        body: "You have {total|more} now.", group: Some("user_id"), keep: &["points", "rule", "total", "level"],
+        default: NONE,
     }
     "badge.awarded" {
-        name: "Badges", to: &[SELF], one: "You earned a badge: {name|well done}", keep: &["badge", "badge_id", "name"],
-        default: HERE,
+        name: "Badges", to: &[SELF], one: "You earned a badge: {name|well done}", keep: &["badge", "award_id", "name", "tier"],
+        link: "/badges/{award_id}", default: HERE,
     }
     "level.reached" {
         name: "Levels", to: &[SELF], one: "You reached level {level|after level}", keep: &["level"], default: HERE,
@@ -277,6 +278,10 @@ impl Kind {
         match self.key {
             "message.sent" if !matches!(room, "" | "direct") => return Vec::new(),
             "message.mentioned" if room == "direct" => return Vec::new(),
+            // What a correction takes back was not earned.
+            "xp.awarded" if data.get("points").and_then(Value::as_i64).is_some_and(|points| points <= 0) => {
+                return Vec::new();
+            }
             _ => {}
         }
         let person = |value: &Value| value.as_str().and_then(|text| text.parse().ok()).map(UserId);

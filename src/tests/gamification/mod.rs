@@ -8,3 +8,5 @@ mod http;
 mod leagues;
 mod property;
 mod world;
+
+pub use world::{World, completed, noon, registered};

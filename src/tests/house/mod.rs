@@ -86,6 +86,7 @@ const UNDOCUMENTED: &[&str] = &[
     "/unsubscribe",
     "/assets/{file:.*}",
     "/api/openapi.json",
+    "/push-worker.js",
     "/connection/websocket",
 ];
 

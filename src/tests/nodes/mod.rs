@@ -3,6 +3,7 @@
 mod live;
 mod shared;
 mod storm;
+mod told;
 
 use serde_json::Value;
 

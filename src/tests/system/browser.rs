@@ -94,6 +94,14 @@ async fn two_people_chat_in_chromium_and_an_operator_watches() {
 }
 
 #[actix_web::test]
+async fn threads_drafts_and_moderation_work_in_chromium() {
+    if let Some(why) = missing() {
+        skip!("browser: a room's further sides in Chromium", why);
+    }
+    visit("rooms.mjs").await;
+}
+
+#[actix_web::test]
 async fn a_client_and_a_student_walk_through_a_contract_in_chromium() {
     if let Some(why) = missing() {
         skip!("browser: a contract in Chromium", why);

@@ -1,6 +1,7 @@
 //! Chat over HTTP: extract, call one use case, encode.
 
 pub mod changes;
+pub mod export;
 pub mod members;
 pub mod messages;
 pub mod moderation;
@@ -34,6 +35,7 @@ use super::ChatError;
     messages::search,
     messages::pins,
     messages::receipts,
+    export::export,
     changes::get,
     changes::edit,
     changes::delete,
