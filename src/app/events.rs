@@ -6,6 +6,7 @@ use crate::{
     config::Config,
     contexts::{
         activity,
+        career::{self, Career},
         chat::Chat,
         gamification::{self, Gamification},
         gigs,
@@ -37,11 +38,13 @@ pub(super) fn consumers(
     chat: &Chat,
     notifications: &Notifications,
     game: &Gamification,
+    (mentoring, news): (&Career, &career::Live),
     stream: Arc<dyn activity::ActivityStream>,
 ) -> Vec<Arc<dyn Consumer>> {
     let mut all = gigs::consumers(live, chat);
     all.extend(notifications::consumers(notifications));
     all.extend(gamification::consumers(game));
+    all.extend(career::consumers(mentoring, news, chat));
     all.extend(activity::consumers(stream));
     all
 }

@@ -26,8 +26,8 @@ fn sources(under: &str) -> Vec<(PathBuf, String)> {
     found
 }
 
-const CONTEXTS: [&str; 7] =
-    ["activity", "identity", "chat", "gigs", "ledger", "notifications", "gamification"];
+const CONTEXTS: [&str; 8] =
+    ["activity", "career", "identity", "chat", "gigs", "ledger", "notifications", "gamification"];
 
 #[test]
 fn contexts_meet_through_their_front_door_only() {
@@ -85,6 +85,7 @@ const UNDOCUMENTED: &[&str] = &[
     "/badges/{id}",
     "/unsubscribe",
     "/assets/{file:.*}",
+    "/calendar/{secret}",
     "/api/openapi.json",
     "/connection/websocket",
 ];
