@@ -1,10 +1,6 @@
 //! A world of mentors with a clock, a payment provider and consumers that the test moves by hand.
 
-use std::{
-    collections::HashMap,
-    sync::{Arc, Mutex},
-    time::Duration,
-};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use chrono::{DateTime, Utc};
 use diesel_async::{AsyncConnection, RunQueryDsl};
@@ -41,27 +37,21 @@ pub(super) const HOME: &str = "https://gigsy.example.org";
 
 pub(super) struct World {
     pub career: Career,
-    pub gigs: Gigs,
     pub clock: ManualClock,
     pub provider: Arc<FakeProvider>,
-    pub people: Arc<Known>,
     pub database: Database,
-    pub files: TempDir,
+    _files: TempDir,
     // Last: the pool lets go before the database is dropped.
     pub test: TestDatabase,
 }
 
-/// Everybody exists, with an address; zones are as the test says.
-#[derive(Default)]
-pub(super) struct Known {
-    pub zones: Mutex<HashMap<UserId, String>>,
-}
+/// Everybody exists, with an address and no zone.
+struct Known;
 
 impl People for Known {
     fn contact(&self, user: UserId) -> BoxFuture<'_, Result<Option<Contact>, CareerError>> {
-        let zone = self.zones.lock().unwrap().get(&user).cloned();
         let address = Some(format!("{}@example.org", user.0.simple()));
-        Box::pin(async move { Ok(Some(Contact { name: "Ada, \"A\"; <b>".into(), address, zone })) })
+        Box::pin(async move { Ok(Some(Contact { name: "Ada, \"A\"; <b>".into(), address, zone: None })) })
     }
 
     fn names(&self, users: Vec<UserId>) -> BoxFuture<'_, Result<HashMap<UserId, String>, CareerError>> {
@@ -89,7 +79,7 @@ impl World {
         Self::with_pool(8).await
     }
 
-    pub async fn with_pool(pool_size: u32) -> Self {
+    pub async fn with_pool(pool_size: usize) -> Self {
         let test = TestDatabase::new();
         let config = DatabaseConfig { pool_size, acquire_seconds: 120, ..test.config() };
         let none = DataConfig { dir: "/nonexistent".into(), allow_demo: false };
@@ -112,12 +102,11 @@ impl World {
             signer: signer.clone(),
             clock: clock.clock(),
         });
-        let people = Arc::new(Known::default());
         let career = Career::new(Parts {
             database: database.clone(),
             ledger,
-            people: people.clone(),
-            taxonomy: Arc::new(gigs.clone()),
+            people: Arc::new(Known),
+            taxonomy: Arc::new(gigs),
             signer,
             clock: clock.clock(),
             public_url: HOME.into(),
@@ -128,7 +117,7 @@ impl World {
         let settings = QueueSettings { timeout: Duration::from_secs(3), attempts: 4 };
         let metrics = MailMetrics::new(&Metrics::new());
         career.post_by(MailQueue::new(database.clone(), via, clock.clock(), settings, metrics));
-        Self { career, gigs, clock, provider, people, database, files, test }
+        Self { career, clock, provider, database, _files: files, test }
     }
 
     /// An approved mentor, open 9 to 17 in Stockholm from Monday to Friday, changed as the test likes.

@@ -192,11 +192,3 @@ pub async fn leave(conn: &mut AsyncPgConnection, booking: &Booking) -> Result<()
     }
     Ok(())
 }
-
-/// Times that lie so far back that nobody needs them any more.
-pub async fn forget_before(conn: &mut AsyncPgConnection, at: DateTime<Utc>) -> Result<usize, DbError> {
-    Ok(diesel::sql_query("DELETE FROM career.busy WHERE to_s < $1")
-        .bind::<BigInt, _>(at.timestamp())
-        .execute(conn)
-        .await?)
-}

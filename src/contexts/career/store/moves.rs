@@ -27,8 +27,6 @@ pub struct By<'a> {
 }
 
 impl By<'static> {
-    /// The platform itself.
-    pub const SYSTEM: Self = Self { actors: &[Actor::System], user: None };
     /// Time.
     pub const TIMER: Self = Self { actors: &[Actor::Timer], user: None };
     /// The payment provider.
