@@ -104,7 +104,7 @@ async fn what_is_shown_can_be_booked_and_what_is_booked_is_not_shown() {
     // It is Monday 13:00 in Stockholm: from 15:00 on; ten days ahead; weekdays.
     assert_eq!(shown.items[0].start, at("2027-03-22T14:00:00Z"));
     assert_eq!(shown.items[0].local_start, "2027-03-22T10:00:00-04:00");
-    assert_eq!(shown.items.len(), 2 + 4 * 8 + 3 * 8 + 5, "{:?}", shown.items.last());
+    assert_eq!(shown.items.len(), 2 + 4 * 8 + 3 * 8 + 6, "{:?}", shown.items.last());
     // The clocks go forward on 28 March: still 09:00 in Stockholm.
     let monday = shown.items.iter().find(|slot| slot.start > at("2027-03-28T00:00:00Z")).unwrap();
     assert_eq!(monday.start, at("2027-03-29T07:00:00Z"));
@@ -116,12 +116,9 @@ async fn what_is_shown_can_be_booked_and_what_is_booked_is_not_shown() {
         shown.items.iter().filter(|slot| !left.items.contains(slot)).map(|slot| slot.start).collect();
     // Its own time, and the neighbours whose buffers it is in.
     assert_eq!(gone, [start - Duration::hours(1), start, start + Duration::hours(1)]);
-    for slot in &left.items[..6] {
-        world
-            .book(&person(Role::Student), &mentor, slot.start)
-            .await
-            .unwrap_or_else(|e| panic!("{slot:?}: {e}"));
-        break;
+    for slot in left.items.iter().step_by(9) {
+        let made = world.book(&person(Role::Student), &mentor, slot.start).await;
+        made.unwrap_or_else(|error| panic!("{slot:?}: {error}"));
     }
     for wrong in
         ["2027-03-23T10:30:00Z", "2027-03-27T10:00:00Z", "2027-03-22T13:00:00Z", "2027-06-01T08:00:00Z"]

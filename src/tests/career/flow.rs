@@ -232,9 +232,12 @@ async fn money_is_held_and_goes_where_the_session_went() {
 
     let books = |id: BookingId| {
         let books = world.provider.books();
-        let to =
-            books.transfers.values().filter(|(of, _)| *of == id.0).map(|(_, m)| m.amount_minor).sum::<i64>();
-        to
+        books
+            .transfers
+            .values()
+            .filter(|(of, _)| *of == id.0)
+            .map(|(_, money)| money.amount_minor)
+            .sum::<i64>()
     };
     for (id, to_mentor) in
         [(whole, 4_500), (declined, 0), (early, 0), (late, 4_500), (theirs, 0), (gone, 0), (missed, 0)]
@@ -291,8 +294,10 @@ async fn each_is_reminded_by_the_clock_of_their_own_zone_and_only_of_what_is_on(
     let moved = world.agreed(&other, &mentor, start + Duration::hours(1)).await;
     world.move_to(&mentor, moved, start - Duration::hours(1)).await.unwrap();
     world.step(&other, moved, "accept").await.unwrap();
-    world.clock.advance(start - Duration::minutes(59) - world.clock.clock().now());
-    world.drain().await;
+    for ahead in [Duration::hours(24), Duration::minutes(59)] {
+        world.clock.advance(start - ahead - world.clock.clock().now());
+        world.drain().await;
+    }
     let told: Vec<_> = world
         .recorded()
         .await

@@ -207,13 +207,13 @@ impl Career {
                     booking.note.clone_from(&note);
                 }
                 step_booking(conn, &mut booking, step, by, now, json!({ "note": note })).await?;
-                Ok(payment)
+                Ok((payment, actors))
             })
             .await;
         if matches!(moved, Err(CareerError::Taken)) {
             self.parts().metrics.conflicts.inc();
         }
-        let payment = moved?;
+        let (payment, actors) = moved?;
         drop(conn);
         self.parts().metrics.steps.with_label_values(&[step]).inc();
         self.inner.jobs.notify_one();
@@ -223,7 +223,8 @@ impl Career {
             // The job asks again; the payer sees a payment that is still being made.
             slog::warn!(crate::telemetry::log(), "the payment provider was not reached"; "error" => %error);
         }
-        self.booking(who, id).await
+        // As who they were when they took the step: what is decided is no longer an operator's to look at.
+        self.booking_for(id, |_| actors).await
     }
 
     /// Gives up the time that a booking has and takes another of the same mentor.
@@ -255,10 +256,18 @@ impl Career {
     /// # Errors
     /// [`CareerError::No`].
     pub async fn booking(&self, who: &Principal, id: BookingId) -> Result<BookingView, CareerError> {
+        self.booking_for(id, |booking| actors(who, booking)).await
+    }
+
+    async fn booking_for(
+        &self,
+        id: BookingId,
+        who: impl FnOnce(&Booking) -> Vec<Actor>,
+    ) -> Result<BookingView, CareerError> {
         let mut conn = self.conn().await?;
         let none = || CareerError::No("booking");
         let booking = store::bookings::load(&mut conn, id).await?.ok_or_else(none)?;
-        let actors = actors(who, &booking);
+        let actors = who(&booking);
         if actors.is_empty() {
             return Err(none());
         }
