@@ -12,6 +12,12 @@ use crate::{
     postgres::DbError,
 };
 
+/// The noun with its indefinite article.
+fn one(noun: &str) -> String {
+    let article = if noun.starts_with(['a', 'e', 'i', 'o', 'u']) { "an" } else { "a" };
+    format!("{article} {noun}")
+}
+
 /// What can go wrong on the marketplace.
 #[derive(Debug, thiserror::Error)]
 pub enum GigsError {
@@ -19,7 +25,7 @@ pub enum GigsError {
     #[error("there is no such {0}")]
     No(&'static str),
     /// The path names a step that this machine does not have.
-    #[error("a {0} has no such transition")]
+    #[error("{} has no such transition", one(.0))]
     NoTransition(&'static str),
     /// Somebody else may do this.
     #[error("{0}")]
@@ -28,7 +34,7 @@ pub enum GigsError {
     #[error("verify your e-mail address first: {0}")]
     NotVerified(&'static str),
     /// Not in the present state.
-    #[error("a {machine} that is {state} cannot do this")]
+    #[error("{} that is {state} cannot do this", one(machine))]
     NotNow {
         /// What kind of thing.
         machine: &'static str,

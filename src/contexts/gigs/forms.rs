@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     error::FieldError,
-    money::{Currency, LARGEST_PAYMENT},
+    money::{Currency, LARGEST_PAYMENT, Money},
     principal::UserId,
 };
 
@@ -156,13 +156,11 @@ pub struct MilestoneForm {
 /// An operator's ruling. The two parts sum to the milestone's amount.
 #[derive(Clone, Debug, Deserialize, ToSchema)]
 pub struct RulingForm {
-    /// To the student, in minor units, before the platform's fee.
-    #[schema(minimum = 0)]
-    pub release_minor: i64,
+    /// To the student, before the platform's fee.
+    pub release: Money,
     /// Back to the client; the rest, if left out.
     #[serde(default)]
-    #[schema(minimum = 0)]
-    pub refund_minor: Option<i64>,
+    pub refund: Option<Money>,
     /// Why; both sides read it.
     #[serde(default)]
     #[schema(max_length = 2_000)]
@@ -289,15 +287,26 @@ impl Check {
         }
     }
 
-    pub fn milestones(&mut self, offered: &[OfferedMilestone]) {
+    /// An amount in the one currency that goes here.
+    pub fn currency(&mut self, pointer: &str, amount: Money, wanted: Currency) {
+        if amount.currency != wanted {
+            self.refuse(format!("{pointer}/currency"), format!("must be {wanted}"));
+        }
+    }
+
+    pub fn milestones(&mut self, offered: &[OfferedMilestone], currency: Currency) {
         if !(1..=MAX_MILESTONES).contains(&offered.len()) {
             self.refuse("/milestones", format!("takes 1 to {MAX_MILESTONES} milestones"));
         }
         for (n, milestone) in offered.iter().enumerate() {
             self.text(&format!("/milestones/{n}/title"), &milestone.title, 1..=120);
-            if !(1..=LARGEST_PAYMENT).contains(&milestone.amount_minor) {
-                let said = format!("must be from 1 to {LARGEST_PAYMENT}");
-                self.refuse(format!("/milestones/{n}/amount_minor"), said);
+            let pointer = format!("/milestones/{n}/amount");
+            self.currency(&pointer, milestone.amount, currency);
+            if !(1..=LARGEST_PAYMENT).contains(&milestone.amount.amount_minor) {
+                self.refuse(
+                    format!("{pointer}/amount_minor"),
+                    format!("must be from 1 to {LARGEST_PAYMENT}"),
+                );
             }
         }
     }

@@ -249,10 +249,10 @@ pub struct DisputeView {
     pub reason: String,
     /// Where it is.
     pub state: DisputeState,
-    /// Ruled to the student, in minor units, before the fee.
-    pub release_minor: Option<i64>,
+    /// Ruled to the student, before the fee.
+    pub release: Option<Money>,
     /// Ruled back to the client.
-    pub refund_minor: Option<i64>,
+    pub refund: Option<Money>,
     /// The operator's words.
     pub resolution: Option<String>,
     /// When it was opened.
@@ -261,8 +261,9 @@ pub struct DisputeView {
     pub updated_at: DateTime<Utc>,
 }
 
-impl From<Dispute> for DisputeView {
-    fn from(dispute: Dispute) -> Self {
+impl DisputeView {
+    pub(super) fn of(dispute: Dispute, currency: Currency) -> Self {
+        let money = |amount: Option<i64>| amount.map(|amount| Money::new(amount, currency));
         Self {
             id: dispute.id,
             milestone_id: dispute.milestone_id,
@@ -270,8 +271,8 @@ impl From<Dispute> for DisputeView {
             opened_by: dispute.opened_by,
             reason: dispute.reason,
             state: dispute.state,
-            release_minor: dispute.release_minor,
-            refund_minor: dispute.refund_minor,
+            release: money(dispute.release_minor),
+            refund: money(dispute.refund_minor),
             resolution: dispute.resolution,
             created_at: dispute.created_at,
             updated_at: dispute.updated_at,
@@ -319,12 +320,12 @@ impl ContractView {
         contract: Contract,
         milestones: Vec<MilestoneView>,
         disputes: Vec<DisputeView>,
+        currency: Currency,
         actors: &[Actor],
-    ) -> Result<Self, GigsError> {
-        let currency = currency(&contract.currency)?;
+    ) -> Self {
         // At most twenty amounts of at most eight digits.
         let total = milestones.iter().map(|milestone| milestone.amount.amount_minor).sum();
-        Ok(Self {
+        Self {
             allowed_transitions: CONTRACT.allowed_transitions(contract.state, actors),
             id: contract.id,
             gig_id: contract.gig_id,
@@ -340,7 +341,7 @@ impl ContractView {
             updated_at: contract.updated_at,
             milestones,
             disputes,
-        })
+        }
     }
 }
 

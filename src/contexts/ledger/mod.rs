@@ -37,7 +37,7 @@ pub use model::{
     Release, ReleaseSplit, Report, Resolution, ResolutionKind,
 };
 pub use service::{
-    holds::{fund, hold, lose, refund, release, reverse},
+    holds::{fund, hold, holds, lose, refund, release, reverse},
     payouts::{balance, payout, settle_payout},
     reports::{reconcile, statement},
 };

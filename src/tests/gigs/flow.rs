@@ -9,6 +9,7 @@ use crate::{
         ledger,
     },
     error::Fault,
+    money::{Currency, Money},
     ports::payments::{Notice, PaymentStatus},
     principal::Role,
 };
@@ -157,7 +158,14 @@ async fn an_operator_divides_what_is_disputed() {
     world.fund(&client, id).await;
     world.step(&student, id, "dispute").await.unwrap();
     let dispute = world.gigs.contract(&operator, contract.id).await.unwrap().disputes[0].id;
-    let ruling = |release_minor, refund_minor| RulingForm { release_minor, refund_minor, note: None };
+    let euro = |amount| Money::new(amount, Currency::EUR);
+    let ruling = |release, refund: Option<i64>| RulingForm {
+        release: euro(release),
+        refund: refund.map(euro),
+        note: None,
+    };
+    let foreign = RulingForm { release: Money::new(605, Currency::USD), refund: None, note: None };
+    assert_eq!(world.gigs.rule(&operator, dispute, &foreign).await.unwrap_err().kind().status(), 422);
     for bad in [ruling(1_001, None), ruling(-1, None), ruling(500, Some(501))] {
         assert_eq!(world.gigs.rule(&operator, dispute, &bad).await.unwrap_err().kind().status(), 422);
     }

@@ -152,7 +152,11 @@ async fn the_documented_calls_answer_as_documented() {
     assert_eq!(call!(app, client, post format!("/gigs/{id}/applications"), &apply).0, 403);
     assert_eq!(call!(app, client, post format!("/applications/{application}/offer")).0, 409);
     assert_eq!(call!(app, client, post format!("/applications/{application}/shortlist")).0, 200);
-    let offer = json!({ "milestones": [{ "title": "Sketch", "amount_minor": 5_000 }] });
+    let foreign = json!({ "milestones": [{ "title": "Sketch", "amount": { "amount_minor": 5_000, "currency": "USD" } }] });
+    let (status, problem, _) =
+        call!(app, client, post format!("/applications/{application}/offer"), &foreign);
+    assert_eq!((status, &problem["errors"][0]["pointer"]), (422, &json!("/milestones/0/amount/currency")));
+    let offer = json!({ "milestones": [{ "title": "Sketch", "amount": { "amount_minor": 5_000, "currency": "EUR" } }] });
     assert_eq!(call!(app, client, post format!("/applications/{application}/offer"), &offer).0, 200);
     assert_eq!(call!(app, format!("!{student}"), post format!("/applications/{application}/accept")).0, 403);
     let (status, accepted, _) = call!(app, student, post format!("/applications/{application}/accept"));

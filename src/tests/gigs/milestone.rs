@@ -13,6 +13,7 @@ use crate::{
         ledger,
     },
     error::{ErrorKind, Fault},
+    money::Money,
     ports::payments::{Notice, PaymentIntent, PaymentStatus},
     principal::{Principal, Role},
 };
@@ -37,6 +38,10 @@ enum Event {
     },
     /// The client pays, the student delivers, the client is content.
     Whole {
+        milestone: usize,
+    },
+    /// The client pays, wants it back, and the student agrees.
+    Back {
         milestone: usize,
     },
     /// The client pays, the student cancels, and only then the provider tells.
@@ -88,6 +93,7 @@ impl fmt::Debug for Event {
             }
             Self::Pays { milestone } => write!(f, "the client pays #{milestone}"),
             Self::Whole { milestone } => write!(f, "#{milestone} is paid, delivered, approved"),
+            Self::Back { milestone } => write!(f, "#{milestone} is paid and given back"),
             Self::Late { milestone } => {
                 write!(f, "#{milestone} is paid, the student cancels, and then the provider tells")
             }
@@ -125,6 +131,7 @@ fn simple() -> impl Strategy<Value = Event> {
             .prop_map(|(client, pick, milestone)| Event::Moves { client, pick, milestone }),
         10 => milestone().prop_map(|milestone| Event::Pays { milestone }),
         5 => milestone().prop_map(|milestone| Event::Whole { milestone }),
+        3 => milestone().prop_map(|milestone| Event::Back { milestone }),
         3 => milestone().prop_map(|milestone| Event::Late { milestone }),
         6 => (client_step, milestone())
             .prop_map(|(step, milestone)| Event::Person { client: true, step, milestone }),
@@ -203,6 +210,11 @@ impl Play<'_> {
                 Self::fine(world.step(&self.student, self.milestones[*milestone], "submit").await)?;
                 Self::fine(world.step(&self.client, self.milestones[*milestone], "approve").await)
             }
+            Event::Back { milestone } => {
+                Box::pin(self.happen(&Event::Pays { milestone: *milestone })).await?;
+                Self::fine(world.step(&self.client, self.milestones[*milestone], "request_refund").await)?;
+                Self::fine(world.step(&self.student, self.milestones[*milestone], "agree_refund").await)
+            }
             Event::Late { milestone } => {
                 Self::fine(world.step(&self.client, self.milestones[*milestone], "fund").await)?;
                 let status = PaymentStatus::Succeeded;
@@ -256,12 +268,9 @@ impl Play<'_> {
                 let Some(dispute) = view.disputes.iter().rev().find(|one| one.milestone_id == about) else {
                     return Ok(());
                 };
-                let amount = view.milestones[*milestone].amount.amount_minor;
-                let form = RulingForm {
-                    release_minor: amount * i64::from(*share) / 100,
-                    refund_minor: None,
-                    note: None,
-                };
+                let amount = view.milestones[*milestone].amount;
+                let release = Money::new(amount.amount_minor * i64::from(*share) / 100, amount.currency);
+                let form = RulingForm { release, refund: None, note: None };
                 Self::fine(world.gigs.rule(&self.operator, dispute.id, &form).await)
             }
             Event::Passes { days } => {

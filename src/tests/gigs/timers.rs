@@ -90,6 +90,7 @@ async fn a_refund_is_agreed_to_by_silence_after_7_days() {
     world.drain().await;
     assert_eq!(world.state(&client, id).await, MilestoneState::Refunded);
     assert_eq!(world.provider.books().refunds.len(), 1);
+    world.check_money(&client, contract.id).await.unwrap();
 }
 
 #[tokio::test]

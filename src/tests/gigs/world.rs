@@ -15,7 +15,7 @@ use crate::{
         },
         ledger::{self, Ledger, LedgerError, PaymentSink},
     },
-    money::{BasisPoints, Currency},
+    money::{BasisPoints, Currency, Money},
     ports::payments::{Notice, PaymentStatus},
     postgres::Database,
     principal::{Principal, Role, SessionId, UserId},
@@ -104,9 +104,9 @@ impl World {
     ) -> ApplicationView {
         let id = self.apply(student, gig).await.id;
         self.gigs.move_application(client, id, "shortlist", &OfferForm::default()).await.unwrap();
-        let piece = |(n, amount_minor): (usize, &i64)| OfferedMilestone {
+        let piece = |(n, amount): (usize, &i64)| OfferedMilestone {
             title: format!("Part {n}"),
-            amount_minor: *amount_minor,
+            amount: Money::new(*amount, Currency::EUR),
             due_at: None,
         };
         let offer = OfferForm { milestones: amounts.iter().enumerate().map(piece).collect() };

@@ -256,7 +256,8 @@ async fn hire(couple: &Couple, stop: &Cell<bool>) -> Option<String> {
     let step = |step: &str| format!("/api/v1/applications/{application}/{step}");
     insist(client, &step("shortlist"), &none, done, stop).await?;
     let parts = json!({"milestones": [
-        {"title": "Draft", "amount_minor": 1_003}, {"title": "Poster", "amount_minor": 7_777},
+        {"title": "Draft", "amount": {"amount_minor": 1_003, "currency": "EUR"}},
+        {"title": "Poster", "amount": {"amount_minor": 7_777, "currency": "EUR"}},
     ]});
     insist(client, &step("offer"), &parts, done, stop).await?;
     insist(student, &step("accept"), &none, done, stop).await?;

@@ -3,6 +3,8 @@
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
+use crate::money::Money;
+
 /// Milestones that one contract may have.
 pub const MAX_MILESTONES: usize = 20;
 
@@ -12,9 +14,8 @@ pub struct OfferedMilestone {
     /// What is to be delivered: 1 to 120 characters.
     #[schema(min_length = 1, max_length = 120, example = "First draft")]
     pub title: String,
-    /// What it pays, in minor units of the gig's currency.
-    #[schema(minimum = 1, example = 12_500)]
-    pub amount_minor: i64,
+    /// What it pays, in the gig's currency.
+    pub amount: Money,
     /// When it is to be delivered.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub due_at: Option<DateTime<Utc>>,

@@ -18,9 +18,10 @@ use crate::{
             moves::{self, At, By},
             timers,
         },
-        views::ApplicationView,
+        views::{self, ApplicationView},
     },
     machine::Actor,
+    money::Money,
     principal::{Principal, Role},
 };
 
@@ -313,9 +314,10 @@ fn offer(gig: &Gig, form: &OfferForm) -> Result<Offer, GigsError> {
     if gig.accepted >= gig.slots {
         return Err(GigsError::Contradicts("every slot of the gig is taken"));
     }
+    let currency = views::currency(&gig.currency)?;
     if !form.milestones.is_empty() {
         let mut check = Check::default();
-        check.milestones(&form.milestones);
+        check.milestones(&form.milestones, currency);
         check.done()?;
         let milestones = form.milestones.clone();
         return Ok(Offer { milestones });
@@ -323,7 +325,11 @@ fn offer(gig: &Gig, form: &OfferForm) -> Result<Offer, GigsError> {
     if gig.kind == BudgetKind::Hourly {
         return Err(GigsError::field("/milestones", "an hourly gig is offered in milestones"));
     }
-    let whole = OfferedMilestone { title: gig.title.clone(), amount_minor: gig.budget_min, due_at: None };
+    let whole = OfferedMilestone {
+        title: gig.title.clone(),
+        amount: Money::new(gig.budget_min, currency),
+        due_at: None,
+    };
     Ok(Offer { milestones: vec![whole] })
 }
 
@@ -360,7 +366,7 @@ fn contract(
         contract_id: id,
         position,
         title: offered.title.trim().to_owned(),
-        amount_minor: offered.amount_minor,
+        amount_minor: offered.amount.amount_minor,
         due_at: offered.due_at,
         note: None,
         state: MilestoneState::Planned,

@@ -1,5 +1,7 @@
 //! Contracts: showing them, ending them, and where their money is.
 
+use std::collections::HashMap;
+
 use diesel_async::{AsyncConnection, AsyncPgConnection};
 use serde_json::{Value, json};
 
@@ -8,13 +10,16 @@ use crate::{
     contexts::{
         gigs::{
             Gigs, GigsError,
-            model::{CONTRACT, Contract, ContractId, MILESTONE, MilestoneId, MilestoneState, PaymentState},
+            model::{
+                CONTRACT, Contract, ContractId, Dispute, MILESTONE, Milestone, MilestoneId, MilestoneState,
+                PaymentState,
+            },
             store::{
                 self,
                 moves::{self, At, By},
                 timers,
             },
-            views::{self, ContractView, MilestoneView, MoneyView, PaymentView, TotalsView},
+            views::{self, ContractView, DisputeView, MilestoneView, MoneyView, PaymentView, TotalsView},
         },
         ledger::{self, LedgerError},
     },
@@ -49,11 +54,7 @@ impl Gigs {
         let before = self.after(&list, cursor)?.map(ContractId);
         let found = store::contracts::list(&mut conn, who.user_id, before, one_more(limit)).await?;
         let (found, next) = self.page(&list, found, limit, |contract| contract.id.0);
-        let mut items = Vec::with_capacity(found.len());
-        for contract in found {
-            items.push(view(&mut conn, who, contract).await?);
-        }
-        Ok((items, next))
+        Ok((views(&mut conn, who, found).await?, next))
     }
 
     /// Cancels a contract that was never paid for, or ends one in which no money is held.
@@ -134,12 +135,7 @@ async fn money(conn: &mut AsyncPgConnection, contract: Contract) -> Result<Money
     let none = Money::zero(views::currency(&contract.currency)?);
     let mut totals =
         TotalsView { funded: none, held: none, released: none, fee: none, refunded: none, reversed: none };
-    for id in &holds {
-        let hold = match ledger::hold(conn, *id).await {
-            Ok(hold) => hold,
-            Err(LedgerError::HoldNotFound) => continue,
-            Err(error) => return Err(error.into()),
-        };
+    for hold in ledger::holds(conn, &holds).await? {
         let add = |to: &mut Money, more: Money| {
             *to = to.plus(more).map_err(LedgerError::from)?;
             Ok::<_, GigsError>(())
@@ -158,8 +154,9 @@ async fn money(conn: &mut AsyncPgConnection, contract: Contract) -> Result<Money
     let entries = ledger::statement(conn, &holds).await?;
     let mut told_of = holds;
     told_of.push(contract.id.0);
-    told_of
-        .extend(store::contracts::disputes_of(conn, contract.id).await?.iter().map(|dispute| dispute.id.0));
+    told_of.extend(
+        store::contracts::disputes_of(conn, &[contract.id]).await?.iter().map(|dispute| dispute.id.0),
+    );
     let timeline = store::contracts::history(conn, &told_of).await?;
     Ok(MoneyView { contract_id: contract.id, totals, entries, timeline })
 }
@@ -188,25 +185,45 @@ async fn view(
     who: &Principal,
     contract: Contract,
 ) -> Result<ContractView, GigsError> {
-    let actors = actors(who, &contract);
-    let currency = views::currency(&contract.currency)?;
-    let milestones = store::contracts::milestones(conn, contract.id).await?;
-    let mut payments = std::collections::HashMap::new();
-    if actors.contains(&Actor::Client) {
-        let ids: Vec<MilestoneId> = milestones.iter().map(|milestone| milestone.id).collect();
-        for payment in store::contracts::payments_of(conn, &ids).await? {
-            payments.insert(payment.milestone_id, PaymentView::from(payment));
-        }
+    views(conn, who, vec![contract]).await?.pop().ok_or(GigsError::No("contract"))
+}
+
+/// These contracts with all that belongs to them, in as many queries as one takes.
+async fn views(
+    conn: &mut AsyncPgConnection,
+    who: &Principal,
+    contracts: Vec<Contract>,
+) -> Result<Vec<ContractView>, GigsError> {
+    let ids: Vec<ContractId> = contracts.iter().map(|contract| contract.id).collect();
+    let mut milestones = HashMap::<ContractId, Vec<Milestone>>::new();
+    for milestone in store::contracts::milestones_of(conn, &ids).await? {
+        milestones.entry(milestone.contract_id).or_default().push(milestone);
     }
-    let milestones = milestones
-        .into_iter()
-        .map(|milestone| {
+    // What a payment is completed with is for who pays.
+    let paid = contracts.iter().filter(|contract| contract.client_id == who.user_id);
+    let paid: Vec<MilestoneId> =
+        paid.filter_map(|contract| milestones.get(&contract.id)).flatten().map(|one| one.id).collect();
+    let mut payments = HashMap::new();
+    for payment in store::contracts::payments_of(conn, &paid).await? {
+        payments.insert(payment.milestone_id, PaymentView::from(payment));
+    }
+    let mut disputes = HashMap::<ContractId, Vec<Dispute>>::new();
+    for dispute in store::contracts::disputes_of(conn, &ids).await? {
+        disputes.entry(dispute.contract_id).or_default().push(dispute);
+    }
+    let view = |contract: Contract| {
+        let actors = actors(who, &contract);
+        let currency = views::currency(&contract.currency)?;
+        let milestones = milestones.remove(&contract.id).unwrap_or_default().into_iter();
+        let milestones = milestones.map(|milestone| {
             let payment = payments.remove(&milestone.id);
             MilestoneView::of(milestone, currency, payment, &actors)
-        })
-        .collect();
-    let disputes = store::contracts::disputes_of(conn, contract.id).await?;
-    ContractView::of(contract, milestones, disputes.into_iter().map(Into::into).collect(), &actors)
+        });
+        let disputes = disputes.remove(&contract.id).unwrap_or_default().into_iter();
+        let disputes = disputes.map(|dispute| DisputeView::of(dispute, currency)).collect();
+        Ok(ContractView::of(contract, milestones.collect(), disputes, currency, &actors))
+    };
+    contracts.into_iter().map(view).collect()
 }
 
 /// What events tell of a contract.

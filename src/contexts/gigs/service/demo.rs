@@ -8,7 +8,7 @@ use crate::{
         store::{self, gigs::GigFilter},
         views::MilestoneView,
     },
-    money::Currency,
+    money::{Currency, Money},
     ports::payments::{Notice, PaymentIntent, PaymentStatus},
     principal::{Principal, Role, SessionId, UserId},
 };
@@ -320,9 +320,9 @@ impl Gigs {
     ) -> Result<Option<ContractId>, GigsError> {
         let found = self.applications(student, gig, 1, None).await?.0;
         let Some(application) = found.first() else { return Ok(None) };
-        let piece = |(title, amount_minor): &(&str, i64)| OfferedMilestone {
+        let piece = |(title, amount): &(&str, i64)| OfferedMilestone {
             title: (*title).to_owned(),
-            amount_minor: *amount_minor,
+            amount: Money::new(*amount, Currency::EUR),
             due_at: None,
         };
         let milestones = parts.iter().map(piece).collect();

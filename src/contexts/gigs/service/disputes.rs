@@ -39,8 +39,9 @@ impl Gigs {
         let before = self.after(&list, cursor)?.map(DisputeId);
         let mut conn = self.conn().await?;
         let found = store::contracts::disputes_in(&mut conn, state, before, one_more(limit)).await?;
-        let (found, next) = self.page(&list, found, limit, |dispute| dispute.id.0);
-        Ok((found.into_iter().map(Into::into).collect(), next))
+        let (found, next) = self.page(&list, found, limit, |(dispute, _)| dispute.id.0);
+        let view = |(dispute, code): (_, String)| Ok(DisputeView::of(dispute, views::currency(&code)?));
+        Ok((found.into_iter().map(view).collect::<Result<_, GigsError>>()?, next))
     }
 
     /// Divides a disputed milestone's money between the two. `operator` has been checked to be one.
@@ -66,29 +67,33 @@ impl Gigs {
                     .step(dispute.state, "resolve", by.actors)
                     .map_err(|refusal| GigsError::refused("dispute", dispute.state.as_str(), refusal))?;
                 let mut check = Check::default();
-                let amount = milestone.amount_minor;
-                let refund = form.refund_minor.unwrap_or(amount.saturating_sub(form.release_minor));
-                if !(0..=amount).contains(&form.release_minor) {
-                    check.refuse("/release_minor", format!("must be from 0 to {amount}"));
-                } else if form.release_minor.checked_add(refund) != Some(amount) {
-                    check.refuse("/refund_minor", format!("must make up {amount} with release_minor"));
+                let currency = views::currency(&contract.currency)?;
+                let (amount, release) = (milestone.amount_minor, form.release.amount_minor);
+                let refund = form.refund.map_or(amount.saturating_sub(release), |refund| refund.amount_minor);
+                check.currency("/release", form.release, currency);
+                if let Some(refund) = form.refund {
+                    check.currency("/refund", refund, currency);
+                }
+                if !(0..=amount).contains(&release) {
+                    check.refuse("/release/amount_minor", format!("must be from 0 to {amount}"));
+                } else if release.checked_add(refund) != Some(amount) {
+                    check.refuse("/refund/amount_minor", format!("must make up {amount} with the release"));
                 }
                 let why = form.note.as_deref().map(|note| check.text("/note", note, 0..=2_000));
                 check.done()?;
 
-                let currency = views::currency(&contract.currency)?;
                 let split = ReleaseSplit::divided(
                     Money::new(amount, currency),
-                    Money::new(form.release_minor, currency),
+                    form.release,
                     self.inner.ledger.fee(),
                 )
                 .map_err(ledger::LedgerError::from)?;
                 ledger::release(conn, milestone.id.0, Release::Split(split)).await?;
                 let more = json!({
-                    "dispute_id": id, "release_minor": form.release_minor, "refund_minor": refund,
+                    "dispute_id": id, "release_minor": release, "refund_minor": refund,
                     "fee_minor": split.fee.amount_minor,
                 });
-                let ruling = (form.release_minor, refund);
+                let ruling = (release, refund);
                 store::contracts::rule(conn, id, ruling, operator.user_id, why.as_deref()).await?;
                 let mut data = super::milestones::told(&contract, &milestone);
                 if let (Some(data), Some(more)) = (data.as_object_mut(), more.as_object()) {
@@ -106,10 +111,11 @@ impl Gigs {
                 )
                 .await?;
                 timers::set_job(conn, "split", milestone.id.0, moved.version, now).await?;
-                store::contracts::dispute(conn, id).await?.ok_or_else(none)
+                let ruled = store::contracts::dispute(conn, id).await?.ok_or_else(none)?;
+                Ok::<_, GigsError>(DisputeView::of(ruled, currency))
             })
             .await?;
         self.inner.jobs.notify_one();
-        Ok(dispute.into())
+        Ok(dispute)
     }
 }

@@ -1,6 +1,7 @@
 //! The worker behind `gigs.timers`.
 
 use diesel_async::AsyncConnection;
+use futures_util::{StreamExt, TryStreamExt, stream};
 use serde_json::json;
 
 use super::milestones::{locked, step_milestone};
@@ -23,6 +24,8 @@ use crate::{
 
 /// Timers taken at once.
 const BATCH: i64 = 20;
+/// Of these at the same time.
+const AT_ONCE: usize = 4;
 /// The longest pause between two attempts.
 const MOST: i64 = 3600;
 
@@ -50,21 +53,26 @@ impl Gigs {
     /// When timers cannot be read. A timer that fails is put off, and told in the log.
     pub async fn tick(&self) -> Result<usize, GigsError> {
         let due = timers::lease(&mut *self.conn().await?, self.now(), BATCH).await?;
-        for timer in &due {
-            let known = timer.correlation_id.as_deref().and_then(CorrelationId::parse);
-            let id = known.unwrap_or_else(CorrelationId::fresh);
-            let done = correlation::scope(id, self.fire(timer)).await;
-            let Err(error) = done else { continue };
-            let pause = (1_i64 << timer.attempts.clamp(0, 12)).min(MOST);
-            let until = self.now() + chrono::Duration::seconds(pause);
-            let cause = std::error::Error::source(&error).map(ToString::to_string);
-            slog::warn!(log(), "a timer failed and is put off";
-                "machine" => &timer.machine, "task" => &timer.task, "entity" => %timer.entity_id,
-                "attempts" => timer.attempts, "kind" => error.kind().slug(), "error" => %error, "cause" => cause);
-            let said = error.to_string();
-            timers::put_off(&mut *self.conn().await?, timer.id, until, &said).await?;
-        }
+        // Side by side, so that a provider that is slow to answer holds up few others.
+        let attended = stream::iter(&due).map(|timer| self.attend(timer)).buffer_unordered(AT_ONCE);
+        attended.try_collect::<()>().await?;
         Ok(due.len())
+    }
+
+    /// Fires a timer; puts it off when it fails.
+    async fn attend(&self, timer: &Timer) -> Result<(), GigsError> {
+        let known = timer.correlation_id.as_deref().and_then(CorrelationId::parse);
+        let id = known.unwrap_or_else(CorrelationId::fresh);
+        let done = correlation::scope(id, self.fire(timer)).await;
+        let Err(error) = done else { return Ok(()) };
+        let pause = (1_i64 << timer.attempts.clamp(0, 12)).min(MOST);
+        let until = self.now() + chrono::Duration::seconds(pause);
+        let cause = std::error::Error::source(&error).map(ToString::to_string);
+        slog::warn!(log(), "a timer failed and is put off";
+            "machine" => &timer.machine, "task" => &timer.task, "entity" => %timer.entity_id,
+            "attempts" => timer.attempts, "kind" => error.kind().slug(), "error" => %error, "cause" => cause);
+        let said = error.to_string();
+        Ok(timers::put_off(&mut *self.conn().await?, timer.id, until, &said).await?)
     }
 
     /// Takes what is due and does nothing with it, as a worker that dies.

@@ -81,9 +81,17 @@ pub async fn of_milestone(
 
 /// A contract's milestones, in order.
 pub async fn milestones(conn: &mut AsyncPgConnection, id: ContractId) -> Result<Vec<Milestone>, DbError> {
+    milestones_of(conn, &[id]).await
+}
+
+/// The milestones of these contracts, each one's in order.
+pub async fn milestones_of(
+    conn: &mut AsyncPgConnection,
+    ids: &[ContractId],
+) -> Result<Vec<Milestone>, DbError> {
     Ok(milestones::table
-        .filter(milestones::contract_id.eq(id))
-        .order(milestones::position)
+        .filter(milestones::contract_id.eq_any(ids))
+        .order((milestones::contract_id, milestones::position))
         .select(Milestone::as_select())
         .load(conn)
         .await?)
@@ -186,28 +194,29 @@ pub async fn open_dispute(
         .optional()?)
 }
 
-/// A contract's disputes, oldest first.
-pub async fn disputes_of(conn: &mut AsyncPgConnection, id: ContractId) -> Result<Vec<Dispute>, DbError> {
+/// The disputes of these contracts, oldest first.
+pub async fn disputes_of(conn: &mut AsyncPgConnection, ids: &[ContractId]) -> Result<Vec<Dispute>, DbError> {
     Ok(disputes::table
-        .filter(disputes::contract_id.eq(id))
+        .filter(disputes::contract_id.eq_any(ids))
         .order(disputes::id)
         .select(Dispute::as_select())
         .load(conn)
         .await?)
 }
 
-/// A page of disputes in a state, newest first.
+/// A page of disputes in a state, newest first, with the currency of each.
 pub async fn disputes_in(
     conn: &mut AsyncPgConnection,
     state: DisputeState,
     before: Option<DisputeId>,
     limit: i64,
-) -> Result<Vec<Dispute>, DbError> {
+) -> Result<Vec<(Dispute, String)>, DbError> {
     let mut query = disputes::table
+        .inner_join(contracts::table.on(contracts::id.eq(disputes::contract_id)))
         .filter(disputes::state.eq(state))
         .order(disputes::id.desc())
         .limit(limit)
-        .select(Dispute::as_select())
+        .select((Dispute::as_select(), contracts::currency))
         .into_boxed();
     if let Some(before) = before {
         query = query.filter(disputes::id.lt(before));

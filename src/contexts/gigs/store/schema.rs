@@ -154,3 +154,5 @@ diesel::table! {
         correlation_id -> Nullable<Text>,
     }
 }
+
+diesel::allow_tables_to_appear_in_same_query!(contracts, disputes);

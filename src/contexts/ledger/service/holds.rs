@@ -30,7 +30,7 @@ pub async fn fund(conn: &mut AsyncPgConnection, form: FundHold) -> Result<Posted
         .await;
     match done {
         Ok(()) => Ok(Posted::Now),
-        Err(LedgerError::HoldExists) => match store::holds::find(conn, form.hold).await? {
+        Err(LedgerError::HoldExists) => match store::holds::find(conn, &[form.hold]).await?.pop() {
             Some(before)
                 if before.provider_ref == form.provider_ref
                     && before.amount == form.amount
@@ -50,7 +50,15 @@ pub async fn fund(conn: &mut AsyncPgConnection, form: FundHold) -> Result<Posted
 /// # Errors
 /// [`LedgerError::HoldNotFound`].
 pub async fn hold(conn: &mut AsyncPgConnection, id: Uuid) -> Result<Hold, LedgerError> {
-    store::holds::find(conn, id).await?.ok_or(LedgerError::HoldNotFound)
+    holds(conn, &[id]).await?.pop().ok_or(LedgerError::HoldNotFound)
+}
+
+/// Those of these holds that exist, as they stand, oldest first.
+///
+/// # Errors
+/// [`LedgerError::Db`].
+pub async fn holds(conn: &mut AsyncPgConnection, ids: &[Uuid]) -> Result<Vec<Hold>, LedgerError> {
+    store::holds::find(conn, ids).await
 }
 
 /// Releases the hold to the payee's balance, less the fee, and gives back what an operator ruled.

@@ -1,6 +1,6 @@
 //! Holds and how they resolve.
 
-use diesel::{ExpressionMethods, OptionalExtension, QueryDsl, QueryResult};
+use diesel::{ExpressionMethods, JoinOnDsl, NullableExpressionMethods, QueryDsl, QueryResult};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use uuid::Uuid;
 
@@ -51,38 +51,41 @@ pub(in crate::contexts::ledger) async fn insert(
 type HoldRow = (Uuid, UserId, UserId, i64, String, String);
 type ResolutionRow = (String, i64, i64, i64, i64);
 
-/// The hold and where its money went.
+/// Those of these holds that exist, oldest first, and where their money went.
 pub(in crate::contexts::ledger) async fn find(
     conn: &mut AsyncPgConnection,
-    id: Uuid,
-) -> Result<Option<Hold>, LedgerError> {
-    let row: Option<HoldRow> = holds::table
-        .find(id)
+    ids: &[Uuid],
+) -> Result<Vec<Hold>, LedgerError> {
+    let rows: Vec<(HoldRow, Option<ResolutionRow>)> = holds::table
+        .left_join(resolutions::table.on(resolutions::hold_id.eq(holds::id)))
+        .filter(holds::id.eq_any(ids))
+        .order(holds::transaction_id)
         .select((
-            holds::id,
-            holds::payer_id,
-            holds::payee_id,
-            holds::amount_minor,
-            holds::currency,
-            holds::provider_ref,
+            (
+                holds::id,
+                holds::payer_id,
+                holds::payee_id,
+                holds::amount_minor,
+                holds::currency,
+                holds::provider_ref,
+            ),
+            (
+                resolutions::kind,
+                resolutions::released_minor,
+                resolutions::fee_minor,
+                resolutions::refunded_minor,
+                resolutions::reversed_minor,
+            )
+                .nullable(),
         ))
-        .first(conn)
-        .await
-        .optional()?;
-    let Some((id, payer, payee, amount, currency, provider_ref)) = row else { return Ok(None) };
+        .load(conn)
+        .await?;
+    rows.into_iter().map(|(hold, ended)| read(hold, ended)).collect()
+}
+
+fn read(row: HoldRow, ended: Option<ResolutionRow>) -> Result<Hold, LedgerError> {
+    let (id, payer, payee, amount, currency, provider_ref) = row;
     let currency: Currency = currency.parse().map_err(|e: MoneyError| LedgerError::Money(e))?;
-    let ended: Option<ResolutionRow> = resolutions::table
-        .find(id)
-        .select((
-            resolutions::kind,
-            resolutions::released_minor,
-            resolutions::fee_minor,
-            resolutions::refunded_minor,
-            resolutions::reversed_minor,
-        ))
-        .first(conn)
-        .await
-        .optional()?;
     let resolution = ended.map(|(kind, released, fee, refunded, reversed)| Resolution {
         kind: ResolutionKind::parse(&kind),
         released: Money::new(released, currency),
@@ -90,7 +93,7 @@ pub(in crate::contexts::ledger) async fn find(
         refunded: Money::new(refunded, currency),
         reversed: Money::new(reversed, currency),
     });
-    Ok(Some(Hold { id, payer, payee, amount: Money::new(amount, currency), provider_ref, resolution }))
+    Ok(Hold { id, payer, payee, amount: Money::new(amount, currency), provider_ref, resolution })
 }
 
 /// Resolves the hold; `false` when it was resolved before. Whoever inserts the row first wins: a

@@ -131,7 +131,7 @@ export class GigPage {
   /** A student's own application. */
   #drawOwn(application) {
     const parts = [h("div", { class: "section-head" }, h("h2", {}, "Your application"), badge(application.state, APPLICATION)), h("p", { class: "prose" }, application.proposal)];
-    if (application.offer) parts.push(h("h3", {}, "The offer"), offered(application.offer, this.#gig.budget.currency));
+    if (application.offer) parts.push(h("h3", {}, "The offer"), offered(application.offer));
     if (application.contract_id) parts.push(h("p", {}, to(`contract/${application.contract_id}`, "Go to the contract", { class: "button main", id: "to-contract" })));
     const buttons = steps(application.allowed_transitions, STEPS.application, async (step) => {
       const now = await this.#move(application, step);
@@ -170,7 +170,7 @@ export class GigPage {
       h("div", { class: "section-head" }, h("span", { class: "person" }, avatar(application.student_id), h("b", {}, name), rating), badge(application.state, APPLICATION)),
       h("p", { class: "prose" }, application.proposal),
       ...this.#gig.questions.map((question, n) => h("p", { class: "prose" }, h("span", { class: "help" }, question), h("br"), application.answers[n] ?? "")),
-      application.offer ? offered(application.offer, this.#gig.budget.currency) : null,
+      application.offer ? offered(application.offer) : null,
       application.contract_id ? h("p", {}, to(`contract/${application.contract_id}`, "Go to the contract", { class: "button" })) : null,
       h("div", { class: "steps" }, ...buttons), offer);
   }
@@ -200,9 +200,9 @@ export class GigPage {
     onSubmit(form, {}, error, async () => {
       const milestones = [...rows.children].map((row) => ({
         title: row.querySelector("[name=title]").value.trim(),
-        amount_minor: parseAmount(row.querySelector("[name=amount]").value, currency),
-      })).filter((one) => one.title || one.amount_minor);
-      if (milestones.some((one) => !one.title || !one.amount_minor)) throw new ApiError(422, { detail: "each milestone needs a name and an amount, like 250 or 250.00" });
+        amount: { amount_minor: parseAmount(row.querySelector("[name=amount]").value, currency), currency },
+      })).filter((one) => one.title || one.amount.amount_minor);
+      if (milestones.some((one) => !one.title || !one.amount.amount_minor)) throw new ApiError(422, { detail: "each milestone needs a name and an amount, like 250 or 250.00" });
       this.#typing = false;
       await this.#move(application, "offer", { milestones });
     });
@@ -212,7 +212,7 @@ export class GigPage {
 }
 
 /** An offer's milestones. */
-function offered({ milestones }, currency) {
+function offered({ milestones }) {
   return h("ul", { class: "offered", "aria-label": "Milestones" }, ...milestones.map((one) =>
-    h("li", {}, h("span", {}, one.title), h("b", {}, money({ amount_minor: one.amount_minor, currency })))));
+    h("li", {}, h("span", {}, one.title), h("b", {}, money(one.amount)))));
 }
