@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, ops::RangeInclusive};
 
-use chrono::{DateTime, NaiveDate, Utc};
+use chrono::{DateTime, Datelike, NaiveDate, Utc};
 use chrono_tz::Tz;
 use serde::Deserialize;
 use utoipa::ToSchema;
@@ -230,6 +230,13 @@ impl Check {
         }
     }
 
+    /// A date of this age: others have years that no store or calendar takes.
+    pub fn date(&mut self, pointer: &str, date: Option<NaiveDate>) {
+        if date.is_some_and(|date| !(1970..=2199).contains(&date.year())) {
+            self.refuse(pointer, "must be a date from 1970 to 2199");
+        }
+    }
+
     pub fn zone(&mut self, pointer: &str, zone: &str) -> String {
         if zone.parse::<Tz>().is_err() {
             self.refuse(pointer, "must be an IANA time zone, as Europe/Berlin");
@@ -320,6 +327,7 @@ impl Check {
             }
         }
         for (n, exception) in form.exceptions.iter().enumerate() {
+            self.date(&format!("/exceptions/{n}/date"), Some(exception.date));
             if form.exceptions[..n].iter().any(|other| other.date == exception.date) {
                 self.refuse(format!("/exceptions/{n}/date"), "is there before");
             }

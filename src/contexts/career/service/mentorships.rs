@@ -96,6 +96,7 @@ impl Career {
     ) -> Result<ItemView, CareerError> {
         let mut check = Check::default();
         let title = check.text("/title", &form.title, 1..=500);
+        check.date("/due_on", form.due_on);
         check.done()?;
         let now = self.now();
         let mut conn = self.conn().await?;
@@ -140,6 +141,7 @@ impl Career {
     ) -> Result<ItemView, CareerError> {
         let mut check = Check::default();
         let title = patch.title.as_deref().map(|title| check.text("/title", title, 1..=500));
+        check.date("/due_on", patch.due_on);
         check.done()?;
         let now = self.now();
         let mut conn = self.conn().await?;
