@@ -98,6 +98,7 @@ pub(super) async fn fill(
             mentor: people.mentor,
             instructor: people.instructor,
             operator: people.operator,
+            student: people.student,
         })
         .await?;
     progress("done", 4, 4);

@@ -60,6 +60,7 @@ pub(super) struct Platform {
     pub gigs: Gigs,
     pub gigs_live: gigs::Live,
     pub career: Career,
+    pub career_live: career::Live,
     pub game: Gamification,
     pub boards: Boards,
     pub sandbox: Option<Sandbox>,
@@ -161,6 +162,7 @@ fn career_with(
         ledger: ledger.clone(),
         people: Arc::new(identity.directory()),
         taxonomy: Arc::new(gigs.clone()),
+        affinity: Arc::new(career::NoAffinity),
         signer,
         clock: Clock::system(),
         public_url: config.public_url(),
@@ -291,7 +293,7 @@ impl Platform {
             CareerMetrics::new(&metrics),
         );
         career.post_by(notifications.mail().clone());
-        let career_live = career::Live::new(personal.clone());
+        let career_live = career::Live::new(hub.clone(), personal.clone());
         ledger.tell(Arc::new(glue::Sinks(vec![Arc::new(gigs.clone()), Arc::new(career.clone())])));
         gigs.ask(Arc::new(identity.directory()));
         let gigs_live = gigs::Live::new(hub.clone(), personal.clone());
@@ -341,6 +343,9 @@ impl Platform {
         for namespace in gigs::namespaces(&gigs, &gigs_live) {
             builder = builder.namespace(namespace);
         }
+        for namespace in career::namespaces(&career, &career_live) {
+            builder = builder.namespace(namespace);
+        }
         for namespace in gamification::namespaces(&boards) {
             builder = builder.namespace(namespace);
         }
@@ -384,6 +389,7 @@ impl Platform {
             gigs,
             gigs_live,
             career,
+            career_live,
             game,
             boards,
             sandbox,

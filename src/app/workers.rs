@@ -102,6 +102,7 @@ async fn sweep(platform: Platform) {
         tokio::time::sleep(Limits::SWEEP).await;
         platform.limits.sweep();
         platform.gigs_live.sweep();
+        platform.career_live.sweep();
         platform.feed.sweep();
     }
 }

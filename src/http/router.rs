@@ -55,11 +55,13 @@ routes! {
     "/" => { GET pages::index }
     "/ops" => { GET pages::ops }
     "/docs" => { GET pages::docs }
+    "/mentors" => { GET pages::mentors }
     "/verify-email" => { GET pages::verify_email }
     "/badges/{id}" => { GET pages::badge }
     "/reset-password" => { GET pages::reset_password }
     "/unsubscribe" => { GET notifications::unsubscribe::ask, POST notifications::unsubscribe::end }
     "/assets/{file:.*}" => { GET pages::asset }
+    "/p/{slug}" => { GET career::page::portfolio }
     "/calendar/{secret}" => { GET career::calendar::subscribed }
 
     "/healthz" => { GET health::healthz }
@@ -154,6 +156,23 @@ routes! {
     "/api/v1/people/{id}/activity" => { GET activity::of_person }
     "/api/v1/people/{id}/reviews" => { GET gigs::reviews::about }
 
+    "/api/v1/me/profile" => { GET career::portfolio::get, PUT career::portfolio::put }
+    "/api/v1/me/profile/resume" => { GET career::portfolio::resume, PUT career::portfolio::import }
+    "/api/v1/me/projects" => { POST career::portfolio::add_project, PUT career::portfolio::order }
+    "/api/v1/me/projects/{id}" => { PUT career::portfolio::change_project, DELETE career::portfolio::drop_project }
+    "/api/v1/me/evidence/{id}" => { PUT career::portfolio::show }
+    "/api/v1/me/follows" => { GET career::portfolio::follows }
+    "/api/v1/me/follows/people/{id}" => {
+        PUT career::portfolio::follow_person, DELETE career::portfolio::unfollow_person
+    }
+    "/api/v1/me/follows/skills/{skill}" => {
+        PUT career::portfolio::follow_skill, DELETE career::portfolio::unfollow_skill
+    }
+    "/api/v1/people/{id}/portfolio" => { GET career::portfolio::of_person }
+    "/api/v1/people/{id}/skills/{skill}/endorsement" => {
+        PUT career::portfolio::endorse, DELETE career::portfolio::unendorse
+    }
+    "/api/v1/recommendations/mentors" => { GET career::mentors::matches }
     "/api/v1/mentors" => { GET career::mentors::list, POST career::mentors::apply }
     "/api/v1/mentors/{id}" => { GET career::mentors::get }
     "/api/v1/mentors/{id}/slots" => { GET career::mentors::slots }

@@ -1,9 +1,10 @@
-//! Careers: mentorship that respects the calendar.
+//! Careers: portfolios that assemble themselves, and mentorship that respects the calendar.
 //!
 //! **Owns** mentors and their hours, sessions, bookings and waiting lists, mentorships with their goals,
-//! notes and reviews, calendars to subscribe to; schema `career`.
+//! notes and reviews, calendars to subscribe to; profiles, projects, evidence, endorsements and follows;
+//! schema `career`; the channel `portfolio:<user_id>`.
 //!
-//! **Emits** `mentor.*`, `booking.*` and `mentor_review.written`, in the transaction of the change.
+//! **Emits** `mentor.*`, `booking.*`, `mentor_review.written`, `profile.updated` and `evidence.*`, in the transaction of the change.
 //!
 //! **Never touches** accounts, money and rooms: who somebody is it asks of [`People`], the books are kept
 //! by [`crate::contexts::ledger`], called inside our transaction, and rooms are opened by events.
@@ -35,24 +36,30 @@ use diesel_async::AsyncPgConnection;
 use futures_util::future::BoxFuture;
 use tokio::sync::Notify;
 
-pub use channels::Live;
+pub use channels::{Live, namespaces};
 pub use consumers::consumers;
 pub use error::CareerError;
 pub use forms::{
-    AvailabilityForm, BookForm, ItemForm, ItemPatch, MentorForm, NoteForm, RatingForm, StepForm, WaitForm,
+    AvailabilityForm, BookForm, ItemForm, ItemPatch, MentorForm, NoteForm, OrderForm, ProjectForm,
+    RatingForm, ShowForm, StepForm, WaitForm,
 };
 pub use handlers::api;
 pub use metrics::CareerMetrics;
 pub use model::{
-    BOOKING, BookingId, BookingState, Calendar, Exception, ItemId, ItemKind, MENTOR, MentorState,
-    MentorshipId, NoteId, ReviewId, Rule, WaitId, WaitState, WallTime, Window,
+    Availability, BOOKING, BookingId, BookingState, Calendar, ClaimedSkill, EvidenceId, EvidenceKind,
+    Exception, ItemId, ItemKind, Link as ProfileLink, MENTOR, MentorState, MentorshipId, NoteId, ProfileForm,
+    ProjectId, ReviewId, Rule, SpokenLanguage, Station as ProfileStation, Visibility, WaitId, WaitState,
+    WallTime, Window,
 };
-pub use people::{Contact, People, Taxonomy};
-pub use service::{DemoCast, MentorQuery, SlotQuery, WhoseBookings};
+pub use people::{Affinity, Contact, NoAffinity, People, Taxonomy};
+pub use service::{DemoCast, MatchQuery, MentorQuery, SlotQuery, WhoseBookings};
 pub use views::{
-    BookingView, FeedView, ItemView, MentorReviewView, MentorView, MentorshipView, NoteView, OwnMentorView,
-    SlotView, SlotsView, WaitView,
+    BookingView, EvidenceView, FeedView, FollowsView, ImportedView, ItemView, MatchView, MentorReviewView,
+    MentorView, MentorshipView, NoteView, OwnMentorView, OwnProfileView, PortfolioView, ProjectView,
+    SkillView, SlotView, SlotsView, WaitView,
 };
+
+use service::escape;
 
 #[cfg(test)]
 pub(crate) use model::slots;
@@ -78,6 +85,8 @@ pub struct Parts {
     pub people: Arc<dyn People>,
     /// Which skills there are.
     pub taxonomy: Arc<dyn Taxonomy>,
+    /// What texts mean.
+    pub affinity: Arc<dyn Affinity>,
     /// Signs cursors.
     pub signer: Signer,
     /// The time of day.

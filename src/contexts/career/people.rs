@@ -1,4 +1,4 @@
-//! What this context asks others: who people are, and which skills there are.
+//! What this context asks others: who people are, which skills there are, what texts mean.
 
 use std::collections::HashMap;
 
@@ -67,5 +67,26 @@ impl Taxonomy for Gigs {
             let all = Gigs::skills(self).await.map_err(|error| CareerError::Elsewhere(error.into()))?;
             Ok(all.into_iter().map(|skill| (skill.slug, skill.name)).collect())
         })
+    }
+}
+
+/// What texts mean: how near what somebody looks for is to what mentors write. A vector index is one.
+pub trait Affinity: Send + Sync + 'static {
+    /// 0 (nothing in common) to 1 by mentor; those left out are 0. It must not fail: without an answer
+    /// people are matched by everything else.
+    fn near<'a>(
+        &'a self,
+        seeker: UserId,
+        goal: &'a str,
+        mentors: &'a [UserId],
+    ) -> BoxFuture<'a, HashMap<UserId, f64>>;
+}
+
+/// No index is set up.
+pub struct NoAffinity;
+
+impl Affinity for NoAffinity {
+    fn near<'a>(&'a self, _: UserId, _: &'a str, _: &'a [UserId]) -> BoxFuture<'a, HashMap<UserId, f64>> {
+        Box::pin(async { HashMap::new() })
     }
 }

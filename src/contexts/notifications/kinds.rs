@@ -68,7 +68,7 @@ const MESSAGE: &[&str] = &["room_id", "message_id", "seq"];
 
 const GIG_LINK: &str = "/#gig/{gig_id}";
 const CONTRACT_LINK: &str = "/#contract/{contract_id}";
-const BOOKING_LINK: &str = "/#booking/{booking_id}";
+const BOOKING_LINK: &str = "/mentors#booking/{booking_id}";
 const ROOM_LINK: &str = "/#room/{room_id}";
 
 /// What most kinds have in common.
@@ -218,11 +218,11 @@ pub const KINDS: &[Kind] = kinds! {
     }
     "mentor.approved" {
         name: "Mentoring is approved", to: &[SELF], one: "You can be booked as a mentor",
-        body: "Say when you are open, if you have not yet.", link: "/#mentors",
+        body: "Say when you are open, if you have not yet.", link: "/mentors",
     }
     "mentor.rejected" {
         name: "Mentoring is not approved", to: &[SELF], one: "Your application to mentor was not approved",
-        body: "{note|You may change it and apply again.}", link: "/#mentors",
+        body: "{note|You may change it and apply again.}", link: "/mentors",
     }
     "booking.offered" {
         name: "Waiting lists", to: &[SEEKER], one: "A time was freed for you: {when_seeker|look now}",
@@ -266,7 +266,7 @@ pub const KINDS: &[Kind] = kinds! {
     }
     "mentor_review.written" {
         name: "Reviews of mentors", to: &[MENTOR], one: "Somebody reviewed you as a mentor: {rating|some} of 5",
-        link: "/#mentors", keep: &["review_id", "booking_id", "rating"],
+        link: "/mentors", keep: &["review_id", "booking_id", "rating"],
     }
     "xp.awarded" {
         name: "Points", to: &[SELF], one: "You earned points", many: "You earned points {count} times",

@@ -55,6 +55,7 @@ const FILES: &[(&str, Asset)] = assets! {
     "badges/mountain.svg" as SVG,
     "badges/star.svg" as SVG,
     "badges/welcome.svg" as SVG,
+    "career.css" as CSS,
     "chat.js" as SCRIPT,
     "docs-schema.js" as SCRIPT,
     "docs.js" as SCRIPT,
@@ -67,6 +68,7 @@ const FILES: &[(&str, Asset)] = assets! {
     "gig-page.js" as SCRIPT,
     "gig-post.js" as SCRIPT,
     "icon.svg" as SVG,
+    "mentors.js" as SCRIPT,
     "notifications.css" as CSS,
     "notifications.js" as SCRIPT,
     "money.js" as SCRIPT,
@@ -74,6 +76,7 @@ const FILES: &[(&str, Asset)] = assets! {
     "outbox.js" as SCRIPT,
     "people-picker.js" as SCRIPT,
     "people.js" as SCRIPT,
+    "portfolio.js" as SCRIPT,
     "realtime.js" as SCRIPT,
     "room.js" as SCRIPT,
     "rooms.js" as SCRIPT,
@@ -93,6 +96,7 @@ const PAGES: &[(&str, Asset)] = assets! {
     "badge.html" as HTML,
     "docs.html" as HTML,
     "index.html" as HTML,
+    "mentors.html" as HTML,
     "ops.html" as HTML,
     "reset-password.html" as HTML,
     "verify-email.html" as HTML,
@@ -132,6 +136,11 @@ pub async fn docs(req: HttpRequest) -> Result<HttpResponse, Problem> {
 /// One badge of somebody, for everybody who has its address: `GET /badges/{id}`.
 pub async fn badge(req: HttpRequest) -> Result<HttpResponse, Problem> {
     page(&req, "badge.html")
+}
+
+/// Mentors, bookings and one's own portfolio: `GET /mentors`.
+pub async fn mentors(req: HttpRequest) -> Result<HttpResponse, Problem> {
+    page(&req, "mentors.html")
 }
 
 /// Whether a file of that name is compiled in.

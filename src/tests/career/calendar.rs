@@ -61,7 +61,7 @@ async fn two_libraries_read_the_same_and_see_an_update_as_an_update() {
     assert_eq!((&event["sequence"], &event["status"]), (&json!(0), &json!("CONFIRMED")));
     assert_eq!(event["summary"], json!("Mentoring with Ada, \"A\"; <b>"));
     assert_eq!(event["location"], json!("https://meet.example.org/a?b=c,d"));
-    let link = format!("My first job; and more,\nperhaps\n\n{HOME}/#booking/{id}");
+    let link = format!("My first job; and more,\nperhaps\n\n{HOME}/mentors#booking/{id}");
     assert_eq!(event["description"], json!(link));
 
     world.move_to(&mentor, id, start + Duration::hours(1)).await.unwrap();

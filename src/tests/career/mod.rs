@@ -6,5 +6,6 @@ mod calendar;
 mod flow;
 mod http;
 mod oracle;
+mod portfolio;
 mod property;
 mod world;

@@ -14,7 +14,7 @@ use crate::{
     contexts::{
         career::{
             BookForm, BookingId, BookingState, BookingView, Career, CareerError, CareerMetrics, Contact,
-            Live, Parts, People, StepForm, consumers,
+            Live, NoAffinity, Parts, People, StepForm, consumers,
         },
         gigs::{self, Gigs},
         ledger::{self, Ledger, LedgerError, PaymentSink},
@@ -107,6 +107,7 @@ impl World {
             ledger,
             people: Arc::new(Known),
             taxonomy: Arc::new(gigs),
+            affinity: Arc::new(NoAffinity),
             signer,
             clock: clock.clock(),
             public_url: HOME.into(),
@@ -269,7 +270,8 @@ impl World {
 }
 
 pub(super) fn news() -> Live {
-    Live::new(Personal::new(Hub::new()))
+    let hub = Hub::new();
+    Live::new(hub.clone(), Personal::new(hub))
 }
 
 /// Times of one person that overlap: there must be none.

@@ -11,7 +11,7 @@ use super::{
     Career, CareerError,
     channels::Live,
     model::{BookingId, ics::Status},
-    service::{Said, step_booking},
+    service::{EVIDENCE_SUBJECTS, Said, step_booking},
     store::{self, bookings::Filter, moves::By},
 };
 use crate::{
@@ -29,6 +29,7 @@ pub fn consumers(career: &Career, live: &Live, chat: &Chat) -> Vec<Arc<dyn Consu
         Arc::new(Rooms { career: career.clone(), chat: chat.clone() }),
         Arc::new(Invitations { career: career.clone() }),
         Arc::new(Forgetter { career: career.clone() }),
+        Arc::new(Proofs { career: career.clone() }),
     ]
 }
 
@@ -53,7 +54,7 @@ impl Consumer for News {
     }
 
     fn subjects(&self) -> &'static [&'static str] {
-        &["booking.*", "mentor.*"]
+        &["booking.*", "mentor.*", "profile.*", "evidence.*"]
     }
 
     fn handle<'a>(
@@ -65,6 +66,14 @@ impl Consumer for News {
             let live = self.live.clone();
             let field = |name: &str| event.data.get(name).cloned().unwrap_or_default();
             let mentor = id(&event.data, "mentor_id").map(UserId);
+            if event.subject.starts_with("profile.") || event.subject.starts_with("evidence.") {
+                let owner = id(&event.data, "user_id").map(UserId);
+                return Ok(AfterCommit::run(move || {
+                    if let Some(owner) = owner {
+                        live.portfolio(owner);
+                    }
+                }));
+            }
             if event.subject.starts_with("mentor.") {
                 let news =
                     json!({ "type": "mentor_changed", "subject": event.subject, "state": field("state") });
@@ -201,6 +210,33 @@ impl Consumer for Invitations {
             self.career.invite(conn, BookingId(booking), said).await?;
             let career = self.career.clone();
             Ok(AfterCommit::run(move || career.wake_mail()))
+        })
+    }
+}
+
+/// Keeps what events prove about people.
+struct Proofs {
+    career: Career,
+}
+
+impl Consumer for Proofs {
+    fn name(&self) -> &'static str {
+        "career.evidence"
+    }
+
+    fn subjects(&self) -> &'static [&'static str] {
+        EVIDENCE_SUBJECTS
+    }
+
+    fn handle<'a>(
+        &'a self,
+        conn: &'a mut AsyncPgConnection,
+        event: &'a Envelope,
+    ) -> BoxFuture<'a, Result<AfterCommit, ConsumeError>> {
+        Box::pin(async move {
+            // What changed is an event of its own, and that is what is shown live.
+            self.career.take_evidence(conn, event).await?;
+            Ok(AfterCommit::nothing())
         })
     }
 }

@@ -7,8 +7,8 @@ use utoipa::IntoParams;
 use super::id;
 use crate::{
     contexts::career::{
-        AvailabilityForm, Career, CareerError, MentorForm, MentorQuery, MentorReviewView, MentorState,
-        MentorView, OwnMentorView, SlotQuery, SlotsView, StepForm,
+        AvailabilityForm, Career, CareerError, MatchQuery, MatchView, MentorForm, MentorQuery,
+        MentorReviewView, MentorState, MentorView, OwnMentorView, SlotQuery, SlotsView, StepForm,
     },
     http::{Idempotent, IfMatch, Json, OptionalJson, Page, PageQuery, Problem, Query, SignedIn, etag},
     principal::UserId,
@@ -224,4 +224,53 @@ pub async fn availability(
 ) -> Result<HttpResponse, Problem> {
     let version = seen(&career, &who, &tags).await?;
     Ok(shown(&career.change_availability(&who.0, &form.0, version).await?))
+}
+
+/// What one looks for.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct MatchesQuery {
+    /// In one's own words.
+    #[param(max_length = 500)]
+    pub goal: Option<String>,
+    /// Skills by slug, separated by commas; those of one's profile and those that one follows without it.
+    #[param(max_length = 400)]
+    pub skill: Option<String>,
+    /// Languages, separated by commas; those of one's profile without it.
+    #[param(max_length = 100)]
+    pub language: Option<String>,
+    /// One's IANA zone; that of one's profile without it.
+    #[param(max_length = 60)]
+    pub zone: Option<String>,
+    /// How many at most, 1 to 100; 50 by default.
+    #[param(minimum = 1, maximum = 100)]
+    pub limit: Option<u32>,
+}
+
+/// Mentors who fit, the best first, each with the reasons.
+#[utoipa::path(get, path = "/api/v1/recommendations/mentors", tag = "mentorship", params(MatchesQuery),
+    security(("bearer" = []), ("cookie" = [])),
+    responses((status = 200, description = "They", body = Page<MatchView>)))]
+pub async fn matches(
+    career: web::Data<Career>,
+    who: SignedIn,
+    query: Query<MatchesQuery>,
+) -> Result<HttpResponse, Problem> {
+    let asked = query.0;
+    let limit = PageQuery { limit: asked.limit, cursor: None }.limit()?;
+    if asked.goal.as_deref().is_some_and(|goal| goal.chars().count() > 500) {
+        return Err(CareerError::field("?goal", "takes up to 500 characters").into());
+    }
+    let split = |text: Option<String>| -> Vec<String> {
+        let text = text.unwrap_or_default();
+        text.split(',').map(|one| one.trim().to_owned()).filter(|one| !one.is_empty()).take(30).collect()
+    };
+    let query = MatchQuery {
+        goal: asked.goal,
+        skills: split(asked.skill),
+        languages: split(asked.language),
+        zone: asked.zone,
+    };
+    let items = career.matches(&who.0, &query, limit).await?;
+    Ok(HttpResponse::Ok().json(Page { items, next_cursor: None }))
 }

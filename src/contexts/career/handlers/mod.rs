@@ -4,6 +4,8 @@ pub mod bookings;
 pub mod calendar;
 pub mod mentors;
 pub mod mentorships;
+pub mod page;
+pub mod portfolio;
 pub mod waitlist;
 
 use std::str::FromStr;
@@ -21,6 +23,7 @@ use super::CareerError;
         mentors::transition,
         mentors::slots,
         mentors::reviews,
+        mentors::matches,
         mentors::own,
         mentors::change,
         mentors::availability,
@@ -44,8 +47,26 @@ use super::CareerError;
         calendar::get,
         calendar::make,
         calendar::revoke,
+        portfolio::get,
+        portfolio::put,
+        portfolio::resume,
+        portfolio::import,
+        portfolio::of_person,
+        portfolio::endorse,
+        portfolio::unendorse,
+        portfolio::add_project,
+        portfolio::order,
+        portfolio::change_project,
+        portfolio::drop_project,
+        portfolio::show,
+        portfolio::follows,
+        portfolio::follow_person,
+        portfolio::unfollow_person,
+        portfolio::follow_skill,
+        portfolio::unfollow_skill,
     ),
     tags(
+        (name = "portfolio", description = "Profiles, projects, evidence, follows"),
         (name = "mentorship", description = "Mentors, their slots, bookings, mentorships, calendars"),
     )
 )]
@@ -54,6 +75,11 @@ struct Api;
 /// This context's part of the API document.
 pub fn api() -> utoipa::openapi::OpenApi {
     Api::openapi()
+}
+
+/// A name out of a path: one that no store could hold names nothing.
+fn plain<'a>(text: &'a str, what: &'static str) -> Result<&'a str, CareerError> {
+    if text.len() > 200 || text.contains('\0') { Err(CareerError::No(what)) } else { Ok(text) }
 }
 
 /// An id out of a path: what is no id names nothing.

@@ -3,16 +3,29 @@
 mod availability;
 pub mod ics;
 mod machines;
+mod portfolio;
 mod records;
 pub mod slots;
 
 pub use availability::{Calendar, Exception, Rule, WallTime, Window};
 pub use machines::{BOOKING, BookingState, ItemKind, MENTOR, MentorState, PaymentState, WaitState};
+pub use portfolio::{
+    Availability, ClaimedSkill, Evidence, EvidenceKind, Link, Profile, ProfileForm, Project, SpokenLanguage,
+    Station, Visibility,
+};
 pub use records::{Booking, Item, Mentor, Mentorship, Note, Payment, Review, Session, Timer, WaitEntry};
 
 crate::id_type!(
     /// A booking; also the name of its hold in the ledger, and the UID of its calendar entry.
     BookingId
+);
+crate::id_type!(
+    /// A project of a portfolio.
+    ProjectId
+);
+crate::id_type!(
+    /// A piece of evidence.
+    EvidenceId
 );
 crate::id_type!(
     /// A payment with a provider.

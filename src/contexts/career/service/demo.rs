@@ -1,12 +1,12 @@
-//! The demo's mentors: free, one to one, open on weekdays.
+//! The demo's mentors: free, one to one, open on weekdays; and a student's portfolio.
 
 use serde_json::json;
 
 use crate::{
     contexts::career::{
         Career, CareerError,
-        forms::{AvailabilityForm, MentorForm, StepForm},
-        model::{Rule, WallTime},
+        forms::{AvailabilityForm, MentorForm, ProjectForm, StepForm},
+        model::{ProfileForm, ProjectId, Rule, WallTime},
         store,
     },
     principal::{Principal, Role, SessionId, UserId},
@@ -21,6 +21,8 @@ pub struct DemoCast {
     pub instructor: UserId,
     /// Approves them.
     pub operator: UserId,
+    /// Shows a portfolio.
+    pub student: UserId,
 }
 
 impl Career {
@@ -68,6 +70,25 @@ impl Career {
                 AvailabilityForm { rules: (1..=5).filter_map(rule).collect(), exceptions: Vec::new() };
             self.change_availability(&who, &hours, applied.mentor.version).await?;
             self.move_mentor(&judge, user, "approve", &StepForm::default()).await?;
+        }
+        let student = somebody(cast.student, Role::Student);
+        if store::portfolio::load(&mut *self.conn().await?, cast.student).await?.is_none() {
+            let form: ProfileForm = serde_json::from_value(json!({
+                "slug": "sami-haddad", "headline": "Computer science, third year", "location": "Beirut",
+                "about": "I build small web things that people use, and write down how.\n\nLooking for part-time work in backend or data.",
+                "availability": "part_time", "rate": { "amount_minor": 2_500, "currency": "EUR" },
+                "skills": [{ "skill": "python", "level": 4 }, { "skill": "sql", "level": 3 }, { "skill": "react", "level": 2 }],
+                "languages": [{ "tag": "ar", "level": 5 }, { "tag": "fr", "level": 4 }, { "tag": "en", "level": 4 }],
+                "education": [{ "title": "BSc Computer Science", "organisation": "American University of Beirut", "from": "2024-09" }],
+                "experience": [{ "title": "Tutor, introduction to programming", "organisation": "AUB", "from": "2025-02" }],
+                "visibility": "public",
+            }))?;
+            self.write_profile(&student, &form, 0).await?;
+            let project: ProjectForm = serde_json::from_value(json!({
+                "title": "Bus times by message", "summary": "Answers which bus comes next, from open data.",
+                "skills": ["python"],
+            }))?;
+            self.add_project(&student, ProjectId::new(), &project).await?;
         }
         Ok(())
     }

@@ -64,7 +64,7 @@ impl Career {
             from: said.from,
             to: said.to,
             summary,
-            description: format!("{topic}{home}/#booking/{}", booking.id),
+            description: format!("{topic}{home}/mentors#booking/{}", booking.id),
             url: booking.meeting_url.clone(),
             status: said.status,
             organizer: Party { name: "Gigsy".into(), address: format!("no-reply@{domain}") },
@@ -99,7 +99,7 @@ impl Career {
                 Status::Confirmed => (Method::Request, "Agreed"),
             };
             let time = when(said.from, zone);
-            let link = format!("{}/#booking/{id}", self.parts().public_url);
+            let link = format!("{}/mentors#booking/{id}", self.parts().public_url);
             let subject = format!("{what}: {}, {time}", entry.summary);
             let text = format!("{subject}\n\nThe attached invitation updates your calendar.\n{link}\n");
             let html = format!(

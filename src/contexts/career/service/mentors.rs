@@ -279,7 +279,7 @@ impl Career {
     }
 
     /// Skills by slug and by name, in lower case.
-    async fn known_skills(&self) -> Result<HashMap<String, String>, CareerError> {
+    pub(super) async fn known_skills(&self) -> Result<HashMap<String, String>, CareerError> {
         let all = self.parts().taxonomy.skills().await?;
         let both =
             |(slug, name): (String, String)| [(name.to_lowercase(), slug.clone()), (slug.clone(), slug)];

@@ -2,12 +2,16 @@
 
 mod bookings;
 mod demo;
+mod evidence;
 mod feeds;
 mod invites;
 mod jobs;
+mod matching;
 mod mentors;
 mod mentorships;
 mod payments;
+mod portfolio;
+mod resume;
 mod slots;
 mod steps;
 mod timers;
@@ -19,7 +23,9 @@ use uuid::Uuid;
 
 pub use bookings::WhoseBookings;
 pub use demo::DemoCast;
-pub(super) use invites::Said;
+pub(super) use evidence::SUBJECTS as EVIDENCE_SUBJECTS;
+pub(super) use invites::{Said, escape};
+pub use matching::MatchQuery;
 pub use mentors::MentorQuery;
 pub use slots::SlotQuery;
 pub(super) use steps::step_booking;

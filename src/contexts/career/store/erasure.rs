@@ -10,6 +10,11 @@ use crate::{postgres::DbError, principal::UserId};
 /// side's history and the ledger's holds refer to them by id.
 const GONE: &[&str] = &[
     "DELETE FROM career.feeds WHERE user_id = $1",
+    "DELETE FROM career.profiles WHERE user_id = $1",
+    "DELETE FROM career.projects WHERE user_id = $1",
+    "DELETE FROM career.evidence WHERE user_id = $1",
+    "DELETE FROM career.endorsements WHERE user_id = $1 OR by_id = $1",
+    "DELETE FROM career.follows WHERE follower_id = $1 OR person_id = $1",
     "DELETE FROM career.waitlist WHERE user_id = $1 OR mentor_id = $1",
     "DELETE FROM career.notes WHERE author_id = $1",
     "DELETE FROM career.items WHERE mentorship_id IN
@@ -26,6 +31,22 @@ const GONE: &[&str] = &[
             zone = 'UTC', rules = '[]', exceptions = '[]', meeting_url = NULL, review_note = NULL,
             rating_sum = 0, rating_count = 0, state = 'withdrawn' WHERE id = $1",
 ];
+
+#[derive(diesel::QueryableByName)]
+struct There {
+    #[diesel(sql_type = diesel::sql_types::Bool)]
+    there: bool,
+}
+
+/// Whether somebody asked to be forgotten.
+pub async fn is_forgotten(conn: &mut AsyncPgConnection, user: UserId) -> Result<bool, DbError> {
+    let found: There =
+        diesel::sql_query("SELECT EXISTS (SELECT 1 FROM career.forgotten WHERE user_id = $1) AS there")
+            .bind::<SqlUuid, _>(user)
+            .get_result(conn)
+            .await?;
+    Ok(found.there)
+}
 
 /// Takes away what is known of somebody, and remembers only that nothing is to be known.
 pub async fn forget(conn: &mut AsyncPgConnection, user: UserId, at: DateTime<Utc>) -> Result<(), DbError> {

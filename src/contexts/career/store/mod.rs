@@ -14,6 +14,7 @@ pub(super) mod mentors;
 pub(super) mod mentorships;
 pub(super) mod moves;
 pub(super) mod payments;
+pub(super) mod portfolio;
 pub(super) mod timers;
 pub(super) mod waitlist;
 

@@ -1,9 +1,15 @@
 //! What callers are shown.
 
+mod portfolio;
+
 use chrono::{DateTime, NaiveDate, SecondsFormat, Utc};
 use chrono_tz::Tz;
 use serde::Serialize;
 use utoipa::ToSchema;
+
+pub use portfolio::{
+    EvidenceView, FollowsView, ImportedView, OwnProfileView, PortfolioView, ProjectView, SkillView,
+};
 
 use super::{
     error::CareerError,
@@ -141,6 +147,23 @@ impl OwnMentorView {
             mentor: MentorView::of(mentor, name, actors)?,
         })
     }
+}
+
+/// A mentor who fits.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+#[schema(as = MentorMatch)]
+pub struct MatchView {
+    /// `mentor`.
+    #[schema(value_type = String)]
+    pub kind: &'static str,
+    /// The person.
+    pub id: UserId,
+    /// 0 to 1; better ones come first.
+    pub score: f64,
+    /// Why, in words.
+    pub reasons: Vec<String>,
+    /// The mentor.
+    pub mentor: MentorView,
 }
 
 /// A time that can be booked.

@@ -1,11 +1,16 @@
 //! What clients send, and its bounds.
 
+mod portfolio;
+
 use std::{collections::HashMap, ops::RangeInclusive};
 
 use chrono::{DateTime, Datelike, NaiveDate, Utc};
 use chrono_tz::Tz;
 use serde::Deserialize;
 use utoipa::ToSchema;
+
+pub(super) use portfolio::is_date;
+pub use portfolio::{OrderForm, ProjectForm, ShowForm};
 
 use super::{
     error::CareerError,
@@ -206,6 +211,15 @@ pub struct RatingForm {
     pub body: String,
 }
 
+/// Whether that is a BCP 47 tag of the sort we take: a language, perhaps with a region.
+pub(super) fn is_language(tag: &str) -> bool {
+    let (language, region) = tag.split_once('-').unwrap_or((tag, "XX"));
+    (2..=3).contains(&language.len())
+        && language.bytes().all(|b| b.is_ascii_lowercase())
+        && region.len() == 2
+        && region.bytes().all(|b| b.is_ascii_uppercase())
+}
+
 /// Collects what is wrong, so that a client learns all of it at once.
 #[derive(Default)]
 pub(super) struct Check(Vec<FieldError>);
@@ -288,15 +302,8 @@ impl Check {
         if !bounds.contains(&tags.len()) {
             self.refuse(pointer, format!("takes {} to {}", bounds.start(), bounds.end()));
         }
-        let fits = |tag: &str| {
-            let (language, region) = tag.split_once('-').unwrap_or((tag, "XX"));
-            (2..=3).contains(&language.len())
-                && language.bytes().all(|b| b.is_ascii_lowercase())
-                && region.len() == 2
-                && region.bytes().all(|b| b.is_ascii_uppercase())
-        };
         for (n, tag) in tags.iter().enumerate() {
-            if !fits(tag) {
+            if !is_language(tag) {
                 self.refuse(format!("{pointer}/{n}"), "must be a language, as en or pt-BR");
             }
         }
