@@ -4,6 +4,7 @@ use super::{StartError, wiring};
 use crate::{
     config::Config,
     contexts::{
+        career::{self, Career, CareerError},
         chat::{Chat, ChatError, DemoCast},
         gigs::{self, Gigs, GigsError},
         identity::{Identity, IdentityError},
@@ -35,6 +36,9 @@ pub enum DemoError {
     /// The gigs.
     #[error("the demo's gigs")]
     Gigs(#[from] GigsError),
+    /// The mentors.
+    #[error("the demo's mentors")]
+    Career(#[from] CareerError),
 }
 
 /// Told of each step: its name, and how far it is.
@@ -60,7 +64,8 @@ pub async fn seed_demo(
     let identity = wiring::identity(config, database).await?;
     let chat = wiring::chat_at_rest(config, database, &identity).await?;
     let gigs = wiring::gigs_at_rest(config, database).await?;
-    let done = fill(&identity, &chat, &gigs, progress).await;
+    let career = wiring::career_at_rest(config, database).await?;
+    let done = fill(&identity, &chat, &gigs, &career, progress).await;
     chat.domain().stop(config.drain()).await;
     done
 }
@@ -69,11 +74,12 @@ pub(super) async fn fill(
     identity: &Identity,
     chat: &Chat,
     gigs: &Gigs,
+    career: &Career,
     progress: Progress<'_>,
 ) -> Result<(), DemoError> {
-    progress("people", 0, 3);
+    progress("people", 0, 4);
     let people = identity.seed_demo().await?;
-    progress("rooms and history", 1, 3);
+    progress("rooms and history", 1, 4);
     chat.seed_demo(&DemoCast {
         client: people.client,
         student: people.student,
@@ -83,9 +89,18 @@ pub(super) async fn fill(
         others: people.others.clone(),
     })
     .await?;
-    progress("gigs", 2, 3);
+    progress("gigs", 2, 4);
     gigs.seed_demo(&gigs::DemoCast { client: people.client, student: people.student, others: people.others })
         .await?;
-    progress("done", 3, 3);
+    progress("mentors", 3, 4);
+    career
+        .seed_demo(&career::DemoCast {
+            mentor: people.mentor,
+            instructor: people.instructor,
+            operator: people.operator,
+            student: people.student,
+        })
+        .await?;
+    progress("done", 4, 4);
     Ok(())
 }

@@ -6,6 +6,7 @@ use crate::{
     config::Config,
     contexts::{
         activity,
+        career::{self, Career},
         chat::{self, Chat},
         gamification::{self, Gamification},
         gigs,
@@ -37,12 +38,14 @@ pub(super) fn consumers(
     talk: &Chat,
     notifications: &Notifications,
     game: &Gamification,
+    (mentoring, news): (&Career, &career::Live),
     stream: Arc<dyn activity::ActivityStream>,
 ) -> Vec<Arc<dyn Consumer>> {
     let mut all = gigs::consumers(live, talk);
     all.extend(chat::consumers(talk));
     all.extend(notifications::consumers(notifications));
     all.extend(gamification::consumers(game));
+    all.extend(career::consumers(mentoring, news, talk));
     all.extend(activity::consumers(stream));
     all
 }

@@ -1,5 +1,8 @@
 //! Where one part's trait meets another part's type.
 
+use std::sync::Arc;
+
+use diesel_async::AsyncPgConnection;
 use futures_util::future::BoxFuture;
 
 use crate::{
@@ -10,8 +13,10 @@ use crate::{
             Identity,
             actors::session::{SessionSource, SessionState},
         },
+        ledger::{LedgerError, PaymentSink},
     },
     error::{ErrorKind, Fault},
+    ports::payments::Notice,
     principal::{SessionId, UserId},
     realtime::{Channel, ClientInfo, Hub, Personal, Publication},
 };
@@ -75,6 +80,24 @@ impl SessionSource for Sessions {
                 Err(error) if error.kind() == ErrorKind::Unauthenticated => Err(RebuildError::NotFound),
                 Err(error) => Err(RebuildError::Unavailable(error.to_string())),
             }
+        })
+    }
+}
+
+/// Several who act on payments, in turn: each leaves alone what is not theirs.
+pub(super) struct Sinks(pub Vec<Arc<dyn PaymentSink>>);
+
+impl PaymentSink for Sinks {
+    fn apply<'a>(
+        &'a self,
+        conn: &'a mut AsyncPgConnection,
+        notice: &'a Notice,
+    ) -> BoxFuture<'a, Result<(), LedgerError>> {
+        Box::pin(async move {
+            for sink in &self.0 {
+                sink.apply(conn, notice).await?;
+            }
+            Ok(())
         })
     }
 }

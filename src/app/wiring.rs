@@ -11,6 +11,7 @@ use crate::{
     config::Config,
     contexts::{
         activity::{self, Activity},
+        career::{self, Career, CareerMetrics},
         chat::{self, Chat, ChatMetrics, Desk, EventLog, NoUploads, PostgresRooms, RoomLimits},
         gamification::{self, Boards, GameMetrics, Gamification},
         gigs::{self, Gigs},
@@ -64,6 +65,8 @@ pub(super) struct Platform {
     pub ledger: Ledger,
     pub gigs: Gigs,
     pub gigs_live: gigs::Live,
+    pub career: Career,
+    pub career_live: career::Live,
     pub game: Gamification,
     pub boards: Boards,
     pub sandbox: Option<Sandbox>,
@@ -160,6 +163,37 @@ pub(super) async fn chat_at_rest(
 fn gigs_with(database: &Database, ledger: &Ledger, signer: Signer) -> Gigs {
     let clock = Clock::system();
     Gigs::new(gigs::Parts { database: database.clone(), ledger: ledger.clone(), signer, clock })
+}
+
+fn career_with(
+    config: &Config,
+    database: &Database,
+    ledger: &Ledger,
+    gigs: &Gigs,
+    identity: &Identity,
+    signer: Signer,
+    metrics: CareerMetrics,
+) -> Career {
+    Career::new(career::Parts {
+        database: database.clone(),
+        ledger: ledger.clone(),
+        people: Arc::new(identity.directory()),
+        taxonomy: Arc::new(gigs.clone()),
+        affinity: Arc::new(career::NoAffinity),
+        signer,
+        clock: Clock::system(),
+        public_url: config.public_url(),
+        metrics,
+    })
+}
+
+/// Careers without a server, for commands.
+pub(super) async fn career_at_rest(config: &Config, database: &Database) -> Result<Career, StartError> {
+    let identity = identity(config, database).await?;
+    let ledger = ledger_with(config, database).await?.0;
+    let signer = Signer::new(&database.signing_key().await?);
+    let gigs = gigs_with(database, &ledger, signer.clone());
+    Ok(career_with(config, database, &ledger, &gigs, &identity, signer, CareerMetrics::unregistered()))
 }
 
 /// The marketplace without a server, for commands. Payments are prepared, and completed once a server
@@ -277,7 +311,18 @@ impl Platform {
         let idempotency = Idempotency::new(database.clone(), Clock::system());
 
         let gigs = gigs_with(&database, &ledger, signer.clone());
-        ledger.tell(Arc::new(gigs.clone()));
+        let career = career_with(
+            &config,
+            &database,
+            &ledger,
+            &gigs,
+            &identity,
+            signer.clone(),
+            CareerMetrics::new(&metrics),
+        );
+        career.post_by(notifications.mail().clone());
+        let career_live = career::Live::new(hub.clone(), personal.clone());
+        ledger.tell(Arc::new(glue::Sinks(vec![Arc::new(gigs.clone()), Arc::new(career.clone())])));
         gigs.ask(Arc::new(identity.directory()));
         gigs.cache_pages(shared.cache.clone());
         let gigs_live = gigs::Live::new(hub.clone(), personal.clone());
@@ -297,7 +342,14 @@ impl Platform {
         let parts = Parts {
             database: database.clone(),
             nats,
-            consumers: events::consumers(&gigs_live, &chat, &notifications, &game, logs.activity),
+            consumers: events::consumers(
+                &gigs_live,
+                &chat,
+                &notifications,
+                &game,
+                (&career, &career_live),
+                logs.activity,
+            ),
             settings: crate::events::Settings::default(),
         };
         let events = Events::start(parts, &metrics, &registry).await?;
@@ -320,6 +372,9 @@ impl Platform {
             builder = builder.namespace(namespace);
         }
         for namespace in gigs::namespaces(&gigs, &gigs_live) {
+            builder = builder.namespace(namespace);
+        }
+        for namespace in career::namespaces(&career, &career_live) {
             builder = builder.namespace(namespace);
         }
         for namespace in gamification::namespaces(&boards) {
@@ -365,6 +420,8 @@ impl Platform {
             ledger,
             gigs,
             gigs_live,
+            career,
+            career_live,
             game,
             boards,
             sandbox,
@@ -398,6 +455,7 @@ impl Platform {
             .app_data(web::Data::new(self.database.clone()))
             .app_data(web::Data::new(self.ledger.clone()))
             .app_data(web::Data::new(self.gigs.clone()))
+            .app_data(web::Data::new(self.career.clone()))
             .app_data(web::Data::new(self.game.clone()))
             .app_data(web::Data::new(self.boards.clone()))
             .app_data(web::Data::new(self.idempotency.clone()))

@@ -31,6 +31,7 @@ pub(super) fn start(platform: &Platform, options: Options) -> Vec<JoinHandle<()>
         spawn_local(tidy(platform.clone())),
         spawn_local(sweep(platform.clone())),
         spawn_local(platform.gigs.clone().run_timers()),
+        spawn_local(platform.career.clone().run_timers()),
         spawn_local(platform.game.clone().run()),
         spawn_local(platform.chat.clone().run_announcer()),
         spawn_local(platform.chat.clone().run_erasures()),
@@ -54,7 +55,8 @@ async fn prepare(platform: Platform, options: Options) {
     }
     if options.demo {
         while let Err(error) =
-            demo::fill(&platform.identity, &platform.chat, &platform.gigs, &|_, _, _| {}).await
+            demo::fill(&platform.identity, &platform.chat, &platform.gigs, &platform.career, &|_, _, _| {})
+                .await
         {
             slog::error!(log(), "the demo data is not in place"; "error" => %error);
             tokio::time::sleep(RETRY).await;
@@ -121,6 +123,7 @@ async fn sweep(platform: Platform) {
         tokio::time::sleep(Limits::SWEEP).await;
         platform.limits.sweep();
         platform.gigs_live.sweep();
+        platform.career_live.sweep();
         platform.feed.sweep();
     }
 }

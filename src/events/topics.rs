@@ -22,6 +22,7 @@ pub const TOPICS: &[Topic] = &[
     },
     Topic { stream: "ledger", aggregates: &["payout", "hold"] },
     Topic { stream: "chat", aggregates: &["room", "message", "member"] },
+    Topic { stream: "career", aggregates: &["mentor", "booking", "mentor_review", "profile", "evidence"] },
     Topic { stream: "gamification", aggregates: &["xp", "level", "badge", "league"] },
     #[cfg(test)]
     Topic { stream: "testing", aggregates: &["thing"] },

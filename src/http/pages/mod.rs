@@ -56,6 +56,7 @@ const FILES: &[(&str, Asset)] = assets! {
     "badges/mountain.svg" as SVG,
     "badges/star.svg" as SVG,
     "badges/welcome.svg" as SVG,
+    "career.css" as CSS,
     "chat.js" as SCRIPT,
     "docs-schema.js" as SCRIPT,
     "docs.js" as SCRIPT,
@@ -69,6 +70,7 @@ const FILES: &[(&str, Asset)] = assets! {
     "gig-page.js" as SCRIPT,
     "gig-post.js" as SCRIPT,
     "icon.svg" as SVG,
+    "mentors.js" as SCRIPT,
     "notifications.css" as CSS,
     "notifications.js" as SCRIPT,
     "moderation.js" as SCRIPT,
@@ -80,6 +82,7 @@ const FILES: &[(&str, Asset)] = assets! {
     "people.js" as SCRIPT,
     "push-worker.js" as SCRIPT,
     "push.js" as SCRIPT,
+    "portfolio.js" as SCRIPT,
     "realtime.js" as SCRIPT,
     "room.js" as SCRIPT,
     "rooms.js" as SCRIPT,
@@ -101,6 +104,7 @@ const PAGES: &[(&str, Asset)] = assets! {
     "badge.html" as HTML,
     "docs.html" as HTML,
     "index.html" as HTML,
+    "mentors.html" as HTML,
     "ops.html" as HTML,
     "reset-password.html" as HTML,
     "verify-email.html" as HTML,
@@ -152,6 +156,11 @@ pub async fn push_worker(req: HttpRequest) -> Result<HttpResponse, Problem> {
         header::HeaderValue::from_static("default-src 'none'; connect-src 'self'; img-src 'self'"),
     );
     Ok(response)
+}
+
+/// Mentors, bookings and one's own portfolio: `GET /mentors`.
+pub async fn mentors(req: HttpRequest) -> Result<HttpResponse, Problem> {
+    page(&req, "mentors.html")
 }
 
 /// Whether a file of that name is compiled in.

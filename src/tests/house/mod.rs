@@ -26,8 +26,8 @@ fn sources(under: &str) -> Vec<(PathBuf, String)> {
     found
 }
 
-const CONTEXTS: [&str; 7] =
-    ["activity", "identity", "chat", "gigs", "ledger", "notifications", "gamification"];
+const CONTEXTS: [&str; 8] =
+    ["activity", "career", "identity", "chat", "gigs", "ledger", "notifications", "gamification"];
 
 #[test]
 fn contexts_meet_through_their_front_door_only() {
@@ -80,11 +80,14 @@ const UNDOCUMENTED: &[&str] = &[
     "/",
     "/ops",
     "/docs",
+    "/mentors",
     "/verify-email",
     "/reset-password",
     "/badges/{id}",
     "/unsubscribe",
     "/assets/{file:.*}",
+    "/calendar/{secret}",
+    "/p/{slug}",
     "/api/openapi.json",
     "/push-worker.js",
     "/connection/websocket",

@@ -110,6 +110,22 @@ async fn a_client_and_a_student_walk_through_a_contract_in_chromium() {
 }
 
 #[actix_web::test]
+async fn released_work_shows_in_a_portfolio_while_somebody_looks() {
+    if let Some(why) = missing() {
+        skip!("browser: a portfolio in Chromium", why);
+    }
+    visit("portfolio.mjs").await;
+}
+
+#[actix_web::test]
+async fn a_mentor_is_found_booked_and_confirms_in_chromium() {
+    if let Some(why) = missing() {
+        skip!("browser: mentors in Chromium", why);
+    }
+    visit("mentors.mjs").await;
+}
+
+#[actix_web::test]
 async fn leaderboards_and_badges_live_in_chromium() {
     if let Some(why) = missing() {
         skip!("browser: leaderboards and badges in Chromium", why);
