@@ -1,6 +1,6 @@
 //! Whose time is taken when: the constraint that makes double booking impossible, and sessions' seats.
 
-use chrono::{DateTime, Utc};
+use chrono::DateTime;
 use diesel::{
     OptionalExtension, QueryableByName,
     sql_types::{Array, BigInt, Timestamptz, Uuid as SqlUuid},
