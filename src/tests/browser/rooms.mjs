@@ -112,6 +112,8 @@ await visit(async ({ base, out, step, window, signIn }) => {
     await phone.locator(`#my-rooms [data-room="${room}"]`, { hasText: "Draft: I was going to say" }).waitFor();
     await phone.locator(`#my-rooms [data-room="${room}"] button`).click();
     await phone.waitForFunction(() => document.querySelector("#draft").value === "I was going to say");
+    await phone.locator("#room-title", { hasText: "Poster for the fair" }).waitFor();
+    await phone.locator("#timeline .quote", { hasText: "Which paper" }).first().waitFor();
     await phone.screenshot({ path: join(out, "room-390.png") });
     await phone.locator("#draft").press("End");
     await phone.locator("#draft").pressSequentially(" this", { delay: 10 });

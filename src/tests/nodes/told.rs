@@ -79,7 +79,7 @@ async fn a_block_holds_on_every_node() {
     ada.api.call("PUT", &block, None).await.expect_success();
     // A word between nodes is on its way: what is said until it is there may still be seen.
     let hides = async |socket: &mut crate::tests::support::socket::Socket, n: usize| {
-        let seq = say(&format!("words {n}")).await["seq"].clone();
+        let seq = say(&format!("words-{n}")).await["seq"].clone();
         let push = until(socket, "something", |push| push["pub"]["data"]["seq"] == seq).await;
         push["pub"]["data"]["type"] == "hidden"
     };

@@ -247,6 +247,7 @@ export class RoomView {
       if (this.#closed) return;
       this.#timeline.clear();
       for (const item of page.items) this.#putOld(item);
+      this.#timeline.requote();
       this.#cursor = page.next_cursor;
       this.#loaded = true;
       this.#loadPins();
@@ -268,6 +269,7 @@ export class RoomView {
       if (this.#closed) return;
       const fromEnd = scroller.scrollHeight - scroller.scrollTop;
       for (const item of page.items) this.#putOld(item);
+      this.#timeline.requote();
       this.#cursor = page.next_cursor;
       $("older").hidden = !this.#cursor;
       // What was being read stays where it was.

@@ -116,6 +116,11 @@ export class Timeline {
     this.redraw(root);
   }
 
+  /** Draws what answers others anew: on a page of history the answers come first. */
+  requote() {
+    for (const entry of this.#logged) if (entry.replyTo && this.byId(entry.replyTo)) this.redraw(entry);
+  }
+
   /** Somebody who is blocked said something: all that is seen of it is that a thread has a reply more. */
   hidden({ thread, seq }) {
     if (thread) this.replied({ thread, seq: Number(seq) });
