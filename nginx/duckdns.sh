@@ -7,7 +7,9 @@ while :; do
         token=$(cat /run/secrets/duckdns_token)
         answer=$(wget -q -T 20 -O - "https://www.duckdns.org/update?domains=$DUCKDNS_DOMAIN&token=$token&ip=") \
             || answer="no answer"
-        [ "$answer" = OK ] || echo "duckdns: $answer" >&2
+        if [ "$answer" = OK ]; then touch /tmp/told; else echo "duckdns: $answer" >&2; fi
+    else
+        touch /tmp/told
     fi
     sleep 300 &
     wait $!

@@ -7,18 +7,23 @@ use std::{sync::Arc, time::Duration};
 #[error("cannot set up outgoing TLS: {0}")]
 pub struct TlsError(String);
 
-/// TLS for clients. What the machine trusts can be replaced by `SSL_CERT_FILE`.
+/// Whom the machine trusts; `SSL_CERT_FILE` replaces it. Empty where it trusts nobody.
+pub fn roots() -> rustls::RootCertStore {
+    let mut roots = rustls::RootCertStore::empty();
+    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+    roots
+}
+
+/// TLS for clients, trusting [`roots`].
 ///
 /// # Errors
 /// When the cryptography refuses the default protocol versions.
 pub fn client() -> Result<rustls::ClientConfig, TlsError> {
-    let mut roots = rustls::RootCertStore::empty();
-    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
     let config =
         rustls::ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
             .with_safe_default_protocol_versions()
             .map_err(|e| TlsError(e.to_string()))?
-            .with_root_certificates(roots)
+            .with_root_certificates(roots())
             .with_no_client_auth();
     Ok(config)
 }

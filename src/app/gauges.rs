@@ -1,20 +1,36 @@
-//! What the server measures of itself now and then: its process, its stores, its books.
+//! What the server measures of itself: its process and its stores when somebody asks for the metrics,
+//! its books now and then.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
+use futures_util::{FutureExt, future::BoxFuture};
 use prometheus::{GaugeVec, IntGaugeVec, Opts, process_collector::ProcessCollector};
+
+use tokio::sync::Mutex;
 
 use crate::{
     contexts::ledger::{self, Ledger},
     http::health::Health,
+    money::Currency,
     postgres::Database,
-    telemetry::{self, log, metrics::Metrics},
+    telemetry::{
+        self, log,
+        metrics::{Metrics, Probe},
+    },
 };
 
-/// How often stores are asked.
-const STORES: Duration = Duration::from_secs(10);
-/// Of so many rounds one looks at the books, which reads every entry.
-const BOOKS_EVERY: u32 = 30;
+/// Stores are asked again for a scrape that comes later than this after the last.
+const FRESH: Duration = Duration::from_secs(5);
+/// How often the books are looked at, which reads every entry.
+const BOOKS: Duration = Duration::from_secs(300);
+/// Between attempts while the database is away.
+const RETRY: Duration = Duration::from_secs(10);
+
+/// What may be wrong with the books.
+const FAULTS: [&str; 3] = ["unbalanced", "drifted", "wrong_holds"];
 
 /// The gauges and what they look at.
 #[derive(Clone)]
@@ -28,6 +44,8 @@ pub(super) struct Gauges {
     health: Arc<Health>,
     database: Database,
     ledger: Ledger,
+    /// When the stores were last asked.
+    asked: Arc<Mutex<Option<Instant>>>,
 }
 
 impl Gauges {
@@ -43,7 +61,7 @@ impl Gauges {
         build.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1);
         let latency =
             Opts::new("gigsy_store_latency_seconds", "How long the store took to answer last time.");
-        Self {
+        let this = Self {
             up: ints("gigsy_store_up", "1 where the store answered when it was asked last.", &["store"]),
             latency: metrics.register(GaugeVec::new(latency, &["store"]).expect("valid metric")),
             connections: ints("gigsy_database_connections", "Connections of the pool.", &["state"]),
@@ -61,19 +79,29 @@ impl Gauges {
             health,
             database,
             ledger,
+            asked: Arc::default(),
+        };
+        // There from the first scrape on, money or none.
+        this.held.with_label_values(&[Currency::EUR.code()]);
+        this.unaccounted.with_label_values(&[Currency::EUR.code()]);
+        for kind in FAULTS {
+            this.faults.with_label_values(&[kind]);
         }
+        metrics.ask_first(Arc::new(this.clone()));
+        this
     }
 
-    /// Looks again and again.
+    /// Looks at the books again and again.
     pub async fn run(self) {
-        for round in 0_u32.. {
-            self.stores().await;
-            if round % BOOKS_EVERY == 0
-                && let Err(error) = self.books().await
-            {
-                slog::warn!(log(), "the books could not be looked at"; "error" => %error);
-            }
-            tokio::time::sleep(STORES).await;
+        loop {
+            let wait = match self.books().await {
+                Ok(()) => BOOKS,
+                Err(error) => {
+                    slog::warn!(log(), "the books could not be looked at"; "error" => %error);
+                    RETRY
+                }
+            };
+            tokio::time::sleep(wait).await;
         }
     }
 
@@ -99,16 +127,27 @@ impl Gauges {
             self.held.with_label_values(&[currency]).set(books.held);
             self.unaccounted.with_label_values(&[currency]).set(books.unaccounted);
         }
-        for (kind, found) in [
-            ("unbalanced", report.unbalanced.len()),
-            ("drifted", report.drifted.len()),
-            ("wrong_holds", report.wrong_holds.len()),
-        ] {
+        let found = [report.unbalanced.len(), report.drifted.len(), report.wrong_holds.len()];
+        for (kind, found) in FAULTS.into_iter().zip(found) {
             self.faults.with_label_values(&[kind]).set(i64::try_from(found).unwrap_or(i64::MAX));
         }
         if !report.ok {
             slog::crit!(log(), "the books do not add up; see /api/v1/ops/ledger/reconciliation");
         }
         Ok(())
+    }
+}
+
+impl Probe for Gauges {
+    /// Several who ask at once are answered by one look.
+    fn look(&self) -> BoxFuture<'_, ()> {
+        async move {
+            let mut asked = self.asked.lock().await;
+            if asked.is_none_or(|at| at.elapsed() >= FRESH) {
+                self.stores().await;
+                *asked = Some(Instant::now());
+            }
+        }
+        .boxed()
     }
 }

@@ -76,6 +76,7 @@ pub enum StartError {
 pub struct Server {
     platform: Platform,
     http: ServerHandle,
+    door: TcpListener,
     background: Vec<tokio::task::JoinHandle<()>>,
     drain: Duration,
 }
@@ -97,6 +98,8 @@ pub async fn start(
     let config = platform.config.clone();
 
     let shared = platform.clone();
+    // The same socket: where the server's own handle is out of reach.
+    let door = listener.try_clone()?;
     let http = HttpServer::new(move || {
         // Once per worker thread: the worker's shard lives and dies with it.
         App::new()
@@ -126,7 +129,7 @@ pub async fn start(
     });
 
     let background = workers::start(&platform, options);
-    Ok(Server { drain: config.drain(), platform, http: handle, background })
+    Ok(Server { drain: config.drain(), platform, http: handle, door, background })
 }
 
 impl Server {
@@ -135,11 +138,15 @@ impl Server {
         &self.platform.health
     }
 
-    /// Stops in order: no new connections, `/readyz` says draining; sockets are closed with 3001,
+    /// Stops in order: `/readyz` says draining, new connections are refused and those that are open end
+    /// with their next answer, so that a proxy goes to another node at once; sockets are closed with 3001,
     /// paced over the drain window; HTTP ends; events that are being handled are finished; actors
     /// finish what they have. The database is the caller's to stop, last.
     pub async fn stop(self) {
         self.platform.health.draining();
+        // A pause alone leaves the socket listening: whoever comes would wait in its queue for the
+        // whole drain. Where a listener cannot be shut, the pause has to do.
+        let _ = rustix::net::shutdown(&self.door, rustix::net::Shutdown::Read);
         self.http.pause().await;
         self.platform.drain_sockets(self.drain).await;
         self.platform.hub.say_goodbye();

@@ -28,6 +28,7 @@ pub(super) fn restore(config: &Config, file: &Path) -> Result<(), Failure> {
     let report = embedded::restore(config, file, |progress| show(&bar, progress));
     bar.finish_and_clear();
     tell("restored", file, report?);
+    say("next: gigsy rebuild chat --new-epoch, because clients hold positions of the later state");
     Ok(())
 }
 

@@ -4,6 +4,7 @@ mod backup;
 mod check;
 mod events;
 mod health;
+mod memory;
 mod move_data;
 mod output;
 mod rebuild;
@@ -97,6 +98,7 @@ enum Command {
 
 /// Parses the command line and runs what it asks for.
 pub fn main() -> ExitCode {
+    memory::give_back_large_buffers();
     let cli = Cli::parse();
     match cli.command {
         // These two need neither configuration nor stores.

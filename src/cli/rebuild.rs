@@ -10,6 +10,7 @@ use crate::{
     contexts::{
         chat,
         gamification::{Copied, Rebuilt},
+        notifications,
     },
     postgres::Database,
 };
@@ -18,7 +19,8 @@ use crate::{
 pub(super) enum RebuildCommand {
     /// Make the messages of every room again from its log; a running server goes on
     Chat {
-        /// After a restore from a backup: give every log a new epoch, so that clients load anew
+        /// After a restore from a backup: give every log a new epoch, people's own too, so that clients
+        /// load anew
         #[arg(long)]
         new_epoch: bool,
     },
@@ -64,6 +66,10 @@ async fn rebuild_chat(config: &Config, database: &Database, new_epoch: bool) -> 
         bar.inc(1);
     }
     bar.finish_and_clear();
+    if new_epoch {
+        let logs = notifications::renew_logs(database).await?;
+        say(&format!("renewed the epochs of {} rooms and {logs} people's logs", rooms.len()));
+    }
     say(&format!("made the messages of {} rooms again from {events} events", rooms.len()));
     Ok(())
 }

@@ -70,6 +70,18 @@ impl EventMetrics {
         }
     }
 
+    /// Has every consumer's series there from the first scrape on.
+    pub fn announce(&self, names: &[&'static str]) {
+        for name in names {
+            for counter in [&self.handled, &self.retried, &self.dead] {
+                counter.with_label_values(&[name]);
+            }
+            for gauge in [&self.waiting, &self.letters] {
+                gauge.with_label_values(&[name]);
+            }
+        }
+    }
+
     /// Keeps the gauges fresh until told to stop.
     pub async fn keep(self, database: Database, names: Vec<&'static str>, mut stop: watch::Receiver<bool>) {
         loop {

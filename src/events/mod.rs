@@ -115,6 +115,7 @@ impl Events {
         };
 
         let names: Vec<_> = consumers.iter().map(|c| c.name()).collect();
+        metrics.announce(&names);
         let mut tasks = vec![
             tokio::spawn(metrics.clone().keep(database.clone(), names, stopped.clone())),
             tokio::spawn(

@@ -75,11 +75,16 @@ impl Health {
         join_all(self.stores.iter().map(|store| store.status())).await
     }
 
+    /// Whether it is on its way out.
+    pub fn is_draining(&self) -> bool {
+        self.draining.load(Ordering::Acquire)
+    }
+
     async fn readiness(&self) -> (Readiness, bool) {
         let stores = self.stores().await;
         let mut pairs = self.stores.iter().zip(&stores);
         let served = pairs.all(|(store, status)| status.reachable || !store.required());
-        let status = if self.draining.load(Ordering::Acquire) {
+        let status = if self.is_draining() {
             "draining"
         } else if !self.prepared.load(Ordering::Acquire) {
             "starting"
@@ -114,7 +119,7 @@ pub async fn readyz(health: web::Data<Health>) -> HttpResponse {
 /// Prometheus metrics in the text exposition format.
 #[utoipa::path(get, path = "/metrics", tag = "health", responses((status = 200, description = "Metrics", body = String, content_type = "text/plain")))]
 pub async fn metrics(metrics: web::Data<Metrics>) -> HttpResponse {
-    HttpResponse::Ok().content_type("text/plain; version=0.0.4; charset=utf-8").body(metrics.render())
+    HttpResponse::Ok().content_type("text/plain; version=0.0.4; charset=utf-8").body(metrics.scrape().await)
 }
 
 /// The demo accounts; 404 unless the server runs with `--demo`.

@@ -8,7 +8,7 @@ use actix_web::{
     body::{BoxBody, EitherBody, MessageBody},
     dev::{ServiceRequest, ServiceResponse},
     http::{
-        Method,
+        ConnectionType, Method, StatusCode,
         header::{HeaderName, HeaderValue},
     },
     middleware::Next,
@@ -19,6 +19,7 @@ use prometheus::{HistogramOpts, HistogramVec, IntCounterVec, Opts};
 use super::{
     Problem,
     extract::{ClientAddr, session_credential},
+    health::Health,
     limits::{Allowance, Limits, announce},
 };
 use crate::{
@@ -50,13 +51,17 @@ impl HttpMetrics {
         let requests = Opts::new("gigsy_http_requests_total", "Requests by method, route and status.");
         let seconds = HistogramOpts::new("gigsy_http_request_seconds", "Time to the response's head.")
             .buckets(vec![0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0]);
-        Self {
+        let this = Self {
             requests: metrics.register(
                 IntCounterVec::new(requests, &["method", "route", "status"]).expect("valid metric"),
             ),
             seconds: metrics
                 .register(HistogramVec::new(seconds, &["method", "route"]).expect("valid metric")),
-        }
+        };
+        // There from the first scrape on.
+        this.requests.with_label_values(&["GET", "/metrics", "200"]);
+        this.seconds.with_label_values(&["GET", "/metrics"]);
+        this
     }
 }
 
@@ -86,6 +91,11 @@ pub async fn observe<B: MessageBody + 'static>(
                 response.headers_mut().insert(CORRELATION, value);
             }
             secure(&mut response);
+            let health = response.request().app_data::<web::Data<Health>>();
+            if status != StatusCode::SWITCHING_PROTOCOLS && health.is_some_and(|h| h.is_draining()) {
+                // A proxy's idle connections to a node that stops would be cut under its next request.
+                response.response_mut().head_mut().set_connection_type(ConnectionType::Close);
+            }
             let elapsed = started.elapsed();
             if let Some(metrics) = metrics {
                 metrics.requests.with_label_values(&[method.as_str(), &route, status.as_str()]).inc();

@@ -140,15 +140,16 @@ fn tls(verify: bool, root_file: Option<&Path>) -> Result<ClientConfig, OpenError
         let builder = builder.dangerous().with_custom_certificate_verifier(Arc::new(Unverified(provider)));
         return Ok(builder.with_no_client_auth());
     }
-    let mut roots = RootCertStore::empty();
-    if let Some(path) = root_file {
+    let roots = if let Some(path) = root_file {
+        let mut roots = RootCertStore::empty();
         let bad = |e: &dyn std::fmt::Display| OpenError::Url(format!("sslrootcert {}: {e}", path.display()));
         for cert in CertificateDer::pem_file_iter(path).map_err(|e| bad(&e))? {
             roots.add(cert.map_err(|e| bad(&e))?).map_err(|e| bad(&e))?;
         }
+        roots
     } else {
-        roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-    }
+        crate::tls::roots()
+    };
     if roots.is_empty() {
         return Err(OpenError::Url(
             "no trusted certificate to verify the server with; set sslrootcert".into(),

@@ -2,6 +2,7 @@
 
 use prometheus::{IntCounter, IntCounterVec, IntGauge, Opts};
 
+use super::Disconnect;
 use crate::telemetry::metrics::Metrics;
 
 /// The layer's collectors. Cheap to clone.
@@ -32,7 +33,7 @@ pub struct RealtimeMetrics {
 impl RealtimeMetrics {
     /// Registers the collectors.
     pub fn new(metrics: &Metrics) -> Self {
-        Self {
+        let this = Self {
             connections: metrics.register(gauge("gigsy_realtime_connections", "Open connections")),
             subscriptions: metrics.register(gauge("gigsy_realtime_subscriptions", "Held subscriptions")),
             queue_bytes: metrics.register(gauge("gigsy_realtime_queue_bytes", "Bytes in outbound queues")),
@@ -47,7 +48,18 @@ impl RealtimeMetrics {
                 "outcome",
             )),
             throttled: metrics.register(counter("gigsy_realtime_throttled_total", "Commands over the rate")),
+        };
+        // There from the first scrape on: what begins at its first count has no rate for that count.
+        this.commands.with_label_values(&["connect"]);
+        for why in
+            [Disconnect::SHUTDOWN, Disconnect::SLOW, Disconnect::INSUFFICIENT_STATE, Disconnect::NO_PONG]
+        {
+            this.closes.with_label_values(&[&why.code.to_string()]);
         }
+        for outcome in ["recovered", "lost"] {
+            this.recoveries.with_label_values(&[outcome]);
+        }
+        this
     }
 }
 

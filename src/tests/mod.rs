@@ -5,6 +5,7 @@
 mod activity;
 mod actors;
 mod chat;
+mod deploy;
 mod events;
 mod gamification;
 mod gigs;

@@ -55,7 +55,7 @@ pub use views::{
 use crate::{
     clock::Clock,
     ports::mail::MailQueue,
-    postgres::{Conn, Database},
+    postgres::{Conn, Database, DbError},
     signing::Signer,
 };
 
@@ -114,4 +114,13 @@ impl Notifications {
     fn now(&self) -> chrono::DateTime<chrono::Utc> {
         self.inner.parts.clock.now()
     }
+}
+
+/// After a restore from a backup: gives everybody's log a new epoch, because clients hold positions of the
+/// later state. Answers how many logs there are.
+///
+/// # Errors
+/// The database's.
+pub async fn renew_logs(database: &Database) -> Result<usize, DbError> {
+    store::log::renew(&mut *database.conn().await?).await
 }

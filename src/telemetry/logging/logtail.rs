@@ -42,6 +42,7 @@ struct Counters {
     dropped: IntCounter,
     failed: IntCounter,
     queued: IntGauge,
+    unwritten: IntCounter,
 }
 
 #[expect(clippy::expect_used, reason = "constant declarations")]
@@ -57,6 +58,11 @@ static COUNTERS: LazyLock<Counters> = LazyLock::new(|| Counters {
         .expect("valid"),
     queued: IntGauge::new("gigsy_log_queue_bytes", "Log lines that wait for the log service.")
         .expect("valid"),
+    unwritten: IntCounter::new(
+        "gigsy_log_lines_unwritten_total",
+        "Log lines that came faster than they could be written; neither printed nor sent.",
+    )
+    .expect("valid"),
 });
 
 pub(super) fn register(metrics: &Metrics) {
@@ -64,6 +70,12 @@ pub(super) fn register(metrics: &Metrics) {
     metrics.register(COUNTERS.dropped.clone());
     metrics.register(COUNTERS.failed.clone());
     metrics.register(COUNTERS.queued.clone());
+    metrics.register(COUNTERS.unwritten.clone());
+}
+
+/// A line was lost before it came here.
+pub(super) fn unwritten() {
+    COUNTERS.unwritten.inc();
 }
 
 #[derive(Default)]

@@ -37,7 +37,7 @@ pub fn init(config: &LogConfig) -> (Flush, Result<(), crate::tls::TlsError>) {
             Some(Err(error)) => (None, None, Err(error)),
         };
     // Every arm ends in the same asynchronous drain: logging never blocks a request, and a full
-    // queue is reported as a count of dropped lines instead of stalling a worker.
+    // queue is counted in the metrics instead of stalling a worker.
     let (drain, queue) = if json {
         with_logtail(json_drain(std::io::stderr()), logtail, level)
     } else {
@@ -53,11 +53,7 @@ pub fn register(metrics: &Metrics) {
     logtail::register(metrics);
 }
 
-fn with_logtail<D>(
-    drain: D,
-    logtail: Option<Logtail>,
-    level: Level,
-) -> (slog_async::Async, slog_async::AsyncGuard)
+fn with_logtail<D>(drain: D, logtail: Option<Logtail>, level: Level) -> (Queue, slog_async::AsyncGuard)
 where
     D: Drain<Err = slog::Never, Ok = ()> + Send + 'static,
 {
@@ -70,14 +66,27 @@ where
     }
 }
 
-fn build_async<D>(drain: D) -> (slog_async::Async, slog_async::AsyncGuard)
+fn build_async<D>(drain: D) -> (Queue, slog_async::AsyncGuard)
 where
     D: Drain<Err = slog::Never, Ok = ()> + Send + 'static,
 {
-    slog_async::Async::new(drain)
-        .chan_size(8192)
-        .overflow_strategy(slog_async::OverflowStrategy::DropAndReport)
-        .build_with_guard()
+    let (core, guard) = slog_async::AsyncCore::custom(drain).chan_size(8192).build_with_guard();
+    (Queue(core), guard)
+}
+
+/// Hands lines to the thread that writes them. What it has no room for is counted.
+struct Queue(slog_async::AsyncCore);
+
+impl Drain for Queue {
+    type Ok = ();
+    type Err = slog::Never;
+
+    fn log(&self, record: &Record<'_>, values: &slog::OwnedKVList) -> Result<(), slog::Never> {
+        if self.0.log(record, values).is_err() {
+            logtail::unwritten();
+        }
+        Ok(())
+    }
 }
 
 /// Pino's shape: numeric `level`, `time` in milliseconds, `msg`.

@@ -78,8 +78,22 @@ impl Api {
 
     /// Sends one request. `Err` is a transport failure: refused, reset, timed out.
     pub async fn try_call(&self, method: &str, path: &str, body: Option<&Value>) -> Result<Answer, String> {
+        self.try_with(method, path, &[], body).await
+    }
+
+    /// The same with further headers.
+    pub async fn try_with(
+        &self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: Option<&Value>,
+    ) -> Result<Answer, String> {
         let method = awc::http::Method::from_bytes(method.as_bytes()).expect("a method");
         let mut request = self.client.request(method, format!("{}{path}", self.base));
+        for (name, value) in headers {
+            request = request.insert_header((*name, *value));
+        }
         if let Some(token) = &self.token {
             request = request.bearer_auth(token);
         }

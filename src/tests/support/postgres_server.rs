@@ -80,7 +80,41 @@ impl PostgresServer {
 
     /// What `DATABASE_URL` is set to.
     pub fn url(&self) -> String {
-        format!("postgres://gigsy@127.0.0.1:{}/postgres", self.port)
+        self.url_of("postgres")
+    }
+
+    /// The same for another database.
+    pub fn url_of(&self, database: &str) -> String {
+        format!("postgres://gigsy@127.0.0.1:{}/{database}", self.port)
+    }
+
+    /// Its port on 127.0.0.1.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Creates a database.
+    ///
+    /// # Panics
+    /// When that is refused.
+    pub async fn create(&self, database: &str) {
+        let client = self.client("postgres").await;
+        client.batch_execute(&format!("create database {database}")).await.expect("created");
+    }
+
+    /// The number that a query answers.
+    ///
+    /// # Panics
+    /// When it answers none.
+    pub async fn ask(&self, database: &str, query: &str) -> i64 {
+        self.client(database).await.query_one(query, &[]).await.expect("answered").get(0)
+    }
+
+    async fn client(&self, database: &str) -> tokio_postgres::Client {
+        let (client, connection) =
+            tokio_postgres::connect(&self.url_of(database), tokio_postgres::NoTls).await.expect("it answers");
+        tokio::spawn(connection);
+        client
     }
 }
 

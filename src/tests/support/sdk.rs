@@ -85,13 +85,31 @@ impl Sdk {
     ///
     /// # Panics
     /// When the scenario fails or takes longer than [`LIMIT`].
-    pub async fn run<F, Fut>(self, scenario: &str, fixture: &Value, mut act: F)
+    pub async fn run<F, Fut>(self, scenario: &str, fixture: &Value, act: F)
     where
+        F: FnMut(Value) -> Fut,
+        Fut: Future<Output = Value>,
+    {
+        self.run_with(&[], scenario, fixture, act).await;
+    }
+
+    /// As [`Sdk::run`], with these variables in its environment.
+    ///
+    /// # Panics
+    /// As [`Sdk::run`].
+    pub async fn run_with<F, Fut>(
+        self,
+        env: &[(&str, &std::ffi::OsStr)],
+        scenario: &str,
+        fixture: &Value,
+        mut act: F,
+    ) where
         F: FnMut(Value) -> Fut,
         Fut: Future<Output = Value>,
     {
         let mut child = self
             .command(scenario)
+            .envs(env.iter().copied())
             .arg(fixture.to_string())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())

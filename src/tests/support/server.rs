@@ -145,6 +145,11 @@ impl Server {
         Api::new(&self.base, None)
     }
 
+    /// Its process.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Kills it as a power cut would, and reaps it.
     pub fn kill9(&mut self) {
         self.signal(Signal::KILL);

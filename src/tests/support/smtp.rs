@@ -10,7 +10,10 @@ use std::{
 
 use tempfile::TempDir;
 
-use super::sdk::{has_program, root, venv};
+use super::{
+    certificate::Certificate,
+    sdk::{root, venv},
+};
 
 /// A running mail server; ends with this value.
 pub struct MailServer {
@@ -45,7 +48,7 @@ impl MailServer {
 
     /// Whether [`Self::starttls`] can be had.
     pub fn has_tls() -> bool {
-        has_program("openssl")
+        Certificate::can_be_made()
     }
 
     fn start(tls: bool) -> Self {
@@ -53,25 +56,7 @@ impl MailServer {
         let mut command = Command::new(venv("python"));
         command.arg("-B").arg(root().join("src/tests/support/smtp/server.py")).arg(dir.path());
         if tls {
-            let (cert, key) = (dir.path().join("cert.pem"), dir.path().join("key.pem"));
-            let made = Command::new("openssl")
-                .args(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"])
-                .args([
-                    "-days",
-                    "2",
-                    "-subj",
-                    "/CN=localhost",
-                    "-addext",
-                    "subjectAltName=DNS:localhost,IP:127.0.0.1",
-                ])
-                .args(["-addext", "basicConstraints=critical,CA:FALSE"])
-                .arg("-keyout")
-                .arg(&key)
-                .arg("-out")
-                .arg(&cert)
-                .output()
-                .expect("openssl runs");
-            assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+            let Certificate { cert, key } = Certificate::make(dir.path());
             command.arg(cert).arg(key);
         }
         let mut child =
