@@ -328,7 +328,9 @@ impl Play<'_> {
                     ChatError::NotAuthor
                     | ChatError::Deleted
                     | ChatError::NeedsRole(_)
-                    | ChatError::NoMessage,
+                    | ChatError::NoMessage
+                    // A reply to what is deleted.
+                    | ChatError::Invalid(_),
                 ) => {
                     return None;
                 }
