@@ -40,6 +40,7 @@ test: test-setup
 	$(CARGO) build --locked
 	$(CARGO) test --locked --lib
 	@scripts/test-postgres-server
+	@scripts/test-redis-server
 	@scripts/test-nats-server
 	@scripts/test-mongodb-server
 	@if [ -s $(SKIPS) ]; then echo; echo "SKIPPED, by name:"; sed 's/^/  SKIPPED /' $(SKIPS); else echo "nothing skipped"; fi

@@ -21,6 +21,7 @@ pub mod ports; // capabilities shared by contexts: mail
 pub mod postgres; // the pool, migrations, and the private PostgreSQL child
 pub mod principal; // who is asking
 pub mod realtime; // the Centrifuge protocol, shards, channels, connections
+pub mod redis; // the Redis of REDIS_URL: connections, breaker, status
 pub mod signing; // signed tokens: connection tokens, cursors
 pub mod telemetry; // logging, correlation, metrics
 pub mod tls; // outgoing TLS

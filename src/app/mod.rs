@@ -9,6 +9,7 @@ mod logs;
 mod mail;
 mod money;
 mod nodes;
+mod shared;
 mod wiring;
 mod workers;
 
@@ -20,6 +21,7 @@ pub use demo::{DemoError, permit_demo, seed_demo};
 pub use events::{bus_status, provision_bus};
 pub use logs::{both_logs, chat_log, chat_log_status, provision_logs};
 pub use mail::mail_status;
+pub use shared::redis_status;
 use wiring::Platform;
 pub use wiring::{game, identity};
 
@@ -47,6 +49,9 @@ pub enum StartError {
     /// The event bus cannot be set up.
     #[error("the event bus cannot be set up")]
     Bus(#[from] crate::ports::bus::BusError),
+    /// What is shared between nodes cannot be set up.
+    #[error(transparent)]
+    Redis(#[from] crate::redis::RedisSetupError),
     /// Points and leaderboards.
     #[error("points and leaderboards cannot be set up")]
     Game(#[from] crate::contexts::gamification::GameError),

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration, time::Instant};
 
 use actix_web::web::{self, ServiceConfig};
 
-use super::{StartError, events, gauges::Gauges, glue, logs, mail, nodes};
+use super::{StartError, events, gauges::Gauges, glue, logs, mail, nodes, shared::Shared};
 use crate::{
     actors::{Arbiters, Domain, DomainConfig, Registry},
     clock::Clock,
@@ -17,7 +17,7 @@ use crate::{
         identity::{
             self, Identity,
             actors::{UserSession, session::SessionCloser},
-            store::PostgresStore,
+            store::{CachedSessions, PostgresStore},
         },
         ledger::{self, Ledger},
         notifications::{self, Feed, NotificationMetrics, Notifications},
@@ -69,26 +69,36 @@ pub(super) struct Platform {
     pub ops: Ops,
     pub gauges: Gauges,
     http_metrics: HttpMetrics,
+    pub shared: Shared,
 }
 
-/// Identity over its stores.
+/// Identity over its stores, for commands.
 ///
 /// # Errors
-/// When the database does not answer, or mail cannot be set up.
+/// When the database does not answer, or mail or Redis cannot be set up.
 pub async fn identity(config: &Config, database: &Database) -> Result<Identity, StartError> {
     let signer = Signer::new(&database.signing_key().await?);
     let way = mail::way(config, database, &Metrics::new())?;
-    Ok(identity_with(config, database, signer, way.direct))
+    // A role that a command grants is one that running servers must see.
+    let shared = Shared::assemble(config, &Metrics::new()).await?;
+    Ok(identity_with(config, database, signer, way.direct, &shared))
 }
 
-fn identity_with(config: &Config, database: &Database, signer: Signer, mail: Arc<dyn Mail>) -> Identity {
-    Identity::new(
-        Arc::new(PostgresStore::new(database.clone())),
-        mail,
-        signer,
-        Clock::system(),
-        identity::Settings::from(config),
-    )
+fn identity_with(
+    config: &Config,
+    database: &Database,
+    signer: Signer,
+    mail: Arc<dyn Mail>,
+    shared: &Shared,
+) -> Identity {
+    let rows = PostgresStore::new(database.clone());
+    let store: Arc<dyn identity::Store> = match &shared.sessions {
+        Some(cache) => Arc::new(CachedSessions::new(rows, cache.clone())),
+        None => Arc::new(rows),
+    };
+    let identity = Identity::new(store, mail, signer, Clock::system(), identity::Settings::from(config));
+    identity.cache_profiles(shared.cache.clone());
+    identity
 }
 
 #[expect(clippy::too_many_arguments, reason = "wiring")]
@@ -203,8 +213,10 @@ impl Platform {
         let nats = events::nats(&config).await?;
         let signals = nats.as_ref().map_or_else(Signals::alone, |bus| bus.signals(&metrics));
 
+        let shared = Shared::assemble(&config, &metrics).await?;
+        shared.forget_together(&signals);
         let mail = mail::way(&config, &database, &metrics)?;
-        let identity = identity_with(&config, &database, signer.clone(), mail.direct.clone());
+        let identity = identity_with(&config, &database, signer.clone(), mail.direct.clone(), &shared);
         let hub = Hub::across(&signals, &metrics);
         let told = NotificationMetrics::new(&metrics);
         let feed = Feed::new(database.clone(), hub.clone(), told.clone());
@@ -251,7 +263,9 @@ impl Platform {
         let gigs = gigs_with(&database, &ledger, signer.clone());
         ledger.tell(Arc::new(gigs.clone()));
         gigs.ask(Arc::new(identity.directory()));
+        gigs.cache_pages(shared.cache.clone());
         let gigs_live = gigs::Live::new(hub.clone(), personal.clone());
+        gigs_live.cache_pages(shared.cache.clone());
 
         let game = game_with(&config, &database, &identity, signer, GameMetrics::new(&metrics))?;
         game.install().await?;
@@ -272,7 +286,7 @@ impl Platform {
         let events = Events::start(parts, &metrics, &registry).await?;
 
         let stores: Vec<Arc<dyn Store>> =
-            vec![Arc::new(database.clone()), logs.store, events.bus(), mail.shown];
+            vec![Arc::new(database.clone()), logs.store, events.bus(), shared.store(), mail.shown];
         let health = Arc::new(Health::new(stores, demo));
         let ops = Ops { registry: registry.clone(), health: health.clone(), started: Instant::now() };
 
@@ -303,7 +317,7 @@ impl Platform {
         for rpc in notifications::rpcs(&notifications) {
             builder = builder.rpc(rpc);
         }
-        let realtime = builder.build();
+        let realtime = builder.limits(shared.limits.clone()).build();
         let sessions = identity::actors::start(
             &realtime,
             Arc::new(glue::Sessions(identity.clone())),
@@ -314,7 +328,8 @@ impl Platform {
         let closer = SessionCloser { sessions: sessions.clone(), realtime: realtime.clone() };
         identity.notify_of_ended_sessions(Arc::new(nodes::Everywhere::new(closer, &signals)));
 
-        let limits = Arc::new(Limits::new(&config));
+        let limits =
+            Arc::new(Limits::new(&config, shared.limits.clone(), shared.own_limits.clone(), &metrics));
         let http_metrics = HttpMetrics::new(&metrics);
         let gauges = Gauges::new(&metrics, health.clone(), database.clone(), ledger.clone());
         Ok(Self {
@@ -344,6 +359,7 @@ impl Platform {
             ops,
             gauges,
             http_metrics,
+            shared,
         })
     }
 

@@ -8,11 +8,14 @@ use super::{Options, demo, nodes, wiring::Platform};
 use crate::{
     events::forget_old,
     http::{limits::Limits, ops},
+    ports::locks::Lease,
     telemetry::log,
 };
 
 /// How often ended sessions and spent links are removed.
 const TIDY: Duration = Duration::from_secs(300);
+/// How long the lock on that outlives a node that died.
+const TIDY_LEASE: Duration = Duration::from_secs(30);
 /// How often mails that wait are counted.
 const COUNT: Duration = Duration::from_secs(10);
 /// How soon a payout is handed to the provider.
@@ -63,8 +66,18 @@ async fn prepare(platform: Platform, options: Options) {
 }
 
 async fn tidy(platform: Platform) {
+    let mut lease: Option<Lease> = None;
     loop {
         tokio::time::sleep(TIDY).await;
+        // One node is enough, and it stays the one until it is gone. Each step may be done twice, so a
+        // lock that cannot be asked keeps nobody from it.
+        if !lease.as_ref().is_some_and(Lease::is_held) {
+            lease = match platform.shared.locks.try_lock("tidy", TIDY_LEASE).await {
+                Ok(Some(lease)) => Some(lease),
+                Ok(None) => continue,
+                Err(_) => None,
+            };
+        }
         if let Err(error) = platform.identity.tidy().await {
             slog::warn!(log(), "could not tidy up; the next round will"; "error" => %error);
         }

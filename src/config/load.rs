@@ -72,6 +72,9 @@ const VARIABLES: &[(&str, &str, &str, Kind)] = &[
     ("GIGSY_DATABASE_ACQUIRE_SECONDS", "database", "acquire_seconds", Kind::Number),
     ("NATS_URL", "bus", "url", Kind::Text),
     ("GIGSY_BUS_PREFIX", "bus", "prefix", Kind::Text),
+    ("REDIS_URL", "redis", "url", Kind::Text),
+    ("GIGSY_REDIS_PREFIX", "redis", "prefix", Kind::Text),
+    ("GIGSY_REDIS_TIMEOUT_MS", "redis", "timeout_ms", Kind::Number),
     ("MONGODB_URL", "mongodb", "url", Kind::Text),
     ("GIGSY_CHAT_TAIL_MIB", "mongodb", "tail_mib", Kind::Number),
     ("GIGSY_MONGODB_TIMEOUT_SECONDS", "mongodb", "timeout_seconds", Kind::Number),
@@ -90,6 +93,8 @@ const VARIABLES: &[(&str, &str, &str, Kind)] = &[
     ("GIGSY_CROSS_SITE_COOKIE", "auth", "cross_site", Kind::Flag),
     ("GIGSY_LIMIT_SIGN_IN", "limits", "sign_in_per_minute", Kind::Number),
     ("GIGSY_LIMIT_CALLS", "limits", "calls_per_minute", Kind::Number),
+    ("GIGSY_LIMIT_USER", "limits", "user_calls_per_minute", Kind::Number),
+    ("GIGSY_LIMIT_ACCOUNT", "limits", "account_per_minute", Kind::Number),
     ("GIGSY_LIMIT_COMMANDS", "limits", "commands_per_second", Kind::Number),
     ("GIGSY_PING_SECONDS", "realtime", "ping_seconds", Kind::Number),
     ("GIGSY_PONG_SECONDS", "realtime", "pong_seconds", Kind::Number),
@@ -259,6 +264,14 @@ fn check(config: &Config) -> Result<(), ConfigError> {
     if !(0.0..=1.0).contains(&config.tracing.ratio) {
         return bad("OTEL_TRACES_SAMPLER_ARG", "is from 0 to 1");
     }
+    if let Some(url) = &config.redis.url
+        && (!matches!(url.scheme(), "redis" | "rediss") || url.host_str().is_none_or(str::is_empty))
+    {
+        return bad("REDIS_URL", "must be like redis://host:6379 or rediss://host:6379");
+    }
+    if !is_subject_word(&config.redis.prefix) {
+        return bad("GIGSY_REDIS_PREFIX", "takes a-z, 0-9, - and _");
+    }
     if config.gamification.zone.parse::<chrono_tz::Tz>().is_err() {
         return bad("GIGSY_BOARD_ZONE", "is no IANA time zone");
     }
@@ -295,7 +308,8 @@ fn check(config: &Config) -> Result<(), ConfigError> {
     {
         return bad("GIGSY_MAIL_FROM", "takes an address, or a name and one: Gigsy <no-reply@example.org>");
     }
-    let positive: [(&str, u64); 18] = [
+    let positive: [(&str, u64); 19] = [
+        ("GIGSY_REDIS_TIMEOUT_MS", config.redis.timeout_ms),
         ("GIGSY_CHAT_TAIL_MIB", config.mongodb.tail_mib),
         ("GIGSY_MONGODB_TIMEOUT_SECONDS", config.mongodb.timeout_seconds),
         ("GIGSY_ACTIVITY_DAYS", u64::from(config.activity.days)),
@@ -400,6 +414,9 @@ mod tests {
             (vec![("MONGODB_URL", "http://127.0.0.1:27017")], "", "MONGODB_URL"),
             (vec![("GIGSY_CHAT_TAIL_MIB", "0")], "", "GIGSY_CHAT_TAIL_MIB"),
             (vec![("NATS_URL", "http://127.0.0.1:4222")], "", "NATS_URL"),
+            (vec![("REDIS_URL", "http://127.0.0.1:6379")], "", "REDIS_URL"),
+            (vec![("REDIS_URL", "redis:///var/run/redis.sock")], "", "REDIS_URL"),
+            (vec![("GIGSY_REDIS_PREFIX", "a b")], "", "GIGSY_REDIS_PREFIX"),
             (vec![("GIGSY_BUS_PREFIX", "a..b")], "", "GIGSY_BUS_PREFIX"),
             (vec![("SMTP_URL", "http://127.0.0.1:25")], "", "SMTP_URL"),
             (vec![("GIGSY_MAIL_FROM", "nobody")], "", "GIGSY_MAIL_FROM"),
@@ -439,6 +456,7 @@ mod tests {
         let secrets = [
             ("DATABASE_URL", "postgres://u:s3cret@h/db?password=s3cret"),
             ("NATS_URL", "nats://u:s3cret@h:4222"),
+            ("REDIS_URL", "rediss://default:s3cret@h:6379/0"),
             ("MONGODB_URL", "mongodb://u:s3cret@a:27017,b:27017/gigsy?authSource=s3cret"),
             ("SMTP_URL", "smtp://u:s3cret@h:587"),
         ];

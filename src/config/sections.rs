@@ -19,6 +19,8 @@ pub struct Config {
     pub database: DatabaseConfig,
     /// The event bus.
     pub bus: BusConfig,
+    /// Cache, limits, locks, sessions and board copies that several nodes share.
+    pub redis: RedisConfig,
     /// The chat log and the activity stream on MongoDB.
     pub mongodb: MongoConfig,
     /// The activity stream.
@@ -177,6 +179,19 @@ pub struct BusConfig {
     pub prefix: String,
 }
 
+/// Redis.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct RedisConfig {
+    /// `REDIS_URL`: `redis://` or `rediss://`; unset means in process. May hold a secret.
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "mask_url")]
+    pub url: Option<Url>,
+    /// `GIGSY_REDIS_PREFIX`: before every key, for a Redis that others use too.
+    pub prefix: String,
+    /// `GIGSY_REDIS_TIMEOUT_MS`: how long a command may take before we go on without, in milliseconds.
+    pub timeout_ms: u64,
+}
+
 /// The chat log and the activity stream on MongoDB.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
@@ -305,6 +320,10 @@ pub struct LimitsConfig {
     pub sign_in_per_minute: u32,
     /// `GIGSY_LIMIT_CALLS`: REST calls a minute per address.
     pub calls_per_minute: u32,
+    /// `GIGSY_LIMIT_USER`: REST calls a minute per person.
+    pub user_calls_per_minute: u32,
+    /// `GIGSY_LIMIT_ACCOUNT`: attempts a minute on one account from one address.
+    pub account_per_minute: u32,
     /// `GIGSY_LIMIT_COMMANDS`: commands a second per user and per connection.
     pub commands_per_second: u32,
 }
@@ -389,6 +408,24 @@ impl Config {
     /// REST calls a minute per address.
     pub fn calls_per_minute(&self) -> u32 {
         choose(self.limits.calls_per_minute, self.is_loopback(), 60_000, 600)
+    }
+
+    /// REST calls a minute per person; as many as an address has, if only that is set.
+    pub fn user_calls_per_minute(&self) -> u32 {
+        let set = match (self.limits.user_calls_per_minute, self.limits.calls_per_minute) {
+            (0, calls) => calls,
+            (n, _) => n,
+        };
+        choose(set, self.is_loopback(), 60_000, 1_200)
+    }
+
+    /// Attempts a minute on one account from one address; as many as sign-ins, if only those are set.
+    pub fn account_per_minute(&self) -> u32 {
+        let set = match (self.limits.account_per_minute, self.limits.sign_in_per_minute) {
+            (0, sign_in) => sign_in,
+            (n, _) => n,
+        };
+        choose(set, self.is_loopback(), 300, 5)
     }
 
     /// Commands a second per user and per connection.

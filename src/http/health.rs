@@ -80,8 +80,10 @@ impl Health {
         self.draining.load(Ordering::Acquire)
     }
 
-    async fn readiness(&self) -> Readiness {
+    async fn readiness(&self) -> (Readiness, bool) {
         let stores = self.stores().await;
+        let mut pairs = self.stores.iter().zip(&stores);
+        let served = pairs.all(|(store, status)| status.reachable || !store.required());
         let status = if self.is_draining() {
             "draining"
         } else if !self.prepared.load(Ordering::Acquire) {
@@ -91,7 +93,7 @@ impl Health {
         } else {
             "degraded"
         };
-        Readiness { status, stores }
+        (Readiness { status, stores }, served)
     }
 }
 
@@ -101,13 +103,13 @@ pub async fn healthz() -> HttpResponse {
     HttpResponse::Ok().content_type("text/plain; charset=utf-8").body("ok\n")
 }
 
-/// Ready to serve, and each store by name: embedded or server, reachable, latency.
+/// Whether the server serves, and each store by name: embedded or server, reachable, latency.
 #[utoipa::path(get, path = "/readyz", tag = "health", responses(
-    (status = 200, description = "Ready", body = Readiness),
-    (status = 503, description = "Starting, draining, or a store is away", body = Readiness)))]
+    (status = 200, description = "Ready; `degraded` where one is away that we go on without", body = Readiness),
+    (status = 503, description = "Starting, draining, or a store is away that we need", body = Readiness)))]
 pub async fn readyz(health: web::Data<Health>) -> HttpResponse {
-    let readiness = health.readiness().await;
-    if readiness.status == "ready" {
+    let (readiness, served) = health.readiness().await;
+    if readiness.status == "ready" || (readiness.status == "degraded" && served) {
         HttpResponse::Ok().json(readiness)
     } else {
         HttpResponse::ServiceUnavailable().json(readiness)

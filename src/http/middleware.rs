@@ -20,7 +20,7 @@ use super::{
     Problem,
     extract::{ClientAddr, session_credential},
     health::Health,
-    limits::{Allowance, Limits},
+    limits::{Allowance, Limits, announce},
 };
 use crate::{
     events,
@@ -146,39 +146,34 @@ async fn guard<B: MessageBody + 'static>(
     req: ServiceRequest,
     next: Next<B>,
 ) -> Result<ServiceResponse<EitherBody<B, BoxBody>>, Error> {
-    let allowance = match admit(&req) {
-        Ok(allowance) => allowance,
+    let mut allowances = match admit(&req).await {
+        Ok(allowances) => allowances,
         // Answered here, not returned as an error: so it is logged, counted and dressed like any
         // other answer.
         Err(problem) => return Ok(req.into_response(problem.error_response()).map_into_right_body()),
     };
     let mut response = next.call(req).await?.map_into_left_body();
-    if let Some(allowance) = allowance {
-        allowance.announce(response.headers_mut());
-    }
+    allowances.extend(Allowance::of_user(response.request()));
+    announce(&allowances, response.headers_mut());
     Ok(response)
 }
 
-fn admit(req: &ServiceRequest) -> Result<Option<Allowance>, Problem> {
+async fn admit(req: &ServiceRequest) -> Result<Vec<Allowance>, Problem> {
     let path = req.path();
     if !path.starts_with("/api/v1/") {
-        return Ok(None);
+        return Ok(Vec::new());
     }
-    let mut allowance = None;
+    let mut allowances = Vec::new();
     if let Some(limits) = req.app_data::<web::Data<Limits>>() {
-        let address = ClientAddr::of(req.request()).0;
-        allowance = Some(limits.calls.take(address)?);
-        // Guesses count against both, so that they cannot crowd out their own limit.
-        if req.method() == Method::POST && path.starts_with("/api/v1/auth/") {
-            allowance = Some(limits.sign_in.take(address)?);
-        }
+        let guessing = req.method() == Method::POST && path.starts_with("/api/v1/auth/");
+        allowances = limits.admit(ClientAddr::of(req.request()).0, guessing).await?;
     }
     // Also for requests without a session: a foreign page must not sign a browser in.
     let ambient = session_credential(req.request()).is_none_or(|c| c.ambient);
     if ambient && !req.method().is_safe() {
         super::extract::check_origin(req.request())?;
     }
-    Ok(allowance)
+    Ok(allowances)
 }
 
 /// Headers that cost nothing and close whole classes of trouble; a page sets its own policy.

@@ -1,6 +1,10 @@
 //! Capabilities that contexts share, each behind a trait with its adapters beside it.
 
+pub mod boards;
 pub mod bus;
+pub mod cache;
+pub mod limits;
+pub mod locks;
 pub mod mail;
 pub mod mongo;
 pub mod payments;

@@ -40,4 +40,10 @@ pub struct StoreStatus {
 pub trait Store: Send + Sync {
     /// Asks it; bounded in time, and never an error: not reachable is an answer.
     fn status(&self) -> BoxFuture<'_, StoreStatus>;
+
+    /// Whether nothing can be served without it. What is not required makes the server `degraded`, not
+    /// unready.
+    fn required(&self) -> bool {
+        true
+    }
 }

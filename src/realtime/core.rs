@@ -10,6 +10,7 @@ use std::{
 
 use super::{
     auth::Authenticator,
+    budget::Budget,
     channels::{Channel, Namespace},
     hub::Hub,
     lanes::Lanes,
@@ -17,7 +18,12 @@ use super::{
     rpc::Rpc,
     settings::Settings,
 };
-use crate::{actors::Registry, principal::Principal, telemetry::metrics::Metrics};
+use crate::{
+    actors::Registry,
+    ports::limits::Limits,
+    principal::{Principal, UserId},
+    telemetry::metrics::Metrics,
+};
 
 /// The real-time layer of a node. Cheap to clone.
 #[derive(Clone)]
@@ -34,6 +40,7 @@ struct Inner {
     namespaces: HashMap<&'static str, Arc<dyn Namespace>>,
     rpcs: HashMap<&'static str, Arc<dyn Rpc>>,
     lanes: OnceLock<Arc<dyn Lanes>>,
+    limits: Option<Arc<dyn Limits>>,
     node: String,
     draining: AtomicBool,
 }
@@ -64,6 +71,7 @@ impl Realtime {
                 namespaces: HashMap::new(),
                 rpcs: HashMap::new(),
                 lanes: OnceLock::new(),
+                limits: None,
                 node: uuid::Uuid::new_v4().simple().to_string(),
                 draining: AtomicBool::new(false),
             },
@@ -85,6 +93,12 @@ impl Realtime {
     /// The settings.
     pub fn settings(&self) -> &Arc<Settings> {
         &self.inner.settings
+    }
+
+    /// A session's part of its person's command rate, where that is counted.
+    pub fn budget(&self, user: UserId) -> Option<Budget> {
+        let limits = self.inner.limits.clone()?;
+        Some(Budget::new(limits, user, self.inner.settings.commands_per_second))
     }
 
     /// The metrics.
@@ -143,6 +157,13 @@ impl RealtimeBuilder {
     #[must_use]
     pub fn rpc(mut self, rpc: Arc<dyn Rpc>) -> Self {
         self.inner.rpcs.insert(rpc.method(), rpc);
+        self
+    }
+
+    /// Counts each person's commands in these limits, over all their sign-ins.
+    #[must_use]
+    pub fn limits(mut self, limits: Arc<dyn Limits>) -> Self {
+        self.inner.limits = Some(limits);
         self
     }
 

@@ -10,6 +10,7 @@
 //! [`Hub`], and sign-in comes in through [`Authenticator`].
 
 pub mod auth;
+mod budget;
 pub mod channels;
 pub mod client;
 mod core;
@@ -32,6 +33,7 @@ pub mod shard;
 mod socket;
 
 pub use auth::{Admission, Authenticator};
+pub use budget::Budget;
 pub use channels::{Channel, ChannelOptions, ClientId, ClientInfo, Namespace};
 pub use core::{Realtime, RealtimeBuilder};
 pub use gateway::{UpgradeError, upgrade, websocket};

@@ -18,5 +18,6 @@ mod nodes;
 mod notifications;
 mod postgres;
 mod realtime;
+mod redis;
 pub(crate) mod support;
 mod system;

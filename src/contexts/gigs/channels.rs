@@ -6,8 +6,9 @@ use std::{sync::Arc, time::Duration};
 use futures_util::future::BoxFuture;
 use serde_json::Value;
 
-use super::{Gigs, model::GigId};
+use super::{Gigs, model::GigId, pages::Pages};
 use crate::{
+    ports::cache::Cache,
     principal::{Principal, UserId},
     realtime::{Channel, ChannelLog, ChannelOptions, Hub, Json, Namespace, Personal, RtError, SharedRing},
     telemetry::log,
@@ -26,12 +27,25 @@ const KEPT_FOR: Duration = Duration::from_secs(15 * 60);
 pub struct Live {
     personal: Personal,
     ring: SharedRing,
+    pages: Pages,
 }
 
 impl Live {
     /// News on a hub.
     pub fn new(hub: Hub, personal: Personal) -> Self {
-        Self { personal, ring: SharedRing::new(hub, &[FEED, ONE], KEPT, KEPT_FOR, false) }
+        let ring = SharedRing::new(hub, &[FEED, ONE], KEPT, KEPT_FOR, false);
+        Self { personal, ring, pages: Pages::default() }
+    }
+
+    /// What is kept of a gig in that cache is forgotten before its news go out; a second call changes
+    /// nothing.
+    pub fn cache_pages(&self, cache: Cache) {
+        self.pages.set(cache);
+    }
+
+    /// Forgets what is kept of a gig.
+    pub(super) async fn changed(&self, gig: GigId) {
+        self.pages.forget(gig).await;
     }
 
     /// To everybody who looks at the board.

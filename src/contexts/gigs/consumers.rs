@@ -59,6 +59,8 @@ impl Consumer for News {
                     let Some(id) = id(&event.data, "gig_id").map(GigId) else {
                         return Ok(AfterCommit::nothing());
                     };
+                    // Whoever hears the news reads the page again.
+                    live.changed(id).await;
                     // Read now, not when it happened: counters never show an older state than one
                     // that was shown before.
                     let Some(gig) = store::gigs::load(conn, id).await? else {
@@ -69,6 +71,9 @@ impl Consumer for News {
                     Ok(AfterCommit::run(move || tell_of_gig(&live, sort, &view)))
                 }
                 _ => {
+                    if let Some(gig) = id(&event.data, "gig_id").map(GigId) {
+                        live.changed(gig).await;
+                    }
                     // A review tells of its author and its subject.
                     let side =
                         |role: &str, other: &str| id(&event.data, role).or_else(|| id(&event.data, other));

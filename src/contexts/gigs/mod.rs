@@ -20,6 +20,7 @@ mod error;
 mod forms;
 pub mod handlers;
 mod model;
+mod pages;
 mod service;
 mod store;
 mod views;
@@ -51,6 +52,8 @@ pub use views::{
     ApplicationView, ContractView, DisputeView, GigView, InvitationView, MilestoneView, MoneyView,
     PaymentView, RatingView, ReviewView, SavedSearchView, StepView, TotalsView,
 };
+
+use pages::Pages;
 
 use crate::{
     clock::Clock,
@@ -86,6 +89,7 @@ struct Inner {
     clock: Clock,
     /// Woken when a job was set that is due at once.
     jobs: Notify,
+    pages: Pages,
     people: OnceLock<Arc<dyn People>>,
 }
 
@@ -108,7 +112,8 @@ impl Gigs {
     /// Sets the context up; nothing runs by itself. The server runs [`Gigs::run_timers`].
     pub fn new(parts: Parts) -> Self {
         let Parts { database, ledger, signer, clock } = parts;
-        let inner = Inner { database, ledger, signer, clock, jobs: Notify::new(), people: OnceLock::new() };
+        let (people, pages) = (OnceLock::new(), Pages::default());
+        let inner = Inner { database, ledger, signer, clock, jobs: Notify::new(), people, pages };
         Self { inner: Arc::new(inner) }
     }
 

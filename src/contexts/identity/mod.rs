@@ -46,7 +46,13 @@ pub use service::{
 pub use store::{Store, StoreError};
 pub use tokens::{Token, TokenKind};
 
-use crate::{clock::Clock, config::Config, ports::mail::Mail, principal::SessionId, signing::Signer};
+use crate::{
+    clock::Clock,
+    config::Config,
+    ports::{cache::Cache, mail::Mail},
+    principal::SessionId,
+    signing::Signer,
+};
 use passwords::Passwords;
 
 /// Told when sessions end before their time, so that their connections are closed at once.
@@ -104,6 +110,7 @@ struct Inner {
     passwords: Passwords,
     settings: Settings,
     notices: OnceLock<Arc<dyn SessionNotices>>,
+    cache: OnceLock<Cache>,
 }
 
 impl Identity {
@@ -117,8 +124,13 @@ impl Identity {
         settings: Settings,
     ) -> Self {
         let passwords = Passwords::new(settings.hash_concurrency);
-        let notices = OnceLock::new();
-        Self { inner: Arc::new(Inner { store, mail, signer, clock, passwords, settings, notices }) }
+        let (notices, cache) = (OnceLock::new(), OnceLock::new());
+        Self { inner: Arc::new(Inner { store, mail, signer, clock, passwords, settings, notices, cache }) }
+    }
+
+    /// Public profiles are read through that cache; a second call changes nothing.
+    pub fn cache_profiles(&self, cache: Cache) {
+        let _ = self.inner.cache.set(cache);
     }
 
     /// Says who is told of ended sessions. The real-time layer is built on top of this context, so

@@ -7,7 +7,7 @@ use futures_util::future::BoxFuture;
 
 use crate::{
     error::ErrorKind,
-    http::{Problem, origins::Origins},
+    http::{Problem, limits::Limits, origins::Origins},
     principal::{Principal, Role},
 };
 
@@ -65,7 +65,11 @@ async fn authenticate(req: HttpRequest) -> Result<Principal, Problem> {
     let Some(sessions) = req.app_data::<web::Data<Arc<dyn SessionLookup>>>() else {
         return Err(Problem::new(ErrorKind::Internal, "no session store is wired"));
     };
-    sessions.by_session_token(&credential.token).await
+    let who = sessions.by_session_token(&credential.token).await?;
+    if let Some(limits) = req.app_data::<web::Data<Limits>>() {
+        limits.admit_user(&req, who.user_id).await?;
+    }
+    Ok(who)
 }
 
 /// Refuses an unsafe request that a foreign page made a browser send.

@@ -120,7 +120,7 @@ async fn past_the_limit_comes_429_with_the_time_to_wait() {
     for _ in 0..2 {
         let answer = call(&app, "POST", "/api/v1/auth/sessions", &[JSON], Some(&form)).await;
         answer.expect_problem(401);
-        assert_eq!(answer.header("ratelimit-policy"), "\"sign-in\";q=2;w=60");
+        assert_eq!(answer.header("ratelimit-policy"), "\"sign-in\";q=2;w=60, \"calls\";q=60000;w=60");
     }
     let over = call(&app, "POST", "/api/v1/auth/sessions", &[JSON], Some(&form)).await;
     over.expect_problem(429);

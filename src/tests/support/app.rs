@@ -1,6 +1,6 @@
 //! The server in this process, on a port and a database of its own.
 
-use std::net::TcpListener;
+use std::{net::TcpListener, sync::Arc};
 
 use tempfile::TempDir;
 
@@ -18,16 +18,27 @@ pub struct TestApp {
     base: String,
     // Dropped last: what the server stands on.
     _files: TempDir,
-    _test: TestDatabase,
+    test: Arc<TestDatabase>,
 }
 
 impl TestApp {
     /// Starts one with settings by their environment names.
     pub async fn start(settings: &[(&str, &str)]) -> Self {
-        let test = TestDatabase::new();
+        Self::on(Arc::new(TestDatabase::new()), settings).await
+    }
+
+    /// Starts another node over the same database.
+    pub async fn beside(&self, settings: &[(&str, &str)]) -> Self {
+        Self::on(self.test.clone(), settings).await
+    }
+
+    async fn on(test: Arc<TestDatabase>, settings: &[(&str, &str)]) -> Self {
         let files = TempDir::new().unwrap();
         let mut vars: Vec<(String, String)> =
             settings.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
+        if !vars.iter().any(|(name, _)| name == "REDIS_URL") {
+            vars.extend(super::redis::of_the_suite());
+        }
         vars.push(("GIGSY_DATA_DIR".into(), files.path().display().to_string()));
         vars.push(("GIGSY_LISTEN".into(), "127.0.0.1:0".into()));
         vars.push(("GIGSY_WORKERS".into(), "1".into()));
@@ -37,7 +48,12 @@ impl TestApp {
         let base = format!("http://{}", listener.local_addr().unwrap());
         let database = test.open().await;
         let server = app::start(config, listener, database.clone(), Options::default()).await.unwrap();
-        Self { server, database, base, _files: files, _test: test }
+        Self { server, database, base, _files: files, test }
+    }
+
+    /// What the server stands on.
+    pub fn database(&self) -> &Database {
+        &self.database
     }
 
     /// `http://127.0.0.1:PORT`

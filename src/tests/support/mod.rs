@@ -11,6 +11,7 @@ pub(crate) mod nats;
 pub(crate) mod nginx;
 pub(crate) mod postgres_server;
 pub(crate) mod proxy;
+pub(crate) mod redis;
 pub(crate) mod sdk;
 pub(crate) mod server;
 pub(crate) mod sink;

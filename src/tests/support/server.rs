@@ -108,6 +108,10 @@ impl Server {
             all.retain(|(known, _)| known != name);
             all.push(((*name).to_owned(), (*value).to_owned()));
         }
+        // The suite can be run again over a Redis (scripts/test-redis-server).
+        if !all.iter().any(|(name, _)| name == "REDIS_URL") {
+            all.extend(super::redis::of_the_suite());
+        }
         let command: Vec<String> = command.iter().map(|s| (*s).to_owned()).collect();
         let child = spawn(dir.path(), &command, &all);
         let mut this =

@@ -124,7 +124,7 @@ pub async fn get(
     who: SignedIn,
     path: web::Path<String>,
 ) -> Result<HttpResponse, Problem> {
-    Ok(shown(&gigs.gig(&who.0, id(&path, "gig")?).await?))
+    Ok(shown(&gigs.gig_page(&who.0, id(&path, "gig")?).await?))
 }
 
 /// Change a gig that is a draft, open or paused. Takes being its client.

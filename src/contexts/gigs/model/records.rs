@@ -28,8 +28,8 @@ pub struct Skill {
     pub category: String,
 }
 
-/// A gig.
-#[derive(Clone, Debug, PartialEq, QueryableByName)]
+/// A gig. Serialised only for the cache: callers are shown views.
+#[derive(Clone, Debug, PartialEq, QueryableByName, serde::Serialize, serde::Deserialize)]
 #[diesel(check_for_backend(diesel::pg::Pg))]
 #[allow(missing_docs)]
 pub struct Gig {

@@ -101,6 +101,7 @@ impl Gigs {
                 moves::born(conn, &APPLICATION, new.id.0, event, by, now, data).await
             })
             .await;
+        self.inner.pages.forget(gig).await;
         match made {
             Err(GigsError::AppliedAlready) if store::applications::load(&mut conn, id).await?.is_some() => {
                 self.application(who, id).await
@@ -251,6 +252,7 @@ impl Gigs {
             })
             .await?;
         self.inner.jobs.notify_one();
+        self.inner.pages.forget(application.gig_id).await;
         ApplicationView::of(application, contract, &[side])
     }
 }

@@ -110,6 +110,17 @@ impl Gigs {
         GigView::of(gig, &actors)
     }
 
+    /// A gig's page: as [`Gigs::gig`], through the cache.
+    ///
+    /// # Errors
+    /// [`GigsError::No`].
+    pub async fn gig_page(&self, who: &Principal, id: GigId) -> Result<GigView, GigsError> {
+        let gig = self.row_of_page(id).await?;
+        let gig = gig.filter(|gig| visible(who, gig)).ok_or(GigsError::No("gig"))?;
+        let actors = actors(who, &gig);
+        GigView::of(gig, &actors)
+    }
+
     /// Whether a person may watch a gig live: its client, who applied or was invited, and who keeps order.
     ///
     /// # Errors
@@ -163,6 +174,7 @@ impl Gigs {
                 Ok::<_, GigsError>(gig)
             })
             .await?;
+        self.inner.pages.forget(id).await;
         let actors = actors(who, &gig);
         GigView::of(gig, &actors)
     }
@@ -203,6 +215,7 @@ impl Gigs {
             })
             .await?;
         self.inner.jobs.notify_one();
+        self.inner.pages.forget(id).await;
         let actors = actors(who, &gig);
         GigView::of(gig, &actors)
     }

@@ -6,7 +6,7 @@ use crate::{
     contexts::gigs::{
         Gigs, GigsError,
         model::{BudgetKind, GigId, GigState},
-        store::{self, gigs::GigFilter},
+        store::gigs::GigFilter,
         views::GigView,
     },
     money::Currency,
@@ -74,7 +74,7 @@ impl Gigs {
             owner,
             before,
         };
-        let found = store::gigs::list(&mut *self.conn().await?, &filter, one_more(limit)).await?;
+        let found = self.rows_of_list(filter, one_more(limit)).await?;
         let (found, next) = self.page("gigs", found, limit, |gig| gig.id.0);
         let view = |gig| {
             let actors = actors(who, &gig);

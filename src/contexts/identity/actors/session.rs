@@ -11,7 +11,7 @@ use crate::{
     contexts::identity::SessionNotices,
     principal::{Principal, SessionId},
     realtime::{
-        Bucket, Disconnect, Realtime, RtError,
+        Bucket, Budget, Disconnect, Realtime, RtError,
         client::{Client, Step},
         hub::ShardId,
         lanes::{Batch, Lane, Lanes, Opening, Refused},
@@ -52,6 +52,8 @@ pub struct UserSession {
     state: SessionState,
     clients: HashMap<ConnKey, Client>,
     bucket: Bucket,
+    /// The person's, of which this is one sign-in.
+    budget: Option<Budget>,
     commands: u64,
 }
 
@@ -89,7 +91,8 @@ impl Behavior for UserSession {
             let state = read.await?;
             let rate = seed.realtime.settings().commands_per_second;
             let bucket = Bucket::new(rate, Instant::now());
-            Ok(Self { seed, id, state, clients: HashMap::new(), bucket, commands: 0 })
+            let budget = seed.realtime.budget(state.principal.user_id);
+            Ok(Self { seed, id, state, clients: HashMap::new(), bucket, budget, commands: 0 })
         }
     }
 
@@ -173,7 +176,9 @@ impl Receive<Commands> for UserSession {
         // A connection of an earlier incarnation is being closed already.
         let Some(client) = self.clients.get_mut(&key) else { return };
         let now = Instant::now();
-        let allowed = batch.iter().take_while(|_| self.bucket.take(now)).count();
+        let budget = self.budget.as_ref();
+        let mut take = || self.bucket.take(now) && budget.is_none_or(Budget::take);
+        let allowed = batch.iter().take_while(|_| take()).count();
         let refused = batch.split_off(allowed);
         client.throttle(&refused);
         self.commands += batch.len() as u64;

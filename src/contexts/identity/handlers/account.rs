@@ -6,7 +6,7 @@ use utoipa::ToSchema;
 
 use crate::{
     contexts::identity::{Identity, LinkForm, RegisterForm, UserView},
-    http::{Json, Problem, SignedIn},
+    http::{Json, Problem, SignedIn, limits::Attempts},
 };
 
 /// An account, in short.
@@ -26,8 +26,10 @@ pub struct UserAnswer {
             content_type = "application/problem+json")))]
 pub async fn register(
     identity: web::Data<Identity>,
+    attempts: Attempts,
     form: Json<RegisterForm>,
 ) -> Result<HttpResponse, Problem> {
+    attempts.admit(&form.0.email).await?;
     let account = identity.register(&form.0).await?;
     Ok(HttpResponse::Created().json(UserAnswer { user: UserView::from(&account) }))
 }

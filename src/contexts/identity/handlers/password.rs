@@ -4,7 +4,7 @@ use actix_web::{HttpResponse, web};
 
 use crate::{
     contexts::identity::{ChangePasswordForm, Identity, ResetForm, ResetRequestForm},
-    http::{ClientAddr, Json, Problem, SignedIn},
+    http::{ClientAddr, Json, Problem, SignedIn, limits::Attempts},
 };
 
 /// Change one's password; every other session ends.
@@ -26,8 +26,10 @@ pub async fn change(
     responses((status = 202, description = "If there is such an account, a mail is on its way")))]
 pub async fn request_reset(
     identity: web::Data<Identity>,
+    attempts: Attempts,
     form: Json<ResetRequestForm>,
 ) -> Result<HttpResponse, Problem> {
+    attempts.admit(&form.0.email).await?;
     identity.request_password_reset(&form.0).await?;
     Ok(HttpResponse::Accepted().finish())
 }

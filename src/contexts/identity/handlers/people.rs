@@ -51,6 +51,6 @@ pub async fn get(
     _who: SignedIn,
     path: web::Path<String>,
 ) -> Result<HttpResponse, Problem> {
-    let person = identity.directory().person(id(&path, "person")?).await?;
+    let person = identity.public_profile(id(&path, "person")?).await?;
     Ok(HttpResponse::Ok().json(person))
 }

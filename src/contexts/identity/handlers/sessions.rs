@@ -8,7 +8,7 @@ use utoipa::ToSchema;
 use super::{cookie, id};
 use crate::{
     contexts::identity::{Identity, SessionView, SignInForm, UserView},
-    http::{ClientAddr, Json, Page, PageQuery, Problem, Query, SignedIn},
+    http::{ClientAddr, Json, Page, PageQuery, Problem, Query, SignedIn, limits::Attempts},
     principal::SessionId,
 };
 
@@ -34,9 +34,11 @@ pub struct SignInAnswer {
     responses((status = 201, description = "Signed in; sets the cookie `gigsy_session`", body = SignInAnswer)))]
 pub async fn sign_in(
     identity: web::Data<Identity>,
+    attempts: Attempts,
     from: ClientAddr,
     form: Json<SignInForm>,
 ) -> Result<HttpResponse, Problem> {
+    attempts.admit(&form.0.email).await?;
     let opened = identity.sign_in(&form.0, from.0).await?;
     let token = opened.token.reveal().to_owned();
     Ok(HttpResponse::Created()

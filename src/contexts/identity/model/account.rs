@@ -1,12 +1,13 @@
 //! What the store keeps.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, Duration, Utc};
+use serde::{Deserialize, Serialize};
 
 use super::Email;
 use crate::principal::{Principal, Role, SessionId, UserId};
 
-/// A person's account.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// A person's account. Serialised only for the store's own use: callers are shown views.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Account {
     /// The person.
     pub id: UserId,
@@ -61,7 +62,7 @@ impl Account {
 }
 
 /// What other contexts may know of a person.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, utoipa::ToSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Person {
     /// The person.
     pub id: UserId,
@@ -75,8 +76,11 @@ pub struct Person {
     pub roles: Vec<Role>,
 }
 
+/// A session's last use is noted so often at most: a write a request would be a waste.
+pub const TOUCH_EVERY: Duration = Duration::seconds(60);
+
 /// A sign-in on one device. The token that proves it is known only by its hash.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Session {
     /// The session.
     pub id: SessionId,

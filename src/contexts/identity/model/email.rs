@@ -8,7 +8,8 @@ use unicode_normalization::UnicodeNormalization;
 ///
 /// RFC 5321 lets a host tell `Ann@` from `ann@`; no provider does, and two accounts that differ in
 /// case alone would be a trap.
-#[derive(Clone, PartialEq, Eq, Hash)]
+#[derive(Clone, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(transparent)]
 pub struct Email(String);
 
 impl Email {

@@ -7,7 +7,7 @@ mod forms;
 mod password;
 mod views;
 
-pub use account::{Account, OneTimePurpose, Person, Session};
+pub use account::{Account, OneTimePurpose, Person, Session, TOUCH_EVERY};
 pub use email::Email;
 pub use fields::device;
 pub use forms::{Patch, ProfileChange, ProfilePatch, RegisterForm};

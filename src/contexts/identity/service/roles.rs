@@ -18,6 +18,7 @@ impl Identity {
         let id = self.of_address(email).await?.id;
         let account = self.inner.store.grant_role(id, role).await?;
         let account = account.ok_or(IdentityError::NotFound("person"))?;
+        self.profiles_changed([id]).await;
         slog::info!(log(), "role granted"; "user_id" => %account.id, "role" => %role);
         Ok(())
     }
@@ -30,6 +31,7 @@ impl Identity {
         let id = self.of_address(email).await?.id;
         let account = self.inner.store.revoke_role(id, role).await?;
         let account = account.ok_or(IdentityError::NotFound("person"))?;
+        self.profiles_changed([id]).await;
         slog::info!(log(), "role revoked"; "user_id" => %account.id, "role" => %role);
         Ok(())
     }

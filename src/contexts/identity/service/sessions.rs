@@ -2,21 +2,17 @@
 
 use std::collections::HashSet;
 
-use chrono::Duration;
 use uuid::Uuid;
 
 use crate::{
     contexts::identity::{
         Identity, IdentityError,
-        model::{Account, Session, SessionView},
+        model::{Account, Session, SessionView, TOUCH_EVERY},
         tokens::{TokenHash, TokenKind},
     },
     principal::{Principal, SessionId},
     telemetry::log,
 };
-
-/// A session's last use is noted so often at most: a write a request would be a waste.
-const TOUCH_EVERY: Duration = Duration::seconds(60);
 
 impl Identity {
     /// Who is behind a session token. Using a session moves its end.

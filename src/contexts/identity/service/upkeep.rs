@@ -27,6 +27,7 @@ impl Identity {
         let now = self.inner.clock.now();
         for (user_id, ended) in self.inner.store.erase_due(now).await? {
             self.tell_ended(&ended);
+            self.profiles_changed([user_id]).await;
             slog::info!(log(), "account erased"; "user_id" => %user_id);
         }
         let removed = self.inner.store.sweep(now, now - FORGET).await?;

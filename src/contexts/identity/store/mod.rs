@@ -1,5 +1,6 @@
 //! Where accounts and sessions are kept. Each method is atomic.
 
+mod cached;
 #[cfg(test)]
 pub(crate) mod contract;
 mod postgres;
@@ -8,6 +9,7 @@ mod schema;
 use async_trait::async_trait;
 use chrono::{DateTime, Duration, Utc};
 
+pub use cached::CachedSessions;
 pub use postgres::PostgresStore;
 
 use super::{
