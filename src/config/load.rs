@@ -256,14 +256,6 @@ fn check(config: &Config) -> Result<(), ConfigError> {
     {
         return bad("NATS_URL", "must be like nats://host:4222 or tls://host:4222");
     }
-    if let Some(url) = &config.tracing.endpoint
-        && (!matches!(url.scheme(), "http" | "https") || url.host().is_none())
-    {
-        return bad("OTEL_EXPORTER_OTLP_ENDPOINT", "must be like http://collector:4318");
-    }
-    if !(0.0..=1.0).contains(&config.tracing.ratio) {
-        return bad("OTEL_TRACES_SAMPLER_ARG", "is from 0 to 1");
-    }
     if let Some(url) = &config.redis.url
         && (!matches!(url.scheme(), "redis" | "rediss") || url.host_str().is_none_or(str::is_empty))
     {
@@ -271,6 +263,14 @@ fn check(config: &Config) -> Result<(), ConfigError> {
     }
     if !is_subject_word(&config.redis.prefix) {
         return bad("GIGSY_REDIS_PREFIX", "takes a-z, 0-9, - and _");
+    }
+    if let Some(url) = &config.tracing.endpoint
+        && (!matches!(url.scheme(), "http" | "https") || url.host().is_none())
+    {
+        return bad("OTEL_EXPORTER_OTLP_ENDPOINT", "must be like http://collector:4318");
+    }
+    if !(0.0..=1.0).contains(&config.tracing.ratio) {
+        return bad("OTEL_TRACES_SAMPLER_ARG", "is from 0 to 1");
     }
     if config.gamification.zone.parse::<chrono_tz::Tz>().is_err() {
         return bad("GIGSY_BOARD_ZONE", "is no IANA time zone");
