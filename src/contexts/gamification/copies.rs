@@ -304,6 +304,7 @@ async fn keep(inner: Arc<Inner>, board: BoardId, desk: Arc<Desk>) {
                 if let Some(lease) = lease.take() {
                     lease.release().await;
                 }
+                tokio::time::sleep(BEAT).await;
             }
             Err(Trouble::Away(away)) => {
                 inner.metrics.copies.with_label_values(&["failed"]).inc();
