@@ -254,7 +254,9 @@ fn act() -> impl Strategy<Value = Act> {
         3 => n().prop_map(|to| Act::Reply { to }),
         3 => (n(), mentions()).prop_map(|(which, mentions)| Act::Edit { which, mentions }),
         2 => n().prop_map(|which| Act::Delete { which }),
-        4 => (n(), 0..3usize, any::<bool>()).prop_map(|(which, emoji, added)| Act::React { which, emoji, added }),
+        // On few messages, so that what is there is taken back.
+        6 => (0..3usize, 0..2usize, any::<bool>())
+            .prop_map(|(which, emoji, added)| Act::React { which, emoji, added }),
         1 => (n(), any::<bool>()).prop_map(|(which, pinned)| Act::Pin { which, pinned }),
     ]
 }
