@@ -67,7 +67,7 @@ async fn every_kind_is_told_from_an_event_that_carries_nothing_but_who() {
         world.notifications.replace_preferences(one, 0, &form).await.unwrap();
         world.notifications.replace_preferences(two, 0, &form).await.unwrap();
         let data = json!({ "user_id": one, "owner_id": one, "client_id": one, "student_id": two,
-            "subject_id": one, "user_ids": [one] });
+            "subject_id": one, "user_ids": [one], "seeker_id": one, "mentor_id": two });
         world.tell(kind.key, data).await;
         let told = world.list(one).await.len() + world.list(two).await.len();
         assert_eq!(told, kind.to.len(), "{}", kind.key);
