@@ -65,7 +65,7 @@ ENV GIGSY_LISTEN=0.0.0.0:8080 GIGSY_DATA_DIR=/var/lib/gigsy/data GIGSY_LOG_FORMA
 VOLUME /var/lib/gigsy/data
 EXPOSE 8080
 STOPSIGNAL SIGTERM
-HEALTHCHECK --interval=10s --timeout=5s --start-period=60s --retries=3 CMD ["gigsy", "health"]
+HEALTHCHECK --interval=10s --timeout=5s --start-period=60s --start-interval=2s --retries=3 CMD ["gigsy", "health"]
 ENTRYPOINT ["gigsy"]
 CMD ["serve"]
 

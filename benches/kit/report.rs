@@ -45,6 +45,9 @@ pub struct Row {
     /// The median of each round's ratio to the floor of that same round.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ratio_to_floor: Option<f64>,
+    /// The median of each round's ratio to Redis of that same round.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ratio_to_redis: Option<f64>,
 }
 
 /// The middle, least and most of some values.
@@ -107,20 +110,33 @@ impl Report {
         let ratio_to_floor = ratio_to_floor.map(rounded);
         let [shape, system, version, metric, unit] =
             [shape, system, version, metric, unit].map(str::to_owned);
-        self.rows.push(Row { shape, system, version, metric, unit, median, min, max, ratio_to_floor });
+        let ratio_to_redis = None;
+        let row =
+            Row { shape, system, version, metric, unit, median, min, max, ratio_to_floor, ratio_to_redis };
+        self.rows.push(row);
+    }
+
+    /// Sets the last row against Redis.
+    pub fn against_redis(&mut self, ratio: Option<f64>) {
+        if let Some(row) = self.rows.last_mut() {
+            row.ratio_to_redis = ratio.map(rounded);
+        }
     }
 
     /// The rows as a table for the terminal.
     pub fn table(&self) -> String {
-        let head = ["shape", "system", "metric", "median", "min", "max", "÷ floor"].map(str::to_owned);
+        let head =
+            ["shape", "system", "metric", "median", "min", "max", "÷ floor", "÷ redis"].map(str::to_owned);
         let rows = self.rows.iter().map(|row| {
-            let ratio = row.ratio_to_floor.map(|ratio| format!("{ratio:.2}")).unwrap_or_default();
+            let ratios = [row.ratio_to_floor, row.ratio_to_redis];
+            let [floor, redis] =
+                ratios.map(|ratio| ratio.map(|ratio| format!("{ratio:.2}")).unwrap_or_default());
             let figures = [row.median, row.min, row.max].map(figure);
             let [median, min, max] = figures;
-            [row.shape.clone(), row.system.clone(), row.metric.clone(), median, min, max, ratio]
+            [row.shape.clone(), row.system.clone(), row.metric.clone(), median, min, max, floor, redis]
         });
-        let all: Vec<[String; 7]> = std::iter::once(head).chain(rows).collect();
-        let widths: [usize; 7] =
+        let all: Vec<[String; 8]> = std::iter::once(head).chain(rows).collect();
+        let widths: [usize; 8] =
             std::array::from_fn(|i| all.iter().map(|row| row[i].chars().count()).max().unwrap_or(0));
         let mut table = String::new();
         for row in &all {

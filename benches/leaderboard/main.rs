@@ -1,14 +1,17 @@
-//! The order-statistic structure of leaderboards at 1,000, 100,000 and 1,000,000 members: CPU time of an
-//! update, a place, the top hundred and a neighbourhood, bytes a member, and making a million.
+//! The order-statistic structure of leaderboards at 10,000, 100,000 and 1,000,000 members: CPU time of an
+//! update, a place, the top hundred and a neighbourhood, set against Redis's sorted sets; bytes a member; making
+//! a million from memory and from the ledger.
 //!
-//! `cargo bench --bench leaderboard` writes `docs/bench/leaderboard.json`. The floor is a `BTreeSet` of the
-//! same keys with a `HashMap` of standings, measured in turns; it has no places, so it takes part in updates
-//! and in the top only. A peer over the network joins by [`System`].
+//! `cargo bench --bench leaderboard` takes some five minutes, starts a Redis and a PostgreSQL of its own, and
+//! writes `docs/bench/leaderboard.json`. The floor is a `BTreeSet` of the same keys with a `HashMap` of
+//! standings, measured in turns; it has no places, so it takes part in updates and in the top only.
 #![allow(clippy::print_stdout, reason = "a command-line program")]
 #![allow(missing_docs, reason = "checked by hand: the harness is no library")]
 
 #[path = "../kit/mod.rs"]
 mod kit;
+mod rebuild;
+mod redis;
 
 use std::collections::{BTreeSet, HashMap};
 use std::hint::black_box;
@@ -20,13 +23,13 @@ use clap::Parser;
 use gigsy::contexts::gamification::ranking::{Ranking, Standing};
 use gigsy::principal::UserId;
 use kit::report::{Report, Spread};
-use kit::{Outcome, usage::CpuReading};
+use kit::{Outcome, process, usage::CpuReading};
 
 /// Leaderboards of several sizes, in turns with a plain ordered set.
 #[derive(Parser)]
 struct Options {
     /// Members of each board.
-    #[arg(long, value_delimiter = ',', default_value = "1000,10000,100000,1000000")]
+    #[arg(long, value_delimiter = ',', default_value = "10000,100000,1000000")]
     members: Vec<usize>,
     /// How often each takes its turn.
     #[arg(long, default_value_t = 5)]
@@ -44,7 +47,7 @@ struct Options {
 
 /// What is done.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Work {
+pub enum Work {
     Update,
     Rank,
     Top100,
@@ -65,14 +68,27 @@ impl Work {
 }
 
 /// A board that takes part.
-trait System {
+pub trait System {
+    /// By which the report knows it.
     fn name(&self) -> &'static str;
+    /// Of that system.
+    fn version(&self) -> &str {
+        env!("CARGO_PKG_VERSION")
+    }
+    /// What it has used by now.
+    fn cpu(&self) -> CpuReading {
+        own_cpu()
+    }
+    /// How many operations are done when so many are asked for.
+    fn counted(&self, operations: usize) -> usize {
+        operations
+    }
     /// Does it so many times; `false` if it cannot.
     fn run(&mut self, work: Work, operations: usize, random: &mut Random) -> bool;
 }
 
 /// SplitMix64 (Steele, Lea, Flood 2014): the same numbers in every run.
-struct Random(u64);
+pub struct Random(u64);
 
 impl Random {
     fn next(&mut self) -> u64 {
@@ -174,22 +190,22 @@ fn own_cpu() -> CpuReading {
 
 /// CPU µs of one operation; `None` where the system has no such thing.
 fn measure(system: &mut dyn System, work: Work, operations: usize, random: &mut Random) -> Option<f64> {
-    let before = own_cpu();
+    let before = system.cpu();
     let mut done = 0;
     // At least half a second, since the clock of CPU time ticks every hundredth.
     loop {
         if !system.run(work, operations, random) {
             return None;
         }
-        done += operations;
-        let took = own_cpu().since(&before);
+        done += system.counted(operations);
+        let took = system.cpu().since(&before);
         if took >= Duration::from_millis(500) {
             return Some(took.as_secs_f64() * 1e6 / done as f64);
         }
     }
 }
 
-fn size(report: &mut Report, members: usize, options: &Options) {
+fn size(report: &mut Report, members: usize, server: &redis::Server, options: &Options) -> Outcome<()> {
     let mut random = Random(members as u64);
     let people = people(members, &mut random);
     let all = standings(&people, &mut random);
@@ -215,28 +231,36 @@ fn size(report: &mut Report, members: usize, options: &Options) {
         standings: all.iter().map(|s| (s.user, (!s.score, s.reached))).collect(),
         people,
     };
+    let mut redis = redis::Redis::load(server, &all)?;
+    let mut pipelined = redis.pipelined()?;
     drop(all);
     for work in Work::ALL {
         let operations = match work {
             Work::Update | Work::Rank => options.operations,
             Work::Top100 | Work::Around11 => options.operations / 10,
         };
-        let (mut ours, mut theirs) = (Vec::new(), Vec::new());
+        let mut values: [Vec<f64>; 4] = Default::default();
+        let mut versions = [version; 4].map(str::to_owned);
+        let mut names = [""; 4];
         for _ in 0..options.rounds {
-            let systems: [(&mut dyn System, &mut Vec<f64>); 2] =
-                [(&mut floor, &mut theirs), (&mut gigsy, &mut ours)];
-            for (system, values) in systems {
-                values.extend(measure(system, work, operations, &mut random));
+            let systems: [&mut dyn System; 4] = [&mut floor, &mut gigsy, &mut redis, &mut pipelined];
+            for (n, system) in systems.into_iter().enumerate() {
+                values[n].extend(measure(system, work, operations, &mut random));
+                (names[n], versions[n]) = (system.name(), system.version().to_owned());
             }
         }
         let shape = format!("{shape}-{}", work.name());
         let metric = ("cpu_us_per_op", "µs of CPU an operation");
-        for (name, values, ratio) in [
-            (floor.name(), &theirs, None),
-            (gigsy.name(), &ours, Spread::of_ratios(&ours, &theirs).map(|ratio| ratio.median)),
-        ] {
-            if !values.is_empty() {
-                report.add((&shape, name, version), metric, values, ratio);
+        let against = |n: usize| Spread::of_ratios(&values[1], &values[n]).map(|ratio| ratio.median);
+        for n in 0..4 {
+            if values[n].is_empty() {
+                continue;
+            }
+            let is_ours = n == 1;
+            let floor = against(0).filter(|_| is_ours);
+            report.add((&shape, names[n], &versions[n]), metric, &values[n], floor);
+            if is_ours {
+                report.against_redis(against(2));
             }
         }
     }
@@ -250,25 +274,47 @@ fn size(report: &mut Report, members: usize, options: &Options) {
         let (shape, name) = system(shape);
         report.add((&shape, name, version), metric, &values, None);
     }
+    Ok(())
 }
 
-fn run() -> Outcome<()> {
-    let options = Options::parse();
+/// Making a board of so many from the ledger.
+fn from_ledger(report: &mut Report, members: usize, options: &Options) -> Outcome<()> {
+    let rounds = rebuild::measure(members, options.rounds.min(3))?;
+    let shape = format!("leaderboard-{members}-rebuild");
+    for (n, metric) in [
+        (0, ("wall_ms", "ms of `gigsy rebuild leaderboards`: four windows from the ledger")),
+        (1, ("cpu_ms", "ms of CPU of this process")),
+        (2, ("postgres_cpu_ms", "ms of CPU of PostgreSQL")),
+    ] {
+        let values: Vec<f64> = rounds.iter().map(|round| round[n]).collect();
+        report.add((&shape, "gigsy", env!("CARGO_PKG_VERSION")), metric, &values, None);
+    }
+    Ok(())
+}
+
+fn run(options: &Options) -> Outcome<()> {
+    let server = redis::Server::start()?;
     let mut report = Report::new("cargo bench --bench leaderboard".to_owned(), options.rounds);
     for members in &options.members {
         eprintln!("{members} members");
-        size(&mut report, *members, &options);
+        size(&mut report, *members, &server, options)?;
+    }
+    drop(server);
+    if let Some(members) = options.members.iter().max() {
+        from_ledger(&mut report, *members, options)?;
     }
     println!("{}", report.table());
     report.write(&options.out, "leaderboard", "cpu_us_per_op")
 }
 
 fn main() -> ExitCode {
-    match run() {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("{error}");
-            ExitCode::FAILURE
-        }
-    }
+    let mut args = std::env::args_os().skip(1);
+    let done = match args.next().unwrap_or_default().to_str() {
+        Some(process::BECOME) => process::become_program(&args.collect::<Vec<_>>()),
+        _ => run(&Options::parse()).map(|()| ExitCode::SUCCESS),
+    };
+    done.unwrap_or_else(|error| {
+        eprintln!("leaderboard: {error}");
+        ExitCode::FAILURE
+    })
 }

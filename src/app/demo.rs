@@ -4,6 +4,7 @@ use super::{StartError, wiring};
 use crate::{
     config::Config,
     contexts::{
+        career::{self, Career, CareerError},
         chat::{Chat, ChatError, DemoCast},
         gigs::{self, Gigs, GigsError},
         identity::{Identity, IdentityError},
@@ -39,6 +40,9 @@ pub enum DemoError {
     /// The courses.
     #[error("the demo's courses")]
     Courses(#[from] LearningError),
+    /// The mentors.
+    #[error("the demo's mentors")]
+    Career(#[from] CareerError),
 }
 
 /// Told of each step: its name, and how far it is.
@@ -65,7 +69,8 @@ pub async fn seed_demo(
     let chat = wiring::chat_at_rest(config, database, &identity).await?;
     let gigs = wiring::gigs_at_rest(config, database).await?;
     let learning = wiring::learning_at_rest(config, database, &identity).await?;
-    let done = fill(&identity, &chat, &gigs, &learning, progress).await;
+    let career = wiring::career_at_rest(config, database).await?;
+    let done = fill(&identity, &chat, &gigs, &learning, &career, progress).await;
     chat.domain().stop(config.drain()).await;
     done
 }
@@ -75,11 +80,12 @@ pub(super) async fn fill(
     chat: &Chat,
     gigs: &Gigs,
     learning: &Learning,
+    career: &Career,
     progress: Progress<'_>,
 ) -> Result<(), DemoError> {
-    progress("people", 0, 4);
+    progress("people", 0, 5);
     let people = identity.seed_demo().await?;
-    progress("rooms and history", 1, 4);
+    progress("rooms and history", 1, 5);
     chat.seed_demo(&DemoCast {
         client: people.client,
         student: people.student,
@@ -89,13 +95,22 @@ pub(super) async fn fill(
         others: people.others.clone(),
     })
     .await?;
-    progress("gigs", 2, 4);
+    progress("gigs", 2, 5);
     gigs.seed_demo(&gigs::DemoCast { client: people.client, student: people.student, others: people.others })
         .await?;
-    progress("courses", 3, 4);
+    progress("courses", 3, 5);
     learning
         .seed_demo(&learning::DemoCast { instructor: people.instructor, student: people.student })
         .await?;
-    progress("done", 4, 4);
+    progress("mentors", 4, 5);
+    career
+        .seed_demo(&career::DemoCast {
+            mentor: people.mentor,
+            instructor: people.instructor,
+            operator: people.operator,
+            student: people.student,
+        })
+        .await?;
+    progress("done", 5, 5);
     Ok(())
 }

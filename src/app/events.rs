@@ -6,7 +6,8 @@ use crate::{
     config::Config,
     contexts::{
         activity,
-        chat::Chat,
+        career::{self, Career},
+        chat::{self, Chat},
         gamification::{self, Gamification},
         gigs,
         notifications::{self, Notifications},
@@ -34,14 +35,17 @@ pub(super) async fn nats(config: &Config) -> Result<Option<Arc<NatsBus>>, BusErr
 /// Everybody who acts on events.
 pub(super) fn consumers(
     live: &gigs::Live,
-    chat: &Chat,
+    talk: &Chat,
     notifications: &Notifications,
     game: &Gamification,
+    (mentoring, news): (&Career, &career::Live),
     stream: Arc<dyn activity::ActivityStream>,
 ) -> Vec<Arc<dyn Consumer>> {
-    let mut all = gigs::consumers(live, chat);
+    let mut all = gigs::consumers(live, talk);
+    all.extend(chat::consumers(talk));
     all.extend(notifications::consumers(notifications));
     all.extend(gamification::consumers(game));
+    all.extend(career::consumers(mentoring, news, talk));
     all.extend(activity::consumers(stream));
     all
 }

@@ -51,6 +51,10 @@ impl Outlet for News {
         self.hub.presence(channel)
     }
 
+    fn veil(&self, user: UserId) {
+        self.hub.veil_changed(user);
+    }
+
     fn grown(&self, channel: &Channel) {
         self.hub.grown(channel);
     }
@@ -80,10 +84,10 @@ impl SessionSource for Sessions {
     }
 }
 
-/// Whoever is paid for something: each takes what is theirs, and leaves the rest.
-pub(super) struct Paid(pub Vec<Arc<dyn PaymentSink>>);
+/// Several who act on payments, in turn: each leaves alone what is not theirs.
+pub(super) struct Sinks(pub Vec<Arc<dyn PaymentSink>>);
 
-impl PaymentSink for Paid {
+impl PaymentSink for Sinks {
     fn apply<'a>(
         &'a self,
         conn: &'a mut AsyncPgConnection,

@@ -22,7 +22,7 @@ pub use demo::{DemoError, permit_demo, seed_demo};
 pub use events::{bus_status, provision_bus};
 pub use logs::{both_logs, chat_log, chat_log_status, provision_logs};
 pub use mail::mail_status;
-pub use shared::redis_status;
+pub use shared::{board_copies, redis_status};
 use wiring::Platform;
 pub use wiring::{game, identity};
 
@@ -53,6 +53,12 @@ pub enum StartError {
     /// What is shared between nodes cannot be set up.
     #[error(transparent)]
     Redis(#[from] crate::redis::RedisSetupError),
+    /// Chat.
+    #[error("chat cannot be set up")]
+    Chat(#[from] crate::contexts::chat::ChatError),
+    /// Notifications.
+    #[error("notifications cannot be set up")]
+    Notifications(#[from] crate::contexts::notifications::NotificationsError),
     /// Points and leaderboards.
     #[error("points and leaderboards cannot be set up")]
     Game(#[from] crate::contexts::gamification::GameError),

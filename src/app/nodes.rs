@@ -9,6 +9,7 @@ use uuid::Uuid;
 use super::wiring::Platform;
 use crate::{
     contexts::{
+        chat::Chat,
         identity::{SessionNotices, actors::session::SessionCloser},
         notifications::Feed,
     },
@@ -73,6 +74,28 @@ pub(super) fn join_feeds(feed: &Feed, signals: &Signals) {
         let body = [user.0.as_bytes().as_slice(), &offset.to_be_bytes()].concat();
         others.send(TOLD_OF, Bytes::from(body));
     });
+}
+
+/// The topic of people whose blocks changed: a person's id.
+const BLOCKS: &str = "blocks_changed";
+
+/// Hears of blocks that were set or lifted on other nodes, and tells them of those here.
+pub(super) fn join_blocks(chat: &Chat, signals: &Signals) {
+    let (hearing, looking, others) = (chat.clone(), chat.clone(), signals.clone());
+    signals.on(BLOCKS, move |body| {
+        if let Ok(user) = Uuid::from_slice(&body) {
+            hearing.heard_blocks(UserId(user));
+        }
+    });
+    signals.on_gap(move || {
+        let chat = looking.clone();
+        tokio::spawn(async move {
+            if let Err(error) = chat.load_blocks().await {
+                slog::warn!(log(), "blocks of other nodes are read later"; "error" => %error);
+            }
+        });
+    });
+    chat.tell_blocks(move |user| others.send(BLOCKS, Bytes::copy_from_slice(user.0.as_bytes())));
 }
 
 /// Compares live sessions with the store, which is the truth: a word may be lost. Ends at once where

@@ -6,15 +6,17 @@ use futures_util::FutureExt;
 
 use crate::{
     config::Config,
+    contexts::gamification::CopyParts,
     ports::{
         Store, StoreStatus,
+        boards::RedisBoards,
         bus::Signals,
         cache::{Cache, CacheStore, MemoryCache, RedisCache},
         limits::{Limits, MemoryLimits, RedisLimits},
         locks::{Locks, MemoryLocks, RedisLocks},
     },
     redis::{NoRedis, Redis, RedisSettings, RedisSetupError},
-    telemetry::metrics::Metrics,
+    telemetry::{log, metrics::Metrics},
 };
 
 /// The topic of tags that a node's own cache has forgotten.
@@ -32,6 +34,8 @@ pub(super) struct Shared {
     /// Where sessions are kept in front of their rows; only what all nodes share will do.
     pub sessions: Option<Arc<dyn CacheStore>>,
     pub locks: Locks,
+    /// Where boards are copied to; only what all nodes share is worth it.
+    pub boards: Option<CopyParts>,
 }
 
 impl Shared {
@@ -42,16 +46,18 @@ impl Shared {
             let limits = own_limits.clone();
             let cache = Cache::new(Arc::new(MemoryCache::default()), metrics);
             let locks = Locks::new(Arc::new(MemoryLocks::new()));
-            return Ok(Self { redis: None, own_limits, limits, cache, sessions: None, locks });
+            return Ok(Self { redis: None, own_limits, limits, cache, sessions: None, locks, boards: None });
         };
         redis.wait_connected(CONNECT_WITHIN).await;
         let store = Arc::new(RedisCache::new(redis.clone()));
+        let locks = Locks::new(Arc::new(RedisLocks::new(redis.clone())));
         Ok(Self {
             own_limits,
             limits: Arc::new(RedisLimits::new(redis.clone())),
             cache: Cache::new(store.clone(), metrics),
             sessions: Some(store),
-            locks: Locks::new(Arc::new(RedisLocks::new(redis.clone()))),
+            boards: Some(CopyParts::new(Arc::new(RedisBoards::new(redis.clone())), locks.clone())),
+            locks,
             redis: Some(redis),
         })
     }
@@ -96,6 +102,20 @@ fn connect(config: &Config, metrics: &Metrics) -> Result<Option<Redis>, RedisSet
         timeout: Duration::from_millis(config.redis.timeout_ms),
     };
     Redis::start(settings, metrics).map(Some)
+}
+
+/// Where boards are copied to, for commands; `None` without Redis, and where it does not answer.
+///
+/// # Errors
+/// [`RedisSetupError`].
+pub async fn board_copies(config: &Config) -> Result<Option<CopyParts>, RedisSetupError> {
+    let Some(redis) = connect(config, &Metrics::new())? else { return Ok(None) };
+    if !redis.wait_connected(CONNECT_WITHIN).await {
+        slog::warn!(log(), "Redis does not answer: boards' copies stay as they are");
+        return Ok(None);
+    }
+    let locks = Locks::new(Arc::new(RedisLocks::new(redis.clone())));
+    Ok(Some(CopyParts::new(Arc::new(RedisBoards::new(redis)), locks)))
 }
 
 /// What `gigsy check` says of Redis.

@@ -11,8 +11,9 @@ use crate::{
     config::Config,
     contexts::{
         activity::{self, Activity},
+        career::{self, Career, CareerMetrics},
         chat::{self, Chat, ChatMetrics, Desk, EventLog, PostgresRooms, RoomLimits},
-        gamification::{self, Boards, GameMetrics, Gamification, NoCopy},
+        gamification::{self, Boards, GameMetrics, Gamification},
         gigs::{self, Gigs},
         identity::{
             self, Identity,
@@ -34,7 +35,14 @@ use crate::{
         ops::{Ops, OpsChannel},
         origins::Origins,
     },
-    ports::{Store, bus::Signals, mail::Mail, objects::directory::serve::Served, payments::sandbox::Sandbox},
+    ports::{
+        Store,
+        bus::Signals,
+        mail::Mail,
+        objects::directory::serve::Served,
+        payments::sandbox::Sandbox,
+        push::{Hosts, WebPush},
+    },
     postgres::Database,
     realtime::{Hub, LocalShard, Personal, Realtime, Settings},
     signing::Signer,
@@ -65,6 +73,8 @@ pub(super) struct Platform {
     pub courses_live: learning::Live,
     pub live_quizzes: LiveQuizzes,
     pub served: Served,
+    pub career: Career,
+    pub career_live: career::Live,
     pub game: Gamification,
     pub boards: Boards,
     pub sandbox: Option<Sandbox>,
@@ -131,6 +141,7 @@ fn chat_with(
         signer,
         limits: RoomLimits::from(config),
         metrics: ChatMetrics::new(metrics),
+        keeping: chat::Keeping { retention_days: config.chat.retention_days, erasure: config.chat.erasure },
     };
     Chat::start(parts, DomainConfig::from(&config.actors), registry, arbiters)
 }
@@ -215,6 +226,37 @@ pub(super) async fn learning_at_rest(
 fn gigs_with(database: &Database, ledger: &Ledger, signer: Signer) -> Gigs {
     let clock = Clock::system();
     Gigs::new(gigs::Parts { database: database.clone(), ledger: ledger.clone(), signer, clock })
+}
+
+fn career_with(
+    config: &Config,
+    database: &Database,
+    ledger: &Ledger,
+    gigs: &Gigs,
+    identity: &Identity,
+    signer: Signer,
+    metrics: CareerMetrics,
+) -> Career {
+    Career::new(career::Parts {
+        database: database.clone(),
+        ledger: ledger.clone(),
+        people: Arc::new(identity.directory()),
+        taxonomy: Arc::new(gigs.clone()),
+        affinity: Arc::new(career::NoAffinity),
+        signer,
+        clock: Clock::system(),
+        public_url: config.public_url(),
+        metrics,
+    })
+}
+
+/// Careers without a server, for commands.
+pub(super) async fn career_at_rest(config: &Config, database: &Database) -> Result<Career, StartError> {
+    let identity = identity(config, database).await?;
+    let ledger = ledger_with(config, database).await?.0;
+    let signer = Signer::new(&database.signing_key().await?);
+    let gigs = gigs_with(database, &ledger, signer.clone());
+    Ok(career_with(config, database, &ledger, &gigs, &identity, signer, CareerMetrics::unregistered()))
 }
 
 /// The marketplace without a server, for commands. Payments are prepared, and completed once a server
@@ -320,6 +362,15 @@ impl Platform {
         });
 
         chat.follow(&hub);
+        chat.load_blocks().await?;
+        hub.veil_by(Arc::new(chat.blocks().clone()));
+        nodes::join_blocks(&chat, &signals);
+        notifications.heed(Arc::new(chat.clone()));
+        if !config.push.hosts.is_empty() {
+            let contact = config.push.contact.clone().unwrap_or_else(|| config.public_url());
+            let vapid = notifications.vapid(contact).await?;
+            notifications.push_by(Arc::new(WebPush::new(vapid, Hosts::new(&config.push.hosts))?));
+        }
         let looking = chat.clone();
         signals.on_gap(move || looking.look_again());
 
@@ -327,6 +378,17 @@ impl Platform {
         let idempotency = Idempotency::new(database.clone(), Clock::system());
 
         let gigs = gigs_with(&database, &ledger, signer.clone());
+        let career = career_with(
+            &config,
+            &database,
+            &ledger,
+            &gigs,
+            &identity,
+            signer.clone(),
+            CareerMetrics::new(&metrics),
+        );
+        career.post_by(notifications.mail().clone());
+        let career_live = career::Live::new(hub.clone(), personal.clone());
         gigs.ask(Arc::new(identity.directory()));
         gigs.cache_pages(shared.cache.clone());
         let gigs_live = gigs::Live::new(hub.clone(), personal.clone());
@@ -334,21 +396,33 @@ impl Platform {
 
         let told = LearningMetrics::new(&metrics);
         let learning = learning_with(&config, &database, &identity, &uploads, &ledger, signer.clone(), told);
-        ledger.tell(Arc::new(glue::Paid(vec![Arc::new(gigs.clone()), Arc::new(learning.clone())])));
+        ledger.tell(Arc::new(glue::Sinks(vec![
+            Arc::new(gigs.clone()),
+            Arc::new(learning.clone()),
+            Arc::new(career.clone()),
+        ])));
         let courses_live = learning::Live::new(hub.clone());
         let live_quizzes = learning.start_live(courses_live.clone(), domain, &registry, &arbiters);
 
         let game = game_with(&config, &database, &identity, signer, GameMetrics::new(&metrics))?;
         game.install().await?;
         let board_news = gamification::Live::new(hub.clone(), personal.clone());
-        let boards = game.start_boards(board_news, Arc::new(NoCopy), domain, &registry, &arbiters);
+        let copies = shared.boards.clone();
+        let boards = game.start_boards(board_news, copies, domain, &registry, &arbiters);
         // Other nodes' boards look sooner; without a word they look once a second.
         let (words, hearing, gap) = (signals.clone(), game.clone(), game.clone());
         game.on_award(move || words.send(gamification::AWARDED, bytes::Bytes::new()));
         signals.on(gamification::AWARDED, move |_| hearing.nudge());
         signals.on_gap(move || gap.nudge());
 
-        let mut consumers = events::consumers(&gigs_live, &chat, &notifications, &game, logs.activity);
+        let mut consumers = events::consumers(
+            &gigs_live,
+            &chat,
+            &notifications,
+            &game,
+            (&career, &career_live),
+            logs.activity,
+        );
         consumers.extend(learning::consumers(&learning, &courses_live, &chat, &metrics));
         consumers.extend(objects::consumers(&uploads));
         let parts = Parts {
@@ -386,6 +460,9 @@ impl Platform {
             builder = builder.namespace(namespace);
         }
         for namespace in learning::namespaces(&learning, &courses_live) {
+            builder = builder.namespace(namespace);
+        }
+        for namespace in career::namespaces(&career, &career_live) {
             builder = builder.namespace(namespace);
         }
         for namespace in gamification::namespaces(&boards) {
@@ -436,6 +513,8 @@ impl Platform {
             live_quizzes,
             courses_live,
             served: chosen.served,
+            career,
+            career_live,
             game,
             boards,
             sandbox,
@@ -473,6 +552,7 @@ impl Platform {
             .app_data(web::Data::new(self.learning.clone()))
             .app_data(web::Data::new(self.live_quizzes.clone()))
             .app_data(web::Data::new(self.served.clone()))
+            .app_data(web::Data::new(self.career.clone()))
             .app_data(web::Data::new(self.game.clone()))
             .app_data(web::Data::new(self.boards.clone()))
             .app_data(web::Data::new(self.idempotency.clone()))

@@ -33,11 +33,14 @@ pub(super) fn start(platform: &Platform, options: Options) -> Vec<JoinHandle<()>
         spawn_local(platform.gigs.clone().run_timers()),
         spawn_local(platform.uploads.clone().run_timers()),
         spawn_local(platform.learning.clone().run_timers()),
+        spawn_local(platform.career.clone().run_timers()),
         spawn_local(platform.game.clone().run()),
         spawn_local(platform.chat.clone().run_announcer()),
+        spawn_local(platform.chat.clone().run_erasures()),
         spawn_local(pay_out(platform.clone())),
         spawn_local(platform.feed.clone().run()),
         spawn_local(platform.notifications.clone().run_mailings()),
+        spawn_local(platform.notifications.clone().run_pushes()),
         spawn_local(platform.notifications.mail().clone().run()),
         spawn_local(count_mails(platform.clone())),
         spawn_local(deliver(platform.clone())),
@@ -53,9 +56,15 @@ async fn prepare(platform: Platform, options: Options) {
         slog::warn!(log(), "the first sign-in will be slow"; "error" => %error);
     }
     if options.demo {
-        while let Err(error) =
-            demo::fill(&platform.identity, &platform.chat, &platform.gigs, &platform.learning, &|_, _, _| {})
-                .await
+        while let Err(error) = demo::fill(
+            &platform.identity,
+            &platform.chat,
+            &platform.gigs,
+            &platform.learning,
+            &platform.career,
+            &|_, _, _| {},
+        )
+        .await
         {
             slog::error!(log(), "the demo data is not in place"; "error" => %error);
             tokio::time::sleep(RETRY).await;
@@ -90,6 +99,12 @@ async fn tidy(platform: Platform) {
         if let Err(error) = platform.activity.tidy().await {
             slog::warn!(log(), "old activity stays for now"; "error" => %error);
         }
+        if let Err(error) = platform.chat.load_blocks().await {
+            slog::warn!(log(), "blocks of other nodes are read later"; "error" => %error);
+        }
+        if let Err(error) = platform.chat.retire(chrono::Utc::now()).await {
+            slog::warn!(log(), "old messages stay for now"; "error" => %error);
+        }
         if let Err(error) = platform.chat.tidy().await {
             slog::warn!(log(), "old statuses stay for now"; "error" => %error);
         }
@@ -117,6 +132,7 @@ async fn sweep(platform: Platform) {
         platform.limits.sweep();
         platform.gigs_live.sweep();
         platform.courses_live.sweep();
+        platform.career_live.sweep();
         platform.feed.sweep();
     }
 }

@@ -113,7 +113,7 @@ pub fn main() -> ExitCode {
         Ok(loaded) => loaded,
         Err(error) => return fail(&error),
     };
-    let (_flush, logtail) = telemetry::init(&loaded.config.log);
+    let (_flush, logtail) = telemetry::init(&loaded.config.log, &loaded.config.tracing);
     if let Err(error) = logtail {
         return fail(&error);
     }

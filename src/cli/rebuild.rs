@@ -7,7 +7,11 @@ use super::{Failure, output::say};
 use crate::{
     app,
     config::Config,
-    contexts::{chat, gamification::Rebuilt, notifications},
+    contexts::{
+        chat,
+        gamification::{Copied, Rebuilt},
+        notifications,
+    },
     postgres::Database,
 };
 
@@ -20,6 +24,8 @@ pub(super) enum RebuildCommand {
         #[arg(long)]
         new_epoch: bool,
     },
+    /// Read every leaderboard from the ledger again, and write its copy in Redis; a running server follows
+    Leaderboards,
     /// Work out everybody's points and badges again by the present rules; a running server follows
     Xp {
         /// Only show what would change
@@ -42,6 +48,7 @@ async fn rebuild(config: &Config, database: &Database, what: RebuildCommand) -> 
     database.migrate().await?;
     match what {
         RebuildCommand::Chat { new_epoch } => rebuild_chat(config, database, new_epoch).await,
+        RebuildCommand::Leaderboards => rebuild_boards(config, database).await,
         RebuildCommand::Xp { dry_run, show } => rebuild_xp(config, database, dry_run, show).await,
     }
 }
@@ -64,6 +71,35 @@ async fn rebuild_chat(config: &Config, database: &Database, new_epoch: bool) -> 
         say(&format!("renewed the epochs of {} rooms and {logs} people's logs", rooms.len()));
     }
     say(&format!("made the messages of {} rooms again from {events} events", rooms.len()));
+    Ok(())
+}
+
+async fn rebuild_boards(config: &Config, database: &Database) -> Result<(), Failure> {
+    let game = app::game(config, database).await?;
+    let copies = app::board_copies(config).await?;
+    let bar = ProgressBar::new_spinner();
+    let done = game
+        .rebuild_boards(copies.as_ref(), &|board| {
+            bar.set_message(board.to_string());
+            bar.tick();
+        })
+        .await;
+    bar.finish_and_clear();
+    let done = done?;
+    for board in &done.boards {
+        let copy = match board.copy {
+            Copied::Written => "its copy is written",
+            Copied::Kept => "a running server keeps its copy, and makes it anew",
+            Copied::No => "no copy",
+        };
+        say(&format!("{}  {} people  {copy}", board.board, board.people));
+    }
+    say(&format!(
+        "{} boards; {} credits and {} boards were missing; running servers read theirs again within a second",
+        done.boards.len(),
+        done.credits,
+        done.noted
+    ));
     Ok(())
 }
 

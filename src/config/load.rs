@@ -50,6 +50,7 @@ pub struct Loaded {
 enum Kind {
     Text,
     Number,
+    Real,
     Flag,
     List,
 }
@@ -82,6 +83,10 @@ const VARIABLES: &[(&str, &str, &str, Kind)] = &[
     ("GIGSY_LOG_FORMAT", "log", "format", Kind::Text),
     ("LOGTAIL_TOKEN", "log", "logtail_token", Kind::Text),
     ("LOGTAIL_URL", "log", "logtail_url", Kind::Text),
+    ("OTEL_EXPORTER_OTLP_ENDPOINT", "tracing", "endpoint", Kind::Text),
+    ("OTEL_EXPORTER_OTLP_HEADERS", "tracing", "headers", Kind::Text),
+    ("OTEL_SERVICE_NAME", "tracing", "service", Kind::Text),
+    ("OTEL_TRACES_SAMPLER_ARG", "tracing", "ratio", Kind::Real),
     ("GIGSY_SESSION_DAYS", "auth", "session_days", Kind::Number),
     ("GIGSY_REALTIME_TOKEN_SECONDS", "auth", "realtime_token_seconds", Kind::Number),
     ("GIGSY_HASH_CONCURRENCY", "auth", "hash_concurrency", Kind::Number),
@@ -103,6 +108,10 @@ const VARIABLES: &[(&str, &str, &str, Kind)] = &[
     ("GIGSY_PASSIVATE_SECONDS", "actors", "passivate_seconds", Kind::Number),
     ("GIGSY_CHAT_EDIT_SECONDS", "chat", "edit_seconds", Kind::Number),
     ("GIGSY_CHAT_RECEIPT_MEMBERS", "chat", "receipt_members", Kind::Number),
+    ("GIGSY_PUSH_HOSTS", "push", "hosts", Kind::List),
+    ("GIGSY_PUSH_CONTACT", "push", "contact", Kind::Text),
+    ("GIGSY_CHAT_RETENTION_DAYS", "chat", "retention_days", Kind::Number),
+    ("GIGSY_CHAT_ERASURE", "chat", "erasure", Kind::Text),
     ("GIGSY_PAYMENTS", "payments", "provider", Kind::Text),
     ("GIGSY_FEE_BASIS_POINTS", "payments", "fee_basis_points", Kind::Number),
     ("STRIPE_SECRET_KEY", "payments", "stripe_secret_key", Kind::Text),
@@ -233,6 +242,7 @@ fn parse(kind: Kind, text: &str) -> Result<Value, String> {
     Ok(match kind {
         Kind::Text => Value::String(text.to_owned()),
         Kind::Number => Value::Integer(text.parse().map_err(|_| format!("{text:?} is not a whole number"))?),
+        Kind::Real => Value::Float(text.parse().map_err(|_| format!("{text:?} is not a number"))?),
         Kind::Flag => match text {
             "1" | "true" | "yes" | "on" => Value::Boolean(true),
             "0" | "false" | "no" | "off" => Value::Boolean(false),
@@ -270,6 +280,14 @@ fn check(config: &Config) -> Result<(), ConfigError> {
     }
     if !is_subject_word(&config.redis.prefix) {
         return bad("GIGSY_REDIS_PREFIX", "takes a-z, 0-9, - and _");
+    }
+    if let Some(url) = &config.tracing.endpoint
+        && (!matches!(url.scheme(), "http" | "https") || url.host().is_none())
+    {
+        return bad("OTEL_EXPORTER_OTLP_ENDPOINT", "must be like http://collector:4318");
+    }
+    if !(0.0..=1.0).contains(&config.tracing.ratio) {
+        return bad("OTEL_TRACES_SAMPLER_ARG", "is from 0 to 1");
     }
     if config.gamification.zone.parse::<chrono_tz::Tz>().is_err() {
         return bad("GIGSY_BOARD_ZONE", "is no IANA time zone");
@@ -344,6 +362,13 @@ fn check(config: &Config) -> Result<(), ConfigError> {
     }
     if config.chat.receipt_members > 100 {
         return bad("GIGSY_CHAT_RECEIPT_MEMBERS", "must be at most 100: each receipt goes to every member");
+    }
+    let contact = config.push.contact.as_deref();
+    if contact.is_some_and(|contact| !contact.starts_with("mailto:") && !contact.starts_with("https://")) {
+        return bad("GIGSY_PUSH_CONTACT", "must be a mailto: or an https: URL");
+    }
+    if config.chat.retention_days > 36_500 {
+        return bad("GIGSY_CHAT_RETENTION_DAYS", "must be at most 36500");
     }
     let payments = &config.payments;
     if payments.fee_basis_points > 10_000 {

@@ -27,6 +27,8 @@ pub struct Config {
     pub activity: ActivityConfig,
     /// Log lines.
     pub log: LogConfig,
+    /// Traces.
+    pub tracing: TracingConfig,
     /// Sessions and passwords.
     pub auth: AuthConfig,
     /// Rate limits.
@@ -47,6 +49,21 @@ pub struct Config {
     pub gamification: GamificationConfig,
     /// Mail.
     pub mail: MailConfig,
+    /// Web Push.
+    pub push: PushConfig,
+}
+
+/// Web Push.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct PushConfig {
+    /// `GIGSY_PUSH_HOSTS`: the push services that are sent to; `*.example.org` stands for every name below it.
+    /// None: nothing is pushed.
+    pub hosts: Vec<String>,
+    /// `GIGSY_PUSH_CONTACT`: how push services reach whoever runs this, a `mailto:` or `https:` URL; by default
+    /// the public URL.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub contact: Option<String>,
 }
 
 /// Courses and certificates.
@@ -95,6 +112,32 @@ pub struct ChatConfig {
     pub edit_seconds: u64,
     /// `GIGSY_CHAT_RECEIPT_MEMBERS`: rooms of up to so many members show receipts.
     pub receipt_members: usize,
+    /// `GIGSY_CHAT_RETENTION_DAYS`: how many days rooms keep messages that do not say otherwise; 0 for ever.
+    pub retention_days: u32,
+    /// `GIGSY_CHAT_ERASURE`: what becomes of the messages of somebody whose account is erased: `tombstone` or
+    /// `anonymise`.
+    pub erasure: Erasure,
+}
+
+/// What becomes of messages whose author is erased.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Erasure {
+    /// Each becomes a tombstone: its words go, its place stays.
+    #[default]
+    Tombstone,
+    /// The words stay, under an id that leads to nobody any more.
+    Anonymise,
+}
+
+impl Erasure {
+    /// The name in the configuration and in the database.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Tombstone => "tombstone",
+            Self::Anonymise => "anonymise",
+        }
+    }
 }
 
 /// Files and videos.
@@ -293,6 +336,37 @@ pub struct LogConfig {
     pub logtail_token: Option<String>,
     /// `LOGTAIL_URL`: the source's ingesting host.
     pub logtail_url: Url,
+}
+
+/// Traces by OTLP. The names are OpenTelemetry's.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct TracingConfig {
+    /// `OTEL_EXPORTER_OTLP_ENDPOINT`: the collector's base URL; unset means no traces. May hold a secret.
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "mask_url")]
+    pub endpoint: Option<Url>,
+    /// `OTEL_EXPORTER_OTLP_HEADERS`: headers of each call, `name=value`, comma-separated, values
+    /// percent-encoded. A secret.
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "mask")]
+    pub headers: Option<String>,
+    /// `OTEL_SERVICE_NAME`.
+    pub service: String,
+    /// `OTEL_TRACES_SAMPLER_ARG`: of the traces that no caller decided about, which part is kept.
+    pub ratio: f64,
+}
+
+impl TracingConfig {
+    /// The headers by name.
+    pub fn headers(&self) -> Vec<(String, String)> {
+        let pairs = self.headers.iter().flat_map(|text| text.split(','));
+        // A plus is itself here, unlike in a form.
+        let plain = |value: &str| {
+            let form = format!("x={}", value.trim().replace('+', "%2B").replace('&', "%26"));
+            url::form_urlencoded::parse(form.as_bytes()).next().map(|(_, value)| value.into_owned())
+        };
+        let named = pairs.filter_map(|pair| pair.split_once('='));
+        named.filter_map(|(name, value)| Some((name.trim().to_owned(), plain(value)?))).collect()
+    }
 }
 
 /// How much is logged.

@@ -1,6 +1,7 @@
 //! The bounded contexts. Each owns a schema, and meets the others through its `mod.rs` or events.
 
 pub mod activity;
+pub mod career;
 pub mod chat;
 pub mod gamification;
 pub mod gigs;

@@ -25,6 +25,17 @@ pub trait Consumer: Send + Sync + 'static {
         true
     }
 
+    /// Called in a transaction before the events that it is for are handled in it, one or several. Whoever
+    /// locks rows that several events may be about takes its locks here, all in one order, so that two
+    /// transactions never wait for each other.
+    fn prepare<'a>(
+        &'a self,
+        _conn: &'a mut AsyncPgConnection,
+        _events: &'a [&'a Envelope],
+    ) -> BoxFuture<'a, Result<(), ConsumeError>> {
+        Box::pin(async { Ok(()) })
+    }
+
     /// Acts on one event, on `conn`, which is inside the transaction that also writes the inbox row:
     /// all of it commits or none. Events of one aggregate come in order, one at a time; a failing
     /// one holds back those behind it of that aggregate, for this consumer only. Effects outside the

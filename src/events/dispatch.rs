@@ -25,6 +25,7 @@ use crate::{
     telemetry::{
         correlation::{self, CorrelationId},
         log,
+        tracing::{Span, SpanContext, SpanKind},
     },
 };
 
@@ -224,7 +225,7 @@ impl Dispatcher {
                     return Ok(Vec::new());
                 }
                 let mut held_back = HashSet::new();
-                let (mut handled, mut ids) = (Vec::new(), Vec::new());
+                let (mut handled, mut ids, mut events) = (Vec::new(), Vec::new(), Vec::new());
                 for fresh in first_events(conn, name, &mine, self.settings.together).await? {
                     let Fresh { event_id, context, aggregate, envelope, attempts, due } = fresh;
                     let line = Line { context, aggregate };
@@ -233,13 +234,19 @@ impl Dispatcher {
                         held_back.insert(line);
                         continue;
                     }
-                    at = Some(line);
-                    let event = match Envelope::from_json(envelope.unwrap_or_default()) {
-                        Ok(event) => Box::new(event),
+                    match Envelope::from_json(envelope.unwrap_or_default()) {
+                        Ok(event) => events.push((line, event_id, attempts, Box::new(event))),
                         Err(error) => {
+                            at = Some(line);
                             return Err(Undone::Unreadable { event_id, attempts, error: error.to_string() });
                         }
-                    };
+                    }
+                }
+                // A failure in here is nobody's: each goes again alone.
+                let all: Vec<&Envelope> = events.iter().map(|(.., event)| &**event).collect();
+                self.prepare(conn, &all).await?;
+                for (line, event_id, attempts, event) in events {
+                    at = Some(line);
                     match self.handle(conn, &event).await {
                         Ok(after) => handled.push((event, after)),
                         Err(error) => return Err(Undone::Consumer { event, attempts, error }),
@@ -282,6 +289,15 @@ impl Dispatcher {
         }
     }
 
+    async fn prepare(&self, conn: &mut AsyncPgConnection, events: &[&Envelope]) -> Result<(), Undone> {
+        self.consumer.prepare(conn, events).await.map_err(|error| {
+            Undone::Db(match error {
+                ConsumeError::Db(error) => error,
+                other => DbError::Other(other.into()),
+            })
+        })
+    }
+
     async fn line(&self, line: &Line, stop: &watch::Receiver<bool>) -> Result<bool, DbError> {
         let mut any = false;
         for _ in 0..IN_A_ROW {
@@ -314,6 +330,9 @@ impl Dispatcher {
                         return Err(Undone::Unreadable { event_id, attempts, error: error.to_string() });
                     }
                 };
+                if let Err(error) = self.consumer.prepare(conn, &[&event]).await {
+                    return Err(Undone::Consumer { event, attempts, error });
+                }
                 match self.handle(conn, &event).await {
                     Ok(after) => {
                         diesel::update(inbox::table.find((name, event_id)))
@@ -367,13 +386,31 @@ impl Dispatcher {
         event: &Envelope,
     ) -> Result<AfterCommit, ConsumeError> {
         let id = CorrelationId::parse(&event.correlation_id).unwrap_or_else(CorrelationId::fresh);
+        let parent = event.traceparent.as_deref().and_then(SpanContext::parse);
+        let mut span =
+            Span::begin(SpanKind::Consumer, parent, || format!("process {}", event.subject).into());
+        let (id, traceparent) = match &mut span {
+            Some(span) => {
+                span.note("messaging.consumer.group.name", self.consumer.name());
+                span.note("messaging.message.id", event.id.to_string());
+                span.note("gigsy.correlation_id", event.correlation_id.clone());
+                (id.under(span.context()), Some(span.context().to_traceparent()))
+            }
+            None => (id, event.traceparent.clone()),
+        };
         let work = AssertUnwindSafe(self.consumer.handle(conn, event)).catch_unwind();
         let bounded = tokio::time::timeout(self.settings.handle_within, work);
-        match correlation::scope(id, caused_by(event, bounded)).await {
+        let done = match correlation::scope(id, caused_by(event, traceparent, bounded)).await {
             Ok(Ok(done)) => done,
             Ok(Err(panic)) => Err(ConsumeError::Retry(format!("panicked: {}", panic_message(&*panic)))),
             Err(_) => Err(ConsumeError::Retry("it took too long".to_owned())),
+        };
+        if let Some(mut span) = span
+            && done.is_err()
+        {
+            span.fail();
         }
+        done
     }
 
     fn run_after(&self, event: &Envelope, after: AfterCommit) {

@@ -38,9 +38,13 @@ tokio::task_local! {
     static CAUSE: Cause;
 }
 
-/// Runs `work` as caused by `event`: what it records names it.
-pub(super) fn caused_by<F: Future>(event: &Envelope, work: F) -> impl Future<Output = F::Output> {
-    CAUSE.scope(Cause { event: Some(event.id), traceparent: event.traceparent.clone() }, work)
+/// Runs `work` as caused by `event`: what it records names it, under the given W3C trace context.
+pub(super) fn caused_by<F: Future>(
+    event: &Envelope,
+    traceparent: Option<String>,
+    work: F,
+) -> impl Future<Output = F::Output> {
+    CAUSE.scope(Cause { event: Some(event.id), traceparent }, work)
 }
 
 /// Runs `work` under the W3C trace context of a request.

@@ -14,7 +14,10 @@ use crate::{
     events::metrics::EventMetrics,
     ports::bus::{BusError, Message},
     postgres::{Database, DbError},
-    telemetry::log,
+    telemetry::{
+        log,
+        tracing::{Span, SpanContext, SpanKind},
+    },
 };
 
 /// Events published in one go.
@@ -164,12 +167,17 @@ impl Relay {
     async fn publish(&self, conn: &mut AsyncPgConnection, rows: Vec<Row>) -> Result<Go, DbError> {
         let count = rows.len();
         let seqs: Vec<i64> = rows.iter().map(|row| row.seq).collect();
-        let answers = self.publisher.publish(rows.into_iter().map(message).collect()).await;
+        let messages: Vec<Message> = rows.into_iter().map(message).collect();
+        let spans: Vec<Option<Span>> = messages.iter().map(publishing).collect();
+        let answers = self.publisher.publish(messages).await;
         let (mut done, mut failed, mut why) = (Vec::new(), Vec::new(), None);
-        for (seq, answer) in seqs.into_iter().zip(answers) {
+        for ((seq, answer), span) in seqs.into_iter().zip(answers).zip(spans) {
             match answer {
                 Ok(()) => done.push(seq),
                 Err(error) => {
+                    if let Some(mut span) = span {
+                        span.fail();
+                    }
                     failed.push(seq);
                     why.get_or_insert(error);
                 }
@@ -207,6 +215,15 @@ impl Relay {
         }
         Ok(())
     }
+}
+
+/// The span of an event's way to the bus, beside its consumers' under the span in which it was recorded.
+fn publishing(message: &Message) -> Option<Span> {
+    let parent = message.traceparent.as_deref().and_then(SpanContext::parse)?;
+    let name = || format!("publish {}", message.subject).into();
+    let mut span = Span::begin(SpanKind::Producer, Some(parent), name)?;
+    span.note("messaging.message.id", message.id.to_string());
+    Some(span)
 }
 
 /// The row as the bus carries it; its number in the order of all goes along.

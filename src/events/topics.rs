@@ -27,6 +27,7 @@ pub const TOPICS: &[Topic] = &[
         aggregates: &["course", "enrolment", "attempt", "submission", "certificate"],
     },
     Topic { stream: "chat", aggregates: &["room", "message", "member"] },
+    Topic { stream: "career", aggregates: &["mentor", "booking", "mentor_review", "profile", "evidence"] },
     Topic { stream: "gamification", aggregates: &["xp", "level", "badge", "league"] },
     #[cfg(test)]
     Topic { stream: "testing", aggregates: &["thing"] },

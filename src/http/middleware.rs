@@ -28,6 +28,7 @@ use crate::{
         correlation::{self, CorrelationId},
         log,
         metrics::Metrics,
+        tracing::{Span, SpanContext, SpanKind},
     },
 };
 
@@ -76,7 +77,15 @@ pub async fn observe<B: MessageBody + 'static>(
         .and_then(|v| v.to_str().ok())
         .and_then(CorrelationId::parse)
         .unwrap_or_else(CorrelationId::fresh);
-    let traceparent = trace_context(&req);
+    let incoming = trace_context(&req);
+    let parent = incoming.as_deref().and_then(SpanContext::parse);
+    let mut span = Span::begin(SpanKind::Server, parent, || req.method().as_str().to_owned().into());
+    // Where it is traced, what follows from the request follows from its span.
+    let traceparent = span.as_ref().map_or(incoming, |span| Some(span.context().to_traceparent()));
+    let id = match &span {
+        Some(span) => id.under(span.context()),
+        None => id,
+    };
     correlation::scope(
         id.clone(),
         events::traced(traceparent, async move {
@@ -100,6 +109,16 @@ pub async fn observe<B: MessageBody + 'static>(
             if let Some(metrics) = metrics {
                 metrics.requests.with_label_values(&[method.as_str(), &route, status.as_str()]).inc();
                 metrics.seconds.with_label_values(&[method.as_str(), &route]).observe(elapsed.as_secs_f64());
+            }
+            if let Some(span) = &mut span {
+                span.rename(format!("{method} {route}"));
+                span.note("http.request.method", method.as_str().to_owned());
+                span.note("http.route", route.clone());
+                span.note("http.response.status_code", status.as_u16());
+                span.note("gigsy.correlation_id", id.as_str().to_owned());
+                if status.is_server_error() {
+                    span.fail();
+                }
             }
             slog::debug!(log(), "request";
             "method" => method.as_str(), "route" => route, "status" => status.as_u16(),

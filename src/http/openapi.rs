@@ -65,6 +65,7 @@ pub fn document() -> utoipa::openapi::OpenApi {
     api.merge(contexts::gamification::api());
     api.merge(contexts::activity::api());
     api.merge(contexts::notifications::api());
+    api.merge(contexts::career::api());
     answer_problems(&mut api);
     api
 }

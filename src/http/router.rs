@@ -11,9 +11,10 @@ use actix_web::{
 use super::{Problem, health, openapi, ops, pages};
 use crate::{
     contexts::{
-        activity::handlers as activity, chat::handlers as chat, gamification::handlers as game,
-        gigs::handlers as gigs, identity::handlers as identity, learning::handlers as learning,
-        ledger::handlers as ledger, notifications::handlers as notifications, objects::handlers as uploads,
+        activity::handlers as activity, career::handlers as career, chat::handlers as chat,
+        gamification::handlers as game, gigs::handlers as gigs, identity::handlers as identity,
+        learning::handlers as learning, ledger::handlers as ledger, notifications::handlers as notifications,
+        objects::handlers as uploads,
     },
     error::ErrorKind,
     ports::objects::directory::serve as objects,
@@ -56,11 +57,15 @@ routes! {
     "/" => { GET pages::index }
     "/ops" => { GET pages::ops }
     "/docs" => { GET pages::docs }
+    "/mentors" => { GET pages::mentors }
     "/verify-email" => { GET pages::verify_email }
+    "/push-worker.js" => { GET pages::push_worker }
     "/badges/{id}" => { GET pages::badge }
     "/reset-password" => { GET pages::reset_password }
     "/unsubscribe" => { GET notifications::unsubscribe::ask, POST notifications::unsubscribe::end }
     "/assets/{file:.*}" => { GET pages::asset }
+    "/p/{slug}" => { GET career::page::portfolio }
+    "/calendar/{secret}" => { GET career::calendar::subscribed }
 
     "/healthz" => { GET health::healthz }
     "/readyz" => { GET health::readyz }
@@ -135,6 +140,7 @@ routes! {
     "/api/v1/chat/privacy" => { GET chat::own::privacy, PUT chat::own::set_privacy }
     "/api/v1/chat/blocks" => { GET chat::own::blocks }
     "/api/v1/chat/blocks/{user_id}" => { PUT chat::own::block, DELETE chat::own::unblock }
+    "/api/v1/chat/export" => { GET chat::export::export }
     "/api/v1/chat/status" => { PUT chat::own::status }
 
     "/api/v1/skills" => { GET gigs::gigs::skills }
@@ -160,6 +166,49 @@ routes! {
     "/api/v1/disputes/{id}/resolve" => { POST gigs::disputes::resolve }
     "/api/v1/people/{id}/activity" => { GET activity::of_person }
     "/api/v1/people/{id}/reviews" => { GET gigs::reviews::about }
+
+    "/api/v1/me/profile" => { GET career::portfolio::get, PUT career::portfolio::put }
+    "/api/v1/me/profile/resume" => { GET career::portfolio::resume, PUT career::portfolio::import }
+    "/api/v1/me/projects" => { POST career::portfolio::add_project, PUT career::portfolio::order }
+    "/api/v1/me/projects/{id}" => { PUT career::portfolio::change_project, DELETE career::portfolio::drop_project }
+    "/api/v1/me/evidence/{id}" => { PUT career::portfolio::show }
+    "/api/v1/me/follows" => { GET career::portfolio::follows }
+    "/api/v1/me/follows/people/{id}" => {
+        PUT career::portfolio::follow_person, DELETE career::portfolio::unfollow_person
+    }
+    "/api/v1/me/follows/skills/{skill}" => {
+        PUT career::portfolio::follow_skill, DELETE career::portfolio::unfollow_skill
+    }
+    "/api/v1/people/{id}/portfolio" => { GET career::portfolio::of_person }
+    "/api/v1/people/{id}/skills/{skill}/endorsement" => {
+        PUT career::portfolio::endorse, DELETE career::portfolio::unendorse
+    }
+    "/api/v1/recommendations/mentors" => { GET career::mentors::matches }
+    "/api/v1/mentors" => { GET career::mentors::list, POST career::mentors::apply }
+    "/api/v1/mentors/{id}" => { GET career::mentors::get }
+    "/api/v1/mentors/{id}/slots" => { GET career::mentors::slots }
+    "/api/v1/mentors/{id}/reviews" => { GET career::mentors::reviews }
+    "/api/v1/mentors/{id}/waitlist" => { POST career::waitlist::wait }
+    "/api/v1/mentors/{id}/{transition}" => { POST career::mentors::transition }
+    "/api/v1/me/mentor" => { GET career::mentors::own, PUT career::mentors::change }
+    "/api/v1/me/mentor/availability" => { PUT career::mentors::availability }
+    "/api/v1/me/waitlist" => { GET career::waitlist::mine }
+    "/api/v1/me/waitlist/{id}" => { DELETE career::waitlist::leave }
+    "/api/v1/me/calendar" => {
+        GET career::calendar::get, POST career::calendar::make, DELETE career::calendar::revoke
+    }
+    "/api/v1/bookings" => { GET career::bookings::list, POST career::bookings::book }
+    "/api/v1/bookings/{id}" => { GET career::bookings::get }
+    "/api/v1/bookings/{id}/calendar" => { GET career::bookings::calendar }
+    "/api/v1/bookings/{id}/notes" => { GET career::bookings::notes, POST career::bookings::write_note }
+    "/api/v1/bookings/{id}/review" => { POST career::bookings::review }
+    "/api/v1/bookings/{id}/{transition}" => { POST career::bookings::transition }
+    "/api/v1/mentorships" => { GET career::mentorships::list }
+    "/api/v1/mentorships/{id}" => { GET career::mentorships::get }
+    "/api/v1/mentorships/{id}/items" => { GET career::mentorships::items, POST career::mentorships::add_item }
+    "/api/v1/mentorships/{id}/items/{item_id}" => {
+        PATCH career::mentorships::change_item, DELETE career::mentorships::drop_item
+    }
 
     "/api/v1/leaderboards" => { GET game::boards::list }
     "/api/v1/leaderboards/{board}" => { GET game::boards::top }
@@ -233,6 +282,12 @@ routes! {
         PATCH notifications::preferences::change,
     }
 
+    "/api/v1/notifications/push" => { GET notifications::push::key }
+    "/api/v1/notifications/push/subscriptions" => {
+        GET notifications::push::list,
+        POST notifications::push::subscribe,
+    }
+    "/api/v1/notifications/push/subscriptions/{id}" => { DELETE notifications::push::unsubscribe }
     "/api/v1/ops/mail" => { GET notifications::ops::mail }
     "/api/v1/ops/actors" => { GET ops::actors }
     "/api/v1/ops/actors/{kind}/{id}/restart" => { POST ops::restart }

@@ -9,6 +9,7 @@ pub mod mail;
 pub mod mongo;
 pub mod objects;
 pub mod payments;
+pub mod push;
 mod status;
 
 pub use status::{Mode, Store, StoreStatus};

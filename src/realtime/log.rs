@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     channels::{Channel, ClientInfo},
     protocol::{errors::RtError, json::Json},
+    veils::Veiled,
 };
 
 /// A place in a channel's stream of publications.
@@ -39,6 +40,9 @@ pub struct Publication {
     /// When, in milliseconds since 1970.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub time: Option<i64>,
+    /// What those get instead who have hidden the author, where there are any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub veiled: Option<Box<Veiled>>,
 }
 
 impl Publication {
@@ -49,7 +53,7 @@ impl Publication {
 
     /// A publication at `offset`.
     pub const fn at(offset: u64, data: Json) -> Self {
-        Self { offset, data, info: None, tags: Vec::new(), time: None }
+        Self { offset, data, info: None, tags: Vec::new(), time: None, veiled: None }
     }
 }
 

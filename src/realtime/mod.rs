@@ -31,6 +31,7 @@ pub mod rpc;
 mod settings;
 pub mod shard;
 mod socket;
+mod veils;
 
 pub use auth::{Admission, Authenticator};
 pub use budget::Budget;
@@ -52,3 +53,4 @@ pub use rpc::{Rpc, Second, Staged, ready, refused, second};
 pub use settings::Settings;
 pub use shard::LocalShard;
 pub use socket::on_connect;
+pub use veils::{Veiled, Veils};

@@ -44,9 +44,9 @@ impl Redis {
                 "{}; going on without it: see docs/redis.md",
                 facts.trouble.as_deref().unwrap_or("not connected yet; is REDIS_URL right?")
             )),
-            // Locks' counters and boards have no expiry: only these policies can throw them away.
+            // Locks' counters have no expiry: only these policies can throw them away.
             (true, Some(policy)) if facts.bounded && policy.starts_with("allkeys-") => Some(format!(
-                "maxmemory-policy is {policy}, which may throw away lock counters and boards: \
+                "maxmemory-policy is {policy}, which may throw away lock counters: \
                  set volatile-ttl or noeviction"
             )),
             (true, _) => None,

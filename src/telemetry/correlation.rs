@@ -2,11 +2,36 @@
 //!
 //! It travels in a task-local, in actor envelopes, and in stored rows.
 
-use std::{fmt, future::Future, sync::Arc};
+use std::{
+    fmt,
+    future::Future,
+    hash::{Hash, Hasher},
+    sync::Arc,
+};
 
-/// A correlation id: 8 to 64 characters of `[A-Za-z0-9._-]`.
-#[derive(Clone, PartialEq, Eq, Hash)]
-pub struct CorrelationId(Arc<str>);
+use super::tracing::SpanContext;
+
+/// A correlation id: 8 to 64 characters of `[A-Za-z0-9._-]`. The span of the work in hand travels with it,
+/// and is no part of what it is.
+#[derive(Clone)]
+pub struct CorrelationId {
+    text: Arc<str>,
+    span: Option<SpanContext>,
+}
+
+impl PartialEq for CorrelationId {
+    fn eq(&self, other: &Self) -> bool {
+        self.text == other.text
+    }
+}
+
+impl Eq for CorrelationId {}
+
+impl Hash for CorrelationId {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.text.hash(state);
+    }
+}
 
 tokio::task_local! {
     static CURRENT: CorrelationId;
@@ -15,31 +40,41 @@ tokio::task_local! {
 impl CorrelationId {
     /// A fresh id.
     pub fn fresh() -> Self {
-        Self(uuid::Uuid::now_v7().simple().to_string().into())
+        Self { text: uuid::Uuid::now_v7().simple().to_string().into(), span: None }
     }
 
     /// Takes an id from outside, if it has the accepted form.
     pub fn parse(text: &str) -> Option<Self> {
         let fits = (8..=64).contains(&text.len())
             && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-'));
-        fits.then(|| Self(text.into()))
+        fits.then(|| Self { text: text.into(), span: None })
     }
 
     /// The id's text.
     pub fn as_str(&self) -> &str {
-        &self.0
+        &self.text
+    }
+
+    /// The same id for what follows from a span.
+    pub fn under(self, span: SpanContext) -> Self {
+        Self { span: Some(span), ..self }
+    }
+
+    /// The span of the work that it stands for, where that is traced.
+    pub fn span(&self) -> Option<SpanContext> {
+        self.span
     }
 }
 
 impl fmt::Display for CorrelationId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(&self.text)
     }
 }
 
 impl fmt::Debug for CorrelationId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(&self.text)
     }
 }
 

@@ -4,6 +4,7 @@
 
 mod activity;
 mod actors;
+mod career;
 mod chat;
 mod deploy;
 mod events;

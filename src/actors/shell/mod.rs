@@ -32,7 +32,7 @@ use super::{
     panics::guarded,
     reply::Reply,
 };
-use crate::telemetry::{correlation::CorrelationId, log};
+use crate::telemetry::{correlation::CorrelationId, log, tracing::Span};
 
 /// After so many messages in a row the shell lets others of its thread run.
 const BURST: u32 = 64;
@@ -143,6 +143,13 @@ impl<B: Behavior> ActorFuture<Shell<B>> for Hold {
     }
 }
 
+/// A type's own name: `Send` of `…::messages::Send`.
+fn last_word<T>() -> &'static str {
+    let name = std::any::type_name::<T>();
+    let end = name.find('<').unwrap_or(name.len());
+    name[..end].rsplit("::").next().unwrap_or(name)
+}
+
 impl<B: Receive<M>, M: Request> Handler<Deliver<M>> for Shell<B> {
     type Result = ();
 
@@ -154,10 +161,23 @@ impl<B: Receive<M>, M: Request> Handler<Deliver<M>> for Shell<B> {
         };
         mailbox.cell().handling(queued_at);
         let reply = Reply::new(answer, mailbox.cell());
+        // The turn, as part of whatever trace the message belongs to; what it starts belongs to the turn.
+        let span = correlation.as_ref().and_then(|id| {
+            Span::within(id, || format!("{} {}", mailbox.cell().kind.name, last_word::<M>()).into())
+        });
+        let correlation = match &span {
+            Some(span) => correlation.map(|id| id.under(span.context())),
+            None => correlation,
+        };
         let correlation = correlation.as_ref();
         let turn = guarded(correlation, || {
             state.receive(message, reply, &mut Cx { mailbox, work, correlation });
         });
+        if let Some(mut span) = span
+            && turn.is_err()
+        {
+            span.fail();
+        }
         self.turn_over(turn, ctx);
         self.burst += 1;
         if self.burst >= BURST {

@@ -59,6 +59,9 @@ pub trait Outlet: Send + Sync + 'static {
     /// Who is there, a line for each connection.
     fn presence(&self, channel: &Channel) -> Vec<ClientInfo>;
 
+    /// Whom somebody has hidden changed.
+    fn veil(&self, _user: UserId) {}
+
     /// Tells other nodes that the channel's log grew by this one's hand.
     fn grown(&self, _channel: &Channel) {}
 
@@ -83,6 +86,10 @@ impl Outlet for Hub {
 
     fn presence(&self, channel: &Channel) -> Vec<ClientInfo> {
         Hub::presence(self, channel)
+    }
+
+    fn veil(&self, user: UserId) {
+        self.veil_changed(user);
     }
 
     fn grown(&self, channel: &Channel) {

@@ -43,6 +43,9 @@ pub enum ChatError {
     /// Somebody changed the room in the meantime.
     #[error("the room was changed in the meantime")]
     Stale,
+    /// Something happened to the message in the meantime.
+    #[error("the message was changed in the meantime")]
+    MessageStale,
     /// A value is out of its bounds.
     #[error("{}", said(.0))]
     Invalid(Vec<FieldError>),
@@ -140,7 +143,7 @@ impl Fault for ChatError {
             | Self::Deleted
             | Self::TooManyReactions
             | Self::TooManyPins => ErrorKind::Conflict,
-            Self::Stale => ErrorKind::PreconditionFailed,
+            Self::Stale | Self::MessageStale => ErrorKind::PreconditionFailed,
             Self::Invalid(_) => ErrorKind::Invalid,
             Self::TooFast { .. } => ErrorKind::RateLimited,
             Self::Busy | Self::LogAway | Self::People(_) => ErrorKind::Unavailable,

@@ -21,6 +21,7 @@ mod channels;
 mod emoji;
 mod error;
 pub mod handlers;
+mod keeping;
 mod markup;
 mod mentions;
 mod metrics;
@@ -31,21 +32,24 @@ mod service;
 mod store;
 mod text;
 mod uploads;
+mod veils;
 mod views;
 
 use std::{
     collections::HashMap,
-    sync::Arc,
+    sync::{Arc, OnceLock},
     time::{Duration, Instant},
 };
 
 use dashmap::DashMap;
 use futures_util::future::BoxFuture;
+use tokio::sync::Notify;
 
 pub use actors::{ChatRoom, RoomLimits};
 pub use channels::Outlet;
 pub use error::ChatError;
 pub use handlers::api;
+pub use keeping::{Keeping, consumers};
 pub use metrics::ChatMetrics;
 pub use model::{
     Attachment, LastSeenTo, MemberRole, MessageId, NotifyLevel, ReportReason, RoomId, RoomKind, Seq, Status,
@@ -53,8 +57,9 @@ pub use model::{
 pub use moving::{MoveError, Moved, Survey, all_tops, move_logs, survey};
 pub use realtime::{namespaces, rpcs};
 pub use service::{
-    Actor, AttachmentForm, ContractRoom, DemoCast, EditForm, HistoryForm, OwnForm, PrivacyForm, ReportForm,
-    ResolveForm, SanctionForm, SearchForm, SendForm, StatusForm, ThreadForm,
+    Actor, AttachmentForm, ContractRoom, DemoCast, EditForm, ExportPlace, ExportedMessage, HistoryForm,
+    OwnForm, PrivacyForm, ReportForm, ResolveForm, SanctionForm, SearchForm, SendForm, StatusForm,
+    ThreadForm,
 };
 pub use store::{
     EventLog, RoomStore, StoreError, Top,
@@ -63,6 +68,7 @@ pub use store::{
     postgres::{PostgresLog, PostgresRooms, all_rooms},
 };
 pub use uploads::{Asked, AttachmentView, Uploads};
+pub use veils::Blocks;
 pub use views::{
     AddMembersForm, AuditView, BanView, BlockedItems, BlockedView, ChangedView, CreateRoomForm, FoundView,
     HistoryView, MemberView, MessageView, OwnView, PatchRoomForm, PinsView, PresenceView, PrivacyView,
@@ -127,6 +133,8 @@ pub struct Parts {
     pub limits: RoomLimits,
     /// What is measured.
     pub metrics: ChatMetrics,
+    /// How long words are kept.
+    pub keeping: Keeping,
 }
 
 /// The chat context. Cheap to clone; each use case is a method (in `service/`).
@@ -144,9 +152,15 @@ struct Inner {
     desk: Desk,
     uploads: Arc<dyn Uploads>,
     stir: Stir,
+    blocks: Blocks,
+    /// Tells other nodes whose blocks changed.
+    elsewhere: OnceLock<Box<dyn Fn(UserId) + Send + Sync>>,
     signer: Signer,
     receipt_members: usize,
     metrics: ChatMetrics,
+    keeping: Keeping,
+    /// Woken when somebody is to be erased.
+    erasing: Notify,
     /// Whom people have blocked, as it was a moment ago.
     hidden: DashMap<UserId, (Instant, Arc<Vec<UserId>>)>,
     /// When people's last-seen times were noted.
@@ -156,13 +170,14 @@ struct Inner {
 impl Chat {
     /// Starts the rooms' supervisor; rooms start with their first traffic.
     pub fn start(parts: Parts, config: DomainConfig, registry: &Registry, placement: &Arbiters) -> Self {
-        let Parts { rooms, log, outlet, people, desk, uploads, signer, limits, metrics } = parts;
-        let stir = Stir::default();
+        let Parts { rooms, log, outlet, people, desk, uploads, signer, limits, metrics, keeping } = parts;
+        let (stir, blocks) = (Stir::default(), Blocks::default());
         let seed = RoomSeed {
             rooms: rooms.clone(),
             log: log.clone(),
             desk: desk.clone(),
             stir: stir.clone(),
+            blocks: blocks.clone(),
             metrics: metrics.clone(),
             outlet: outlet.clone(),
             limits,
@@ -178,9 +193,13 @@ impl Chat {
             desk,
             uploads,
             stir,
+            blocks,
+            elsewhere: OnceLock::new(),
             signer,
             receipt_members: limits.receipt_members,
             metrics,
+            keeping,
+            erasing: Notify::new(),
             hidden: DashMap::new(),
             there: DashMap::new(),
         };

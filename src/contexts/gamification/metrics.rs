@@ -15,6 +15,10 @@ pub struct GameMetrics {
     pub leagues: IntCounter,
     /// Entries of the ledger that boards took in.
     pub entries: IntCounter,
+    /// Writes of boards' copies, by what came of them.
+    pub copies: IntCounterVec,
+    /// Answers of boards, by what they are from.
+    pub answers: IntCounterVec,
     /// How long making a board from the ledger took.
     pub rebuild_seconds: Histogram,
 }
@@ -27,6 +31,8 @@ impl GameMetrics {
         metrics.register(made.badges.clone());
         metrics.register(made.leagues.clone());
         metrics.register(made.entries.clone());
+        metrics.register(made.copies.clone());
+        metrics.register(made.answers.clone());
         metrics.register(made.rebuild_seconds.clone());
         made
     }
@@ -46,6 +52,16 @@ impl GameMetrics {
             badges: by("gigsy_badges_awarded_total", "Badges awarded", "badge"),
             leagues: counter("gigsy_league_groups_closed_total", "League groups closed"),
             entries: counter("gigsy_leaderboard_entries_total", "Ledger entries that leaderboards took in"),
+            copies: by(
+                "gigsy_leaderboard_copies_total",
+                "Writes of the leaderboards' copies: changes written, made anew, found lost, failed",
+                "outcome",
+            ),
+            answers: by(
+                "gigsy_leaderboard_answers_total",
+                "Answers of leaderboards: from memory, from what was before a crash, from the copy",
+                "from",
+            ),
             rebuild_seconds: Histogram::with_opts(rebuild).expect("a metric"),
         }
     }

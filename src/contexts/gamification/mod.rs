@@ -19,7 +19,7 @@
 mod actors;
 mod channels;
 mod consumers;
-mod copy;
+mod copies;
 mod error;
 mod events;
 pub mod handlers;
@@ -43,7 +43,7 @@ pub(crate) use actors::Poison;
 pub use actors::{Leaderboard, Live};
 pub use channels::namespaces;
 pub use consumers::consumers;
-pub use copy::{BoardCopy, NoCopy};
+pub use copies::{Copies, CopyParts};
 pub use error::GameError;
 pub use events::{BADGE_AWARDED, BADGE_REVOKED, LEAGUE_CLOSED, LEVEL_REACHED, XP_AWARDED};
 pub use handlers::api;
@@ -51,7 +51,7 @@ pub use metrics::GameMetrics;
 pub use model::{BadRules, BoardId, Outcome, RuleSet, Tier, Window, level, threshold};
 pub use ranking::Standing;
 pub use realtime::rpcs;
-pub use service::{BoardForm, PartForm, Rebuilt, SettingsPatch};
+pub use service::{BoardForm, Copied, PartForm, Rebuilt, RebuiltBoard, RebuiltBoards, SettingsPatch};
 
 use crate::{
     actors::{Arbiters, Domain, DomainConfig, Registry},
@@ -107,16 +107,20 @@ impl Gamification {
         Self { inner: Arc::new(inner) }
     }
 
-    /// Starts the boards' supervisor; boards start when somebody asks.
+    /// Starts the boards' supervisor; boards start when somebody asks. `copies` is where they are shared with
+    /// other nodes.
     pub fn start_boards(
         &self,
         live: Live,
-        copy: Arc<dyn BoardCopy>,
+        copies: Option<CopyParts>,
         config: DomainConfig,
         registry: &Registry,
         placement: &Arbiters,
     ) -> Boards {
         let states: actors::States = Arc::new(DashMap::new());
+        let metrics = self.inner.parts.metrics.clone();
+        let copies =
+            copies.map_or_else(Copies::none, |parts| Copies::new(parts, states.clone(), metrics.clone()));
         let seed = actors::BoardSeed {
             database: self.inner.parts.database.clone(),
             clock: self.inner.parts.clock.clone(),
@@ -124,12 +128,17 @@ impl Gamification {
             live,
             nudges: self.inner.nudges.clone(),
             states: states.clone(),
-            copy,
-            metrics: self.inner.parts.metrics.clone(),
+            copies: copies.clone(),
+            metrics,
         };
         // A million people take seconds to add up.
         let config = DomainConfig { rebuild_within: std::time::Duration::from_secs(120), ..config };
-        Boards { game: self.clone(), domain: Domain::start(seed, config, registry, placement), states }
+        Boards {
+            game: self.clone(),
+            domain: Domain::start(seed, config, registry, placement),
+            states,
+            copies,
+        }
     }
 
     /// Something was awarded, here or on another node: boards look now. Never needed; sometimes quicker.
@@ -171,6 +180,7 @@ pub struct Boards {
     game: Gamification,
     domain: Domain<Leaderboard>,
     states: actors::States,
+    copies: Copies,
 }
 
 impl Boards {

@@ -19,7 +19,7 @@ pub struct BoardInfo {
     pub board: String,
     /// As people read it.
     pub name: String,
-    /// `global`, `skill` or `cohort`.
+    /// `global`, `cohort`, `course` or `skill`.
     pub kind: &'static str,
     /// The stretches of time that it has.
     pub windows: Vec<Window>,
@@ -28,12 +28,14 @@ pub struct BoardInfo {
 }
 
 impl BoardInfo {
-    pub(super) fn of(board: &BoardId) -> Self {
+    pub(super) fn of(board: &BoardId, called: Option<String>) -> Self {
         let (kind, name) = match board {
             BoardId::Global => ("global", "Everybody".to_owned()),
             BoardId::Skill(slug) => ("skill", spoken(slug)),
             BoardId::Cohort(slug) => ("cohort", spoken(slug)),
+            BoardId::Course(_) => ("course", "Course".to_owned()),
         };
+        let name = called.unwrap_or(name);
         Self {
             board: board.to_string(),
             name,

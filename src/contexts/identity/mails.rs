@@ -65,6 +65,7 @@ fn letter(to: &Email, subject: &str, opening: &str, link: Option<(&str, &str)>, 
         id: uuid::Uuid::now_v7(),
         // Nobody may end mails about their own account.
         unsubscribe: None,
+        calendar: None,
         to: to.to_string(),
         subject: subject.to_owned(),
         text: format!("{opening}\n\n{text_link}{closing}\n\nGigsy\n"),

@@ -38,6 +38,14 @@ impl Consumer for Teller {
         SUBJECTS
     }
 
+    fn prepare<'a>(
+        &'a self,
+        conn: &'a mut AsyncPgConnection,
+        events: &'a [&'a Envelope],
+    ) -> BoxFuture<'a, Result<(), ConsumeError>> {
+        Box::pin(async move { Ok(self.0.take_turns(conn, events).await?) })
+    }
+
     fn handle<'a>(
         &'a self,
         conn: &'a mut AsyncPgConnection,
@@ -49,6 +57,11 @@ impl Consumer for Teller {
             Ok(AfterCommit::run(move || this.told(&told)))
         })
     }
+}
+
+/// Whom an erasure is about.
+fn whose(event: &Envelope) -> Option<UserId> {
+    event.data.get("user_id")?.as_str()?.parse::<Uuid>().ok().map(UserId)
 }
 
 /// Erases what is known of people who asked for it.
@@ -63,18 +76,26 @@ impl Consumer for Forgetter {
         &["user.erasure_requested"]
     }
 
+    fn prepare<'a>(
+        &'a self,
+        conn: &'a mut AsyncPgConnection,
+        events: &'a [&'a Envelope],
+    ) -> BoxFuture<'a, Result<(), ConsumeError>> {
+        Box::pin(async move {
+            let people: Vec<UserId> = events.iter().filter_map(|event| whose(event)).collect();
+            Ok(store::in_turn(conn, &people).await?)
+        })
+    }
+
     fn handle<'a>(
         &'a self,
         conn: &'a mut AsyncPgConnection,
         event: &'a Envelope,
     ) -> BoxFuture<'a, Result<AfterCommit, ConsumeError>> {
         Box::pin(async move {
-            let user =
-                event.data.get("user_id").and_then(|id| id.as_str()).and_then(|id| id.parse::<Uuid>().ok());
-            let Some(user) = user.map(UserId) else {
+            let Some(user) = whose(event) else {
                 return Err(ConsumeError::Reject("names nobody".into()));
             };
-            store::in_turn(conn).await?;
             store::forget(conn, user, self.0.now()).await?;
             self.0.mail().forget(conn, user).await?;
             Ok(AfterCommit::nothing())

@@ -19,6 +19,15 @@ pub enum NotificationsError {
     /// A link of a mail that is not ours, or was cut.
     #[error("this link is not one from our mails, or a part of it is missing")]
     BadLink,
+    /// Web Push is not set up.
+    #[error("this server pushes nothing")]
+    NoPush,
+    /// No such browser of the person's.
+    #[error("there is no such subscription of yours")]
+    NoSubscription,
+    /// The key for Web Push.
+    #[error("Web Push cannot be set up")]
+    Push(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// The person's data were erased.
     #[error("there is no such person any more")]
     Forgotten,
@@ -50,6 +59,8 @@ impl Fault for NotificationsError {
             Self::Stale => ErrorKind::PreconditionFailed,
             Self::BadLink => ErrorKind::BadRequest,
             Self::Forgotten => ErrorKind::Gone,
+            Self::NoPush | Self::NoSubscription => ErrorKind::NotFound,
+            Self::Push(_) => ErrorKind::Internal,
             Self::Db(error) => error.kind(),
             Self::People(_) => ErrorKind::Unavailable,
         }

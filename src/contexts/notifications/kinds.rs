@@ -48,19 +48,22 @@ pub struct Kind {
     pub patience: i64,
 }
 
-const BOTH: Channels = Channels { in_app: true, email: true };
-const HERE: Channels = Channels { in_app: true, email: false };
-const NONE: Channels = Channels { in_app: false, email: false };
+const BOTH: Channels = Channels { in_app: true, email: true, push: true };
+const HERE: Channels = Channels { in_app: true, email: false, push: false };
+const NONE: Channels = Channels { in_app: false, email: false, push: false };
 
 const CLIENT: To = To::One("client_id");
 const STUDENT: To = To::One("student_id");
 const OWNER: To = To::One("owner_id");
 const SELF: To = To::One("user_id");
 const MANY: To = To::All("user_ids");
+const SEEKER: To = To::One("seeker_id");
+const MENTOR: To = To::One("mentor_id");
 
 const APPLICATION: &[&str] = &["application_id", "gig_id"];
 const CONTRACT: &[&str] = &["contract_id", "gig_id"];
 const MILESTONE: &[&str] = &["milestone_id", "contract_id", "gig_id"];
+const BOOKING: &[&str] = &["booking_id", "start", "end"];
 const MESSAGE: &[&str] = &["room_id", "message_id", "seq"];
 
 const COURSE: &[&str] = &["course_id", "enrolment_id"];
@@ -72,6 +75,7 @@ const CERTIFICATE_LINK: &str = "/verify/{certificate_id}";
 const ITEM_LINK: &str = "/#learn/{enrolment_id}/{item_id}";
 const GIG_LINK: &str = "/#gig/{gig_id}";
 const CONTRACT_LINK: &str = "/#contract/{contract_id}";
+const BOOKING_LINK: &str = "/mentors#booking/{booking_id}";
 const ROOM_LINK: &str = "/#room/{room_id}";
 
 /// What most kinds have in common.
@@ -247,13 +251,66 @@ pub const KINDS: &[Kind] = kinds! {
         many: "{count} new matches for “{name|your search}”", group: Some("saved_search_id"),
         link: GIG_LINK, keep: &["saved_search_id", "gig_id"],
     }
+    "mentor.approved" {
+        name: "Mentoring is approved", to: &[SELF], one: "You can be booked as a mentor",
+        body: "Say when you are open, if you have not yet.", link: "/mentors",
+    }
+    "mentor.rejected" {
+        name: "Mentoring is not approved", to: &[SELF], one: "Your application to mentor was not approved",
+        body: "{note|You may change it and apply again.}", link: "/mentors",
+    }
+    "booking.offered" {
+        name: "Waiting lists", to: &[SEEKER], one: "A time was freed for you: {when_seeker|look now}",
+        body: "It is held for half an hour.", link: BOOKING_LINK, keep: BOOKING,
+    }
+    "booking.requested" {
+        name: "Sessions are asked for", to: &[MENTOR], one: "Somebody asks for a session: {when_mentor|look when}",
+        body: "Confirm it, decline it, or propose another time.", link: BOOKING_LINK, keep: BOOKING,
+    }
+    "booking.confirmed" {
+        name: "Sessions are agreed", to: &[SEEKER, MENTOR], one: "A session is agreed",
+        body: "It is in the mail for your calendar.", link: BOOKING_LINK, keep: BOOKING, default: HERE,
+    }
+    "booking.declined" {
+        name: "Sessions are declined", to: &[SEEKER], one: "Your session on {when_seeker|that day} was declined",
+        link: BOOKING_LINK, keep: BOOKING,
+    }
+    "booking.rescheduled" {
+        name: "Sessions are moved", to: &[SEEKER, MENTOR], one: "A session is to be moved",
+        body: "Look at the new time, then agree or not.", link: BOOKING_LINK, keep: BOOKING,
+    }
+    "booking.cancelled" {
+        name: "Sessions are cancelled", to: &[SEEKER, MENTOR], one: "A session was cancelled",
+        link: BOOKING_LINK, keep: BOOKING, default: HERE,
+    }
+    "booking.expired" {
+        name: "Sessions that nobody answered", to: &[SEEKER], one: "Your session on {when_seeker|that day} was not agreed in time",
+        link: BOOKING_LINK, keep: BOOKING, default: HERE,
+    }
+    "booking.completed" {
+        name: "Sessions took place", to: &[SEEKER], one: "How was your session?",
+        body: "You can review your mentor.", link: BOOKING_LINK, keep: BOOKING, default: HERE,
+    }
+    "booking.reminded" {
+        name: "Reminders of sessions", to: &[SELF], one: "Your session: {when|soon}",
+        link: BOOKING_LINK, keep: BOOKING,
+    }
+    "booking.paid_out" {
+        name: "Sessions are paid out", to: &[MENTOR], one: "{amount|The money} for a session was released",
+        link: BOOKING_LINK, keep: BOOKING,
+    }
+    "mentor_review.written" {
+        name: "Reviews of mentors", to: &[MENTOR], one: "Somebody reviewed you as a mentor: {rating|some} of 5",
+        link: "/mentors", keep: &["review_id", "booking_id", "rating"],
+    }
     "xp.awarded" {
-        name: "Points", to: &[SELF], one: "You earned points", many: "You earned points {count} times",
-        group: Some("user_id"), keep: &["amount", "reason"], default: NONE,
+        name: "Points", to: &[SELF], one: "You earned {points|some} points", many: "You earned points {count} times",
+        body: "You have {total|more} now.", group: Some("user_id"), keep: &["points", "rule", "total", "level"],
+        default: NONE,
     }
     "badge.awarded" {
-        name: "Badges", to: &[SELF], one: "You earned a badge: {name|well done}", keep: &["badge", "badge_id", "name"],
-        default: HERE,
+        name: "Badges", to: &[SELF], one: "You earned a badge: {name|well done}", keep: &["badge", "award_id", "name", "tier"],
+        link: "/badges/{award_id}", default: HERE,
     }
     "level.reached" {
         name: "Levels", to: &[SELF], one: "You reached level {level|after level}", keep: &["level"], default: HERE,
@@ -280,6 +337,9 @@ pub const SUBJECTS: &[&str] = &[
     "certificate.*",
     "submission.*",
     "enrolment.*",
+    "mentor.*",
+    "booking.*",
+    "mentor_review.*",
     "xp.*",
     "badge.*",
     "level.*",
@@ -316,6 +376,10 @@ impl Kind {
         match self.key {
             "message.sent" if !matches!(room, "" | "direct") => return Vec::new(),
             "message.mentioned" if room == "direct" => return Vec::new(),
+            // What a correction takes back was not earned.
+            "xp.awarded" if data.get("points").and_then(Value::as_i64).is_some_and(|points| points <= 0) => {
+                return Vec::new();
+            }
             _ => {}
         }
         let person = |value: &Value| value.as_str().and_then(|text| text.parse().ok()).map(UserId);

@@ -65,6 +65,7 @@ pub fn letter(id: Uuid, to: &str, lines: &[Line], digest: Digest, home: &str, un
         ),
         subject,
         unsubscribe: Some(unsubscribe.to_owned()),
+        calendar: None,
     }
 }
 

@@ -10,6 +10,7 @@ pub struct NotificationMetrics {
     pub(super) told: IntCounterVec,
     pub(super) pushed: IntCounter,
     pub(super) mailings: IntCounterVec,
+    pub(super) pushes: IntCounterVec,
 }
 
 impl NotificationMetrics {
@@ -27,6 +28,11 @@ impl NotificationMetrics {
                     "Publications that were pushed to connected people.",
                 )
                 .expect("valid names"),
+            ),
+            pushes: vec(
+                "gigsy_web_pushes_total",
+                "Pushes to browsers that were due, by what came of them.",
+                "outcome",
             ),
             mailings: vec(
                 "gigsy_mailings_total",

@@ -19,6 +19,7 @@
 //! Kinds are data (`kinds.rs`). An event that comes twice, or late, changes nothing: a person's sources
 //! are remembered, and of several events the latest by its id has the word.
 
+mod calm;
 mod channels;
 mod consumers;
 mod due;
@@ -34,10 +35,11 @@ mod service;
 mod store;
 mod views;
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use tokio::sync::Notify;
 
+pub use calm::Calm;
 pub use channels::Feed;
 pub use consumers::consumers;
 pub use error::NotificationsError;
@@ -49,12 +51,12 @@ pub use people::{Contact, People};
 pub use realtime::rpcs;
 pub use views::{
     KindsView, NotificationView, NotificationsView, PreferencesForm, PreferencesPatch, PreferencesView,
-    ReadForm, UnreadView,
+    PushKeyView, ReadForm, SubscribeForm, SubscriptionView, SubscriptionsView, UnreadView,
 };
 
 use crate::{
     clock::Clock,
-    ports::mail::MailQueue,
+    ports::{mail::MailQueue, push::Push},
     postgres::{Conn, Database, DbError},
     signing::Signer,
 };
@@ -89,13 +91,40 @@ struct Inner {
     parts: Parts,
     /// Woken when a mail may be due.
     due: Notify,
+    /// Woken when something may be to be pushed.
+    pushing: Notify,
+    /// How browsers are reached, where they are.
+    push: OnceLock<Arc<dyn Push>>,
+    /// Who is not to be disturbed, where anybody knows.
+    calm: OnceLock<Arc<dyn Calm>>,
 }
 
 impl Notifications {
     /// Sets the context up; nothing runs by itself. The server runs [`Notifications::run_mailings`] and
     /// [`Feed::run`], and calls [`Notifications::tidy`] now and then.
     pub fn new(parts: Parts) -> Self {
-        Self { inner: Arc::new(Inner { parts, due: Notify::new() }) }
+        Self {
+            inner: Arc::new(Inner {
+                parts,
+                due: Notify::new(),
+                pushing: Notify::new(),
+                push: OnceLock::new(),
+                calm: OnceLock::new(),
+            }),
+        }
+    }
+
+    /// Says who knows whom not to disturb; a second call changes nothing.
+    pub fn heed(&self, calm: Arc<dyn Calm>) {
+        let _ = self.inner.calm.set(calm);
+    }
+
+    /// Whether nothing is to be pushed to somebody now.
+    async fn is_undisturbed(&self, user: crate::principal::UserId) -> Result<bool, NotificationsError> {
+        match self.inner.calm.get() {
+            Some(calm) => Ok(calm.undisturbed(vec![user]).await?.contains(&user)),
+            None => Ok(false),
+        }
     }
 
     /// The queue that its mails leave by.

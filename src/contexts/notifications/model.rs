@@ -23,6 +23,14 @@ pub struct Channels {
     pub in_app: bool,
     /// By e-mail, to a verified address.
     pub email: bool,
+    /// To one's subscribed browsers (Web Push), where it is in the list too.
+    #[serde(default = "yes")]
+    pub push: bool,
+}
+
+/// Who has chosen before there was Web Push has not chosen against it.
+const fn yes() -> bool {
+    true
 }
 
 /// How mails are gathered.
@@ -122,7 +130,7 @@ impl Preferences {
     /// By which ways a kind comes.
     pub fn channels(&self, kind: &Kind) -> Channels {
         let chosen = self.kinds.get(kind.key).copied().unwrap_or(kind.default);
-        Channels { email: chosen.email && self.email, ..chosen }
+        Channels { email: chosen.email && self.email, push: chosen.push && chosen.in_app, ..chosen }
     }
 
     /// The zone; UTC if it is no longer one.
@@ -196,7 +204,10 @@ mod tests {
     #[test]
     fn preferences_survive_their_store() {
         let quiet = QuietHours { from: minute("22:00").unwrap(), to: minute("07:30").unwrap() };
-        let kinds = BTreeMap::from([("message.sent".to_owned(), Channels { in_app: true, email: false })]);
+        let kinds = BTreeMap::from([(
+            "message.sent".to_owned(),
+            Channels { in_app: true, email: false, push: true },
+        )]);
         let some =
             Preferences { quiet_hours: Some(quiet), digest: Digest::Daily, kinds, ..Preferences::default() };
         let json = serde_json::to_value(&some).unwrap();
@@ -208,16 +219,17 @@ mod tests {
     #[test]
     fn the_table_of_channels() {
         for of in KINDS {
-            for bits in 0..16 {
-                let [chosen, in_app, email, master] = [1, 2, 4, 8].map(|bit| bits & bit != 0);
+            for bits in 0..32 {
+                let [chosen, in_app, email, master, push] = [1, 2, 4, 8, 16].map(|bit| bits & bit != 0);
                 let mut preferences = Preferences { email: master, ..Preferences::default() };
                 if chosen {
-                    preferences.kinds.insert(of.key.into(), Channels { in_app, email });
+                    preferences.kinds.insert(of.key.into(), Channels { in_app, email, push });
                 }
                 let got = preferences.channels(of);
-                let wanted = if chosen { Channels { in_app, email } } else { of.default };
+                let wanted = if chosen { Channels { in_app, email, push } } else { of.default };
                 assert_eq!(got.in_app, wanted.in_app, "{}", of.key);
                 assert_eq!(got.email, wanted.email && master, "{}", of.key);
+                assert_eq!(got.push, wanted.push && wanted.in_app, "{}", of.key);
             }
         }
         assert!(kind("message.sent").is_some() && kind("nobody.knows").is_none());

@@ -240,6 +240,61 @@ impl KindsView {
     }
 }
 
+/// What a browser subscribes with.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct PushKeyView {
+    /// The server's public key: an uncompressed point of P-256, in URL-safe base64.
+    pub public_key: String,
+}
+
+/// A browser's keys.
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+pub struct SubscriptionKeys {
+    /// Its public key: 65 bytes in URL-safe base64.
+    #[schema(min_length = 87, max_length = 88)]
+    pub p256dh: String,
+    /// Its secret: 16 bytes in URL-safe base64.
+    #[schema(min_length = 22, max_length = 24)]
+    pub auth: String,
+}
+
+/// What `PushSubscription.toJSON()` gives, and a label.
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+pub struct SubscribeForm {
+    /// Where the browser's push service takes messages for it.
+    #[schema(max_length = 2048)]
+    pub endpoint: String,
+    /// Its keys.
+    pub keys: SubscriptionKeys,
+    /// What the person calls the browser: one line of up to 80 characters.
+    #[serde(default)]
+    #[schema(max_length = 80)]
+    pub label: Option<String>,
+}
+
+/// A browser that notifications are pushed to.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct SubscriptionView {
+    /// Its id.
+    pub id: uuid::Uuid,
+    /// The host of its push service.
+    pub service: String,
+    /// What the person calls it; may be empty.
+    pub label: String,
+    /// Since when.
+    pub created_at: DateTime<Utc>,
+    /// When something was pushed to it last.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pushed_at: Option<DateTime<Utc>>,
+}
+
+/// One's browsers.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct SubscriptionsView {
+    /// The latest first.
+    pub items: Vec<SubscriptionView>,
+}
+
 /// What goes out on `user:<id>` when there is something to tell.
 pub(super) fn told(item: &NotificationView, unread: i32) -> Value {
     json!({ "type": "notification", "notification": item, "unread": unread })

@@ -42,6 +42,11 @@ impl IfMatch {
         ))
     }
 
+    /// Whether any version will do (`*`).
+    pub fn is_any(&self) -> bool {
+        self.0.iter().any(|tag| tag == "*")
+    }
+
     /// The version that the client has seen, where the header names exactly one of ours.
     pub fn version(&self) -> Option<i64> {
         match self.0.as_slice() {

@@ -13,10 +13,11 @@ use super::Problem;
 use crate::{config::Config, error::ErrorKind};
 
 /// What a page may load and call: this origin, nothing inline, and text never becomes markup
-/// (`require-trusted-types-for`). `'self'` covers the WebSocket of the same origin (CSP 3).
+/// (`require-trusted-types-for`; the one policy lets the service worker's address pass, see `push.js`).
+/// `'self'` covers the WebSocket of the same origin (CSP 3).
 pub(crate) const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; \
     media-src 'self'; connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'; \
-    require-trusted-types-for 'script'; trusted-types 'none'";
+    require-trusted-types-for 'script'; trusted-types gigsy-worker";
 
 /// Pages whose address carries a secret: it must not travel on in a `Referer`.
 pub(crate) const NO_REFERRER: &str = "no-referrer";
@@ -55,12 +56,14 @@ const FILES: &[(&str, Asset)] = assets! {
     "badges/mountain.svg" as SVG,
     "badges/star.svg" as SVG,
     "badges/welcome.svg" as SVG,
+    "career.css" as CSS,
     "chat.js" as SCRIPT,
     "courses.js" as SCRIPT,
     "docs-schema.js" as SCRIPT,
     "docs.js" as SCRIPT,
     "contract-page.js" as SCRIPT,
     "dom.js" as SCRIPT,
+    "emoji.js" as SCRIPT,
     "format.js" as SCRIPT,
     "game.css" as CSS,
     "game.js" as SCRIPT,
@@ -71,18 +74,26 @@ const FILES: &[(&str, Asset)] = assets! {
     "icon.svg" as SVG,
     "learn.css" as CSS,
     "learn.js" as SCRIPT,
+    "mentors.js" as SCRIPT,
     "notifications.css" as CSS,
     "notifications.js" as SCRIPT,
+    "moderation.js" as SCRIPT,
     "money.js" as SCRIPT,
     "ops.js" as SCRIPT,
     "outbox.js" as SCRIPT,
+    "own.js" as SCRIPT,
     "people-picker.js" as SCRIPT,
     "people.js" as SCRIPT,
     "quiz.js" as SCRIPT,
+    "push-worker.js" as SCRIPT,
+    "push.js" as SCRIPT,
+    "portfolio.js" as SCRIPT,
     "realtime.js" as SCRIPT,
     "room.js" as SCRIPT,
     "rooms.js" as SCRIPT,
     "session.js" as SCRIPT,
+    "side.css" as CSS,
+    "side.js" as SCRIPT,
     "spark.js" as SCRIPT,
     "fold.js" as SCRIPT,
     "rich.js" as SCRIPT,
@@ -99,6 +110,7 @@ const PAGES: &[(&str, Asset)] = assets! {
     "badge.html" as HTML,
     "docs.html" as HTML,
     "index.html" as HTML,
+    "mentors.html" as HTML,
     "ops.html" as HTML,
     "reset-password.html" as HTML,
     "verify-email.html" as HTML,
@@ -138,6 +150,23 @@ pub async fn docs(req: HttpRequest) -> Result<HttpResponse, Problem> {
 /// One badge of somebody, for everybody who has its address: `GET /badges/{id}`.
 pub async fn badge(req: HttpRequest) -> Result<HttpResponse, Problem> {
     page(&req, "badge.html")
+}
+
+/// The service worker that shows what is pushed: `GET /push-worker.js`. At the root, because a worker
+/// serves what is below its own address.
+pub async fn push_worker(req: HttpRequest) -> Result<HttpResponse, Problem> {
+    let mut response = serve(&req, FILES, "push-worker.js")?;
+    // A worker has a policy of its own.
+    response.headers_mut().insert(
+        header::CONTENT_SECURITY_POLICY,
+        header::HeaderValue::from_static("default-src 'none'; connect-src 'self'; img-src 'self'"),
+    );
+    Ok(response)
+}
+
+/// Mentors, bookings and one's own portfolio: `GET /mentors`.
+pub async fn mentors(req: HttpRequest) -> Result<HttpResponse, Problem> {
+    page(&req, "mentors.html")
 }
 
 /// Whether a file of that name is compiled in.

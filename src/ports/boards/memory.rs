@@ -9,7 +9,7 @@ use std::{
 use futures_util::future::ready;
 use uuid::Uuid;
 
-use super::{Answer, Boards, Key, Ranked, Row};
+use super::{Answer, Boards, Change, Key, Query, Ranked, Row, Stamp, View, Written};
 
 /// Boards in this process.
 #[derive(Default)]
@@ -21,15 +21,15 @@ pub struct MemoryBoards {
 struct Board {
     sorted: Vec<Key>,
     of: HashMap<Uuid, Key>,
+    stamp: Option<Stamp>,
 }
 
 impl Board {
-    fn take(&mut self, member: Uuid) -> bool {
-        let Some(key) = self.of.remove(&member) else { return false };
+    fn take(&mut self, member: Uuid) {
+        let Some(key) = self.of.remove(&member) else { return };
         if let Ok(at) = self.sorted.binary_search(&key) {
             self.sorted.remove(at);
         }
-        true
     }
 
     fn put(&mut self, row: &Row) {
@@ -49,6 +49,23 @@ impl Board {
         let rows = self.sorted.iter().enumerate().skip(from).take(limit);
         rows.filter_map(|(at, key)| Some(Ranked { rank: at as u64 + 1, row: Row::of(key)? })).collect()
     }
+
+    fn rows(&self, query: &Query) -> Vec<Ranked> {
+        match query {
+            Query::Range { from, limit } => self.slice(size((*from).max(1) - 1), size(*limit)),
+            Query::Around { member, span } => {
+                let Some(at) = self.place(*member) else { return Vec::new() };
+                let from = at.saturating_sub(size(*span));
+                self.slice(from, (at - from).saturating_add(size(*span)).saturating_add(1))
+            }
+            Query::Among(members) => {
+                let mut places: Vec<usize> = members.iter().filter_map(|who| self.place(*who)).collect();
+                places.sort_unstable();
+                places.dedup();
+                places.into_iter().flat_map(|at| self.slice(at, 1)).collect()
+            }
+        }
+    }
 }
 
 impl MemoryBoards {
@@ -64,40 +81,53 @@ fn size(n: u64) -> usize {
 }
 
 impl Boards for MemoryBoards {
-    fn upsert<'a>(&'a self, board: &'a str, rows: &'a [Row]) -> Answer<'a, ()> {
-        self.with(board, |board| rows.iter().for_each(|row| board.put(row)))
-    }
-
-    fn remove<'a>(&'a self, board: &'a str, member: Uuid) -> Answer<'a, bool> {
-        self.with(board, |board| board.take(member))
-    }
-
-    fn rank<'a>(&'a self, board: &'a str, member: Uuid) -> Answer<'a, Option<Ranked>> {
-        self.with(board, |board| board.slice(board.place(member)?, 1).pop())
-    }
-
-    fn range<'a>(&'a self, board: &'a str, from: u64, limit: u64) -> Answer<'a, Vec<Ranked>> {
-        self.with(board, |board| board.slice(size(from.max(1) - 1), size(limit)))
-    }
-
-    fn around<'a>(&'a self, board: &'a str, member: Uuid, span: u64) -> Answer<'a, Vec<Ranked>> {
+    fn write<'a>(&'a self, board: &'a str, stamp: &'a Stamp, changes: &'a [Change]) -> Answer<'a, Written> {
         self.with(board, |board| {
-            let Some(at) = board.place(member) else { return Vec::new() };
-            let from = at.saturating_sub(size(span));
-            board.slice(from, (at - from).saturating_add(size(span)).saturating_add(1))
+            match &board.stamp {
+                Some(last) if last.token == stamp.token && last.turn > stamp.turn => return Written::Late,
+                Some(last) if last.token == stamp.token => {}
+                Some(last) if last.token > stamp.token => return Written::Fenced,
+                _ => return Written::Lost,
+            }
+            for change in changes {
+                match change {
+                    Change::Put(row) => board.put(row),
+                    Change::Gone(member) => board.take(*member),
+                }
+            }
+            let whole = board.sorted.len() as u64 == stamp.total;
+            board.stamp = whole.then(|| stamp.clone());
+            if whole { Written::Done } else { Written::Lost }
         })
     }
 
-    fn len<'a>(&'a self, board: &'a str) -> Answer<'a, u64> {
-        self.with(board, |board| board.sorted.len() as u64)
+    fn replace<'a>(&'a self, board: &'a str, stamp: &'a Stamp, rows: &'a [Row]) -> Answer<'a, Written> {
+        self.with(board, |board| {
+            match &board.stamp {
+                Some(last) if last.token > stamp.token => return Written::Fenced,
+                Some(last) if last.token == stamp.token && last.turn > stamp.turn => return Written::Late,
+                _ => {}
+            }
+            let of: HashMap<Uuid, Key> = rows.iter().map(|row| (row.member, row.key())).collect();
+            if of.len() as u64 != stamp.total {
+                return Written::Lost;
+            }
+            let mut sorted: Vec<Key> = of.values().copied().collect();
+            sorted.sort_unstable();
+            *board = Board { sorted, of, stamp: Some(stamp.clone()) };
+            Written::Done
+        })
     }
 
-    fn rebuild<'a>(&'a self, board: &'a str, rows: &'a [Row]) -> Answer<'a, ()> {
-        self.with(board, |board| {
-            *board = Board::default();
-            board.of = rows.iter().map(|row| (row.member, row.key())).collect();
-            board.sorted = board.of.values().copied().collect();
-            board.sorted.sort_unstable();
+    fn view<'a>(&'a self, board: &'a str, query: &'a Query) -> Answer<'a, View> {
+        self.with(board, |board| View {
+            rows: board.rows(query),
+            total: board.sorted.len() as u64,
+            about: board.stamp.as_ref().map(|stamp| stamp.about.clone()),
         })
+    }
+
+    fn spoil<'a>(&'a self, board: &'a str) -> Answer<'a, ()> {
+        self.with(board, |board| board.stamp = None)
     }
 }

@@ -16,6 +16,7 @@ mod memory;
 mod redis;
 
 use std::{
+    borrow::Cow,
     future::Future,
     sync::{
         Arc,
@@ -39,9 +40,9 @@ use crate::telemetry::log;
 pub struct LocksAway(pub String);
 
 /// The lease ended while work was under way.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the lease on {0} was lost")]
-pub struct LeaseLost(pub &'static str);
+pub struct LeaseLost(pub Cow<'static, str>);
 
 /// Where locks are kept.
 pub trait LockStore: Send + Sync + 'static {
@@ -82,15 +83,27 @@ impl Locks {
     ///
     /// # Errors
     /// When the locks cannot be asked.
-    pub async fn try_lock(&self, name: &'static str, life: Duration) -> Result<Option<Lease>, LocksAway> {
+    pub async fn try_lock(
+        &self,
+        name: impl Into<Cow<'static, str>>,
+        life: Duration,
+    ) -> Result<Option<Lease>, LocksAway> {
+        let name = name.into();
         let owner = Uuid::new_v4().simple().to_string();
         let asked = Instant::now();
-        let Some(token) = self.store.acquire(name, &owner, life).await? else { return Ok(None) };
+        let Some(token) = self.store.acquire(&name, &owner, life).await? else { return Ok(None) };
         let clock = Arc::new(Deadline { start: asked, until: AtomicI64::new(0) });
         clock.move_to(asked + life);
         let (done, release) = oneshot::channel();
         let (lost, told) = watch::channel(false);
-        let keeper = Watchdog { store: self.store.clone(), name, owner, life, clock: clock.clone(), lost };
+        let keeper = Watchdog {
+            store: self.store.clone(),
+            name: name.clone(),
+            owner,
+            life,
+            clock: clock.clone(),
+            lost,
+        };
         tokio::spawn(keeper.run(release));
         Ok(Some(Lease { name, token, clock, told, done: Some(done) }))
     }
@@ -98,7 +111,7 @@ impl Locks {
 
 /// A lock that is held.
 pub struct Lease {
-    name: &'static str,
+    name: Cow<'static, str>,
     token: u64,
     clock: Arc<Deadline>,
     told: watch::Receiver<bool>,
@@ -154,7 +167,7 @@ impl Lease {
     pub async fn guard<T>(&self, work: impl Future<Output = T>) -> Result<T, LeaseLost> {
         tokio::select! {
             biased;
-            () = self.lost() => Err(LeaseLost(self.name)),
+            () = self.lost() => Err(LeaseLost(self.name.clone())),
             done = work => Ok(done),
         }
     }
@@ -173,7 +186,7 @@ impl Lease {
 /// Extends a lease while it is held, tells when it is lost, gives it back in the end.
 struct Watchdog {
     store: Arc<dyn LockStore>,
-    name: &'static str,
+    name: Cow<'static, str>,
     owner: String,
     life: Duration,
     clock: Arc<Deadline>,
@@ -188,7 +201,7 @@ impl Watchdog {
                 biased;
                 answer = &mut release => {
                     // An error is a lease that was dropped.
-                    let released = self.store.release(self.name, &self.owner).await.unwrap_or(false);
+                    let released = self.store.release(&self.name, &self.owner).await.unwrap_or(false);
                     if let Ok(answer) = answer {
                         let _ = answer.send(released);
                     }
@@ -198,8 +211,10 @@ impl Watchdog {
             }
             let asked = Instant::now();
             // Past the deadline an answer is worth nothing: whoever works must know by then.
-            let extended =
-                tokio::time::timeout(self.clock.left(), self.store.extend(self.name, &self.owner, self.life));
+            let extended = tokio::time::timeout(
+                self.clock.left(),
+                self.store.extend(&self.name, &self.owner, self.life),
+            );
             match extended.await {
                 Ok(Ok(true)) => {
                     self.clock.move_to(asked + self.life);
@@ -209,10 +224,10 @@ impl Watchdog {
                 _ => break,
             }
         }
-        slog::warn!(log(), "a lease was lost"; "lock" => self.name);
+        slog::warn!(log(), "a lease was lost"; "lock" => &*self.name);
         let _ = self.lost.send(true);
         // It may still be ours, where only the answer was missing.
-        let _ = self.store.release(self.name, &self.owner).await;
+        let _ = self.store.release(&self.name, &self.owner).await;
         if let Ok(answer) = release.await {
             let _ = answer.send(false);
         }

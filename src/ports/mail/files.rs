@@ -120,6 +120,7 @@ mod tests {
         Letter {
             id: Uuid::now_v7(),
             unsubscribe: None,
+            calendar: None,
             to: "lina@example.org".into(),
             subject: "Grüße".into(),
             text: "Open https://x.org/verify-email?token=gl_abc\n".into(),

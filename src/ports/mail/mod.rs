@@ -34,6 +34,8 @@ pub struct Letter {
     pub html: String,
     /// Where one click ends mails of this sort (RFC 8058), for mails that one may end.
     pub unsubscribe: Option<String>,
+    /// An iCalendar object for the reader's calendar (RFC 6047).
+    pub calendar: Option<String>,
 }
 
 impl std::fmt::Debug for Letter {

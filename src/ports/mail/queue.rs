@@ -76,6 +76,8 @@ struct Claimed {
     html_part: Option<String>,
     #[diesel(sql_type = Nullable<Text>)]
     unsubscribe: Option<String>,
+    #[diesel(sql_type = Nullable<Text>)]
+    calendar_part: Option<String>,
     #[diesel(sql_type = Integer)]
     attempts: i32,
 }
@@ -171,8 +173,8 @@ impl MailQueue {
         let now = self.inner.clock.now();
         diesel::sql_query(
             "INSERT INTO platform.mails (id, user_id, recipient, subject, text_part, html_part, unsubscribe,
-                                         state, next_at, created_at)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, 'waiting', $8, $8) ON CONFLICT (id) DO NOTHING",
+                                         state, next_at, created_at, calendar_part)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, 'waiting', $8, $8, $9) ON CONFLICT (id) DO NOTHING",
         )
         .bind::<SqlUuid, _>(letter.id)
         .bind::<Nullable<SqlUuid>, _>(user)
@@ -182,6 +184,7 @@ impl MailQueue {
         .bind::<Text, _>(&letter.html)
         .bind::<Nullable<Text>, _>(&letter.unsubscribe)
         .bind::<Timestamptz, _>(now)
+        .bind::<Nullable<Text>, _>(&letter.calendar)
         .execute(conn)
         .await?;
         Ok(())
@@ -242,7 +245,8 @@ impl MailQueue {
             "UPDATE platform.mails SET next_at = $2, attempts = attempts + 1 WHERE id IN (
                 SELECT id FROM platform.mails WHERE state = 'waiting' AND next_at <= $1
                 ORDER BY next_at, id LIMIT $3 FOR UPDATE SKIP LOCKED
-             ) RETURNING id, recipient, subject, text_part, html_part, unsubscribe, attempts",
+             ) RETURNING id, recipient, subject, text_part, html_part, unsubscribe, calendar_part,
+                         attempts",
         )
         .bind::<Timestamptz, _>(now)
         .bind::<Timestamptz, _>(until)
@@ -252,7 +256,8 @@ impl MailQueue {
     }
 
     async fn hand_over(&self, mail: Claimed) -> Result<(), DbError> {
-        let Claimed { id, recipient, subject, text_part, html_part, unsubscribe, attempts } = mail;
+        let Claimed { id, recipient, subject, text_part, html_part, unsubscribe, calendar_part, attempts } =
+            mail;
         let letter = Letter {
             id,
             to: recipient,
@@ -260,6 +265,7 @@ impl MailQueue {
             text: text_part.unwrap_or_default(),
             html: html_part.unwrap_or_default(),
             unsubscribe,
+            calendar: calendar_part,
         };
         let settings = &self.inner.settings;
         let sent = match tokio::time::timeout(settings.timeout, self.inner.via.send(letter)).await {
@@ -290,7 +296,8 @@ impl MailQueue {
     async fn end(&self, id: Uuid, attempts: i32, state: &str, error: Option<&str>) -> Result<(), DbError> {
         let mut conn = self.inner.database.conn().await?;
         diesel::sql_query(
-            "UPDATE platform.mails SET state = $3, error = $4, ended_at = $5, text_part = NULL, html_part = NULL
+            "UPDATE platform.mails SET state = $3, error = $4, ended_at = $5, text_part = NULL, html_part = NULL,
+                    calendar_part = NULL
              WHERE id = $1 AND state = 'waiting' AND (attempts = $2 OR $3 = 'sent')",
         )
         .bind::<SqlUuid, _>(id)

@@ -1,10 +1,11 @@
-//! A letter as an Internet message (RFC 5322) with a text and an HTML part (RFC 2046 §5.1.4).
+//! A letter as an Internet message (RFC 5322) with a text and an HTML part (RFC 2046 §5.1.4), and an
+//! invitation where there is one (RFC 6047).
 
 use lettre::{
     Address, Message,
     message::{
-        Mailbox, MultiPart,
-        header::{HeaderName, HeaderValue},
+        Attachment, Mailbox, MultiPart, SinglePart,
+        header::{ContentType, HeaderName, HeaderValue},
     },
 };
 
@@ -52,7 +53,7 @@ pub(super) fn compose(letter: &Letter, sender: &Sender) -> Result<Message, MailE
         .to(Mailbox::new(None, to))
         .subject(&letter.subject)
         .message_id(Some(format!("<{}@{}>", letter.id.simple(), sender.domain())))
-        .multipart(MultiPart::alternative_plain_html(letter.text.clone(), letter.html.clone()))
+        .multipart(parts(letter)?)
         .map_err(|e| malformed(e.into()))?;
     let headers = message.headers_mut();
     // RFC 3834: no vacation notes in return.
@@ -75,6 +76,24 @@ pub(super) fn compose(letter: &Letter, sender: &Sender) -> Result<Message, MailE
         ));
     }
     Ok(message)
+}
+
+/// Text and HTML; with an invitation also that, once for programs that act on it and once as a file for
+/// those that do not.
+fn parts(letter: &Letter) -> Result<MultiPart, MailError> {
+    let Some(calendar) = &letter.calendar else {
+        return Ok(MultiPart::alternative_plain_html(letter.text.clone(), letter.html.clone()));
+    };
+    let method = calendar.lines().find_map(|line| line.strip_prefix("METHOD:")).unwrap_or("PUBLISH");
+    let kind = |text: &str| ContentType::parse(text).map_err(|error| MailError::Malformed(error.into()));
+    // RFC 6047 §2.4: the type names the method that is in the object.
+    let acted_on = kind(&format!("text/calendar; charset=utf-8; method={method}"))?;
+    let shown = MultiPart::alternative()
+        .singlepart(SinglePart::plain(letter.text.clone()))
+        .singlepart(SinglePart::html(letter.html.clone()))
+        .singlepart(SinglePart::builder().header(acted_on).body(calendar.clone()));
+    let file = Attachment::new("invite.ics".to_owned()).body(calendar.clone(), kind("application/ics")?);
+    Ok(MultiPart::mixed().multipart(shown).singlepart(file))
 }
 
 #[cfg(test)]

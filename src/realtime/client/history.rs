@@ -12,6 +12,7 @@ use crate::realtime::{
         reply::{self, Reply},
     },
     shard::message::ToConn,
+    veils,
 };
 
 impl Client {
@@ -76,12 +77,14 @@ async fn read(cx: &Context, request: &HistoryRequest, subscribed: bool) -> Resul
         limit: usize::try_from(request.limit).map_or(most, |limit| limit.min(most)),
         reverse: request.reverse,
     };
-    let slice = log.page(&channel, &query).await?;
+    let mut slice = log.page(&channel, &query).await?;
     if let Some(since) = &request.since {
         let same = since.epoch.is_empty() || since.epoch == slice.top.epoch;
         if !same || (!request.reverse && !slice.reaches_back) {
             return Err(RtError::UNRECOVERABLE_POSITION);
         }
     }
+    let hidden = cx.core.hub().hidden_from(cx.who.user_id);
+    slice.publications = veils::seen(slice.publications, hidden.as_deref());
     Ok(slice)
 }

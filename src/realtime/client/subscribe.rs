@@ -17,6 +17,7 @@ use crate::realtime::{
         reply::{self, Reply, SubscribeResult},
     },
     shard::message::{Complete, Completed, ToConn},
+    veils,
 };
 
 impl Client {
@@ -153,7 +154,8 @@ pub(super) async fn load(
         cx.core.metrics().recoveries.with_label_values(&[outcome]).inc();
         result.top = top;
         result.recovered = recovered.is_some();
-        result.publications = recovered.unwrap_or_default();
+        let hidden = cx.core.hub().hidden_from(cx.who.user_id);
+        result.publications = veils::seen(recovered.unwrap_or_default(), hidden.as_deref());
     } else {
         result.top = log.top(channel).await?;
     }

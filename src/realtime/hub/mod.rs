@@ -30,7 +30,8 @@ use super::{
         disconnect::{Disconnect, Unsubscribe},
         reply::{self, Push},
     },
-    shard::message::{Fanout, FanoutKind, ToShard},
+    shard::message::{Fanout, FanoutKind, ToShard, VeiledFrame},
+    veils::Veils,
 };
 use crate::{
     ports::bus::Signals,
@@ -53,6 +54,8 @@ pub(super) struct Inner {
     metrics: OnceLock<RealtimeMetrics>,
     /// The other nodes, where there can be any.
     nodes: Option<Nodes>,
+    /// Who has hidden whom, where anybody can.
+    veils: OnceLock<Arc<dyn Veils>>,
 }
 
 #[derive(Default)]
@@ -86,7 +89,7 @@ impl Hub {
 
     fn with(nodes: Option<Nodes>) -> Self {
         let (channels, links, metrics) = (DashMap::new(), Links::default(), OnceLock::new());
-        Self { inner: Arc::new(Inner { channels, links, metrics, nodes }) }
+        Self { inner: Arc::new(Inner { channels, links, metrics, nodes, veils: OnceLock::new() }) }
     }
 
     pub(super) const fn of(inner: Arc<Inner>) -> Self {
@@ -113,8 +116,40 @@ impl Hub {
         let mask = self.mask(channel);
         if mask != 0 {
             let frame = reply::push(channel, &Push::Publication(publication));
-            self.fan_out(mask, channel, frame, publication.offset, FanoutKind::Publication);
+            let veiled = publication.veiled.as_deref().map(|veiled| VeiledFrame {
+                author: veiled.author,
+                frame: veiled.data.clone().map(|data| {
+                    let instead =
+                        Publication { time: publication.time, ..Publication::at(publication.offset, data) };
+                    reply::push(channel, &Push::Publication(&instead))
+                }),
+            });
+            self.fan_out(
+                mask,
+                &Fanout {
+                    channel: channel.clone(),
+                    frame,
+                    offset: publication.offset,
+                    kind: FanoutKind::Publication,
+                    veiled,
+                },
+            );
         }
+    }
+
+    /// Says who knows whom people have hidden; a second call changes nothing.
+    pub fn veil_by(&self, veils: Arc<dyn Veils>) {
+        let _ = self.inner.veils.set(veils);
+    }
+
+    /// Whom somebody has hidden changed: their connections here go by it from now on.
+    pub fn veil_changed(&self, user: UserId) {
+        self.tell_all(|| ToShard::Veil { user });
+    }
+
+    /// The people whose publications somebody is not shown.
+    pub(super) fn hidden_from(&self, user: UserId) -> Option<Arc<HashSet<UserId>>> {
+        self.inner.veils.get()?.hidden_from(user)
     }
 
     /// Whether anybody on this node is subscribed; ephemeral publishers may skip their work.
@@ -308,7 +343,16 @@ impl Hub {
     fn push_info(&self, channel: &Channel, push: &Push<'_>) {
         let mask = self.mask(channel);
         if mask != 0 {
-            self.fan_out(mask, channel, reply::push(channel, push), 0, FanoutKind::JoinLeave);
+            self.fan_out(
+                mask,
+                &Fanout {
+                    channel: channel.clone(),
+                    frame: reply::push(channel, push),
+                    offset: 0,
+                    kind: FanoutKind::JoinLeave,
+                    veiled: None,
+                },
+            );
         }
     }
 
@@ -316,10 +360,8 @@ impl Hub {
         self.inner.channels.get(channel).map_or(0, |entry| entry.mask)
     }
 
-    fn fan_out(&self, mask: u64, channel: &Channel, frame: bytes::Bytes, offset: u64, kind: FanoutKind) {
-        self.inner.links.to_mask(mask, || {
-            ToShard::Fanout(Fanout { channel: channel.clone(), frame: frame.clone(), offset, kind })
-        });
+    fn fan_out(&self, mask: u64, fanout: &Fanout) {
+        self.inner.links.to_mask(mask, || ToShard::Fanout(fanout.clone()));
     }
 }
 

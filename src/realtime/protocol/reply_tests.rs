@@ -53,6 +53,7 @@ fn any_publication() -> impl Strategy<Value = Publication> {
             info,
             tags: tags.into_iter().collect(),
             time,
+            veiled: None,
         },
     )
 }

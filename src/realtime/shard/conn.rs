@@ -1,6 +1,12 @@
 //! A connection as its shard sees it.
 
-use std::{cell::Cell, collections::HashMap, rc::Rc, time::Instant};
+use std::{
+    cell::Cell,
+    collections::{HashMap, HashSet},
+    rc::Rc,
+    sync::Arc,
+    time::Instant,
+};
 
 use tokio::sync::Notify;
 
@@ -18,6 +24,8 @@ pub(super) struct Conn {
     pub(super) phase: Phase,
     pub(super) owner: Option<(UserId, SessionId)>,
     pub(super) expires: Option<Instant>,
+    /// People whose publications its owner is not shown.
+    pub(super) hidden: Option<Arc<HashSet<UserId>>>,
     /// The index of this connection's member entry in each of its channels.
     pub(super) subs: HashMap<Channel, u32>,
     /// When the peer owes a sign of life, or is next asked for one.

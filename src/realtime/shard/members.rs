@@ -6,6 +6,7 @@ use bytes::Bytes;
 
 use super::{
     Shard,
+    conn::Conn,
     message::{Complete, Completed, Fanout, FanoutKind},
 };
 use crate::{
@@ -79,7 +80,12 @@ impl Shard {
                 continue;
             }
             match &mut member.state {
-                State::Waiting(waiting) => waiting.add(fanout.offset, &fanout.frame),
+                State::Waiting(waiting) => {
+                    let conn = self.conns.get(member.slot as usize).and_then(Option::as_ref);
+                    if let Some(frame) = conn.and_then(|conn| fanout.frame_for(conn)) {
+                        waiting.add(fanout.offset, frame);
+                    }
+                }
                 State::Live { last } => {
                     if member.positioned && fanout.offset > 0 {
                         match step(*last, fanout.offset) {
@@ -92,7 +98,8 @@ impl Shard {
                         }
                     }
                     let Some(Some(conn)) = self.conns.get(member.slot as usize) else { continue };
-                    match conn.out.push(fanout.frame.clone()) {
+                    let Some(frame) = fanout.frame_for(conn) else { continue };
+                    match conn.out.push(frame.clone()) {
                         Pushed::Queued => sent += 1,
                         Pushed::Overflow => ended.push((member.slot, Disconnect::SLOW)),
                         Pushed::Closed => {}
@@ -207,6 +214,15 @@ impl Shard {
         }
     }
 
+    /// Looks again whom somebody has hidden.
+    pub(super) fn veil(&mut self, user: UserId) {
+        let hidden = self.parts.hub.hidden_from(user);
+        let theirs = self.conns.iter_mut().flatten();
+        for conn in theirs.filter(|conn| conn.owner.is_some_and(|(owner, _)| owner == user)) {
+            conn.hidden.clone_from(&hidden);
+        }
+    }
+
     /// Takes subscriptions to a channel away and tells their holders.
     pub(super) fn unsubscribe_where(
         &mut self,
@@ -264,6 +280,16 @@ impl Shard {
         }
         if members.is_empty() {
             self.channels.remove(channel);
+        }
+    }
+}
+
+impl Fanout {
+    /// What this connection gets, if it gets anything.
+    fn frame_for(&self, conn: &Conn) -> Option<&Bytes> {
+        match (&self.veiled, &conn.hidden) {
+            (Some(veiled), Some(hidden)) if hidden.contains(&veiled.author) => veiled.frame.as_ref(),
+            _ => Some(&self.frame),
         }
     }
 }

@@ -56,6 +56,10 @@ pub enum ToShard {
         user: UserId,
         why: Disconnect,
     },
+    /// Whom this person has hidden changed.
+    Veil {
+        user: UserId,
+    },
     /// Close everything, spread evenly until `until`, and take no more.
     Drain {
         until: Instant,
@@ -63,7 +67,7 @@ pub enum ToShard {
 }
 
 /// A frame for a channel's members.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Fanout {
     /// The channel.
     pub channel: Channel,
@@ -73,6 +77,17 @@ pub struct Fanout {
     pub offset: u64,
     /// Who gets it.
     pub kind: FanoutKind,
+    /// What those get instead who have hidden the author.
+    pub veiled: Option<VeiledFrame>,
+}
+
+/// What those get who have hidden a publication's author.
+#[derive(Clone, Debug)]
+pub struct VeiledFrame {
+    /// The author.
+    pub author: UserId,
+    /// The whole WebSocket frame; without it they get nothing.
+    pub frame: Option<Bytes>,
 }
 
 /// Which members get a frame.

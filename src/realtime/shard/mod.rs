@@ -137,6 +137,7 @@ impl Shard {
             phase: Phase::Handshake(now + self.parts.settings.handshake),
             owner: None,
             expires: None,
+            hidden: None,
             subs: HashMap::new(),
             liveness: Liveness::PingAt(now + self.parts.settings.ping - spread),
             stall: Stall::default(),
@@ -168,6 +169,7 @@ impl Shard {
             ToShard::DisconnectUser { user, why } => {
                 self.close_where(&why, now, |conn| conn.owner.is_some_and(|(u, _)| u == user));
             }
+            ToShard::Veil { user } => self.veil(user),
             ToShard::Drain { until } => self.begin_drain(until, now),
         }
         let yields = self.burst >= self.parts.settings.queue_bytes / 8;
@@ -189,7 +191,10 @@ impl Shard {
                 self.push_long(slot, frame, now);
             }
             ToConn::Activate { user, session, expires } => {
+                // Here and not before: a change that is told after this message comes after it.
+                let hidden = self.parts.hub.hidden_from(user);
                 if let Some(conn) = self.conn_mut(slot) {
+                    conn.hidden = hidden;
                     conn.owner = Some((user, session));
                     conn.expires = expires;
                     if matches!(conn.phase, Phase::Handshake(_)) {

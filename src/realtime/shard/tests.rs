@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use uuid::Uuid;
 
 use super::{
-    message::{Complete, Completed, Fanout, FanoutKind},
+    message::{Complete, Completed, Fanout, FanoutKind, VeiledFrame},
     *,
 };
 use crate::{
@@ -186,6 +186,7 @@ impl Bench {
             frame: frame::text(offset.to_string().as_bytes()),
             offset,
             kind: FanoutKind::Publication,
+            veiled: None,
         };
         self.shard.handle(ToShard::Fanout(fanout), self.now)
     }
@@ -519,4 +520,59 @@ proptest! {
         let held: usize = conns.iter().map(|(_, _, subs)| subs.len()).sum();
         prop_assert_eq!(bench.shard.observe().subscriptions, held);
     }
+}
+
+/// Person 1 has hidden person 9, until the test says otherwise.
+#[derive(Default)]
+struct Hides(Mutex<bool>);
+
+impl crate::realtime::Veils for Hides {
+    fn hidden_from(&self, user: UserId) -> Option<Arc<std::collections::HashSet<UserId>>> {
+        let hides = user.0.as_u128() == 1 && !*self.0.lock().unwrap();
+        hides.then(|| Arc::new([UserId(Uuid::from_u128(9))].into()))
+    }
+}
+
+#[test]
+fn who_has_hidden_the_author_gets_what_is_there_instead_at_the_same_offset() {
+    let mut bench = Bench::new();
+    let hides = Arc::new(Hides::default());
+    bench.hub.veil_by(hides.clone());
+    let [one, two, late] = [(); 3].map(|()| Sink::limited(10_000));
+    let conns = [bench.live(&one, 1), bench.live(&two, 2)];
+    for conn in conns {
+        bench.attach(conn, true);
+        bench.complete(conn, 0);
+    }
+    // Waits for its reply, and goes by it all the same.
+    let waiting = bench.live(&late, 1);
+    bench.attach(waiting, true);
+    for sink in [&one, &two] {
+        sink.take();
+    }
+    let by = |author: u128, offset: u64, instead: bool| {
+        let text = |what: &str| frame::text(format!("{what} {offset}").as_bytes());
+        ToShard::Fanout(Fanout {
+            channel: Channel::of("room", "a"),
+            frame: text("words"),
+            offset,
+            kind: FanoutKind::Publication,
+            veiled: Some(VeiledFrame {
+                author: UserId(Uuid::from_u128(author)),
+                frame: instead.then(|| text("hidden")),
+            }),
+        })
+    };
+    bench.shard.handle(by(9, 1, true), bench.now);
+    bench.shard.handle(by(8, 2, true), bench.now);
+    bench.shard.handle(by(9, 0, false), bench.now);
+    assert_eq!(Sink::take(&one), ["hidden 1", "words 2"]);
+    assert_eq!(Sink::take(&two), ["words 1", "words 2", "words 0"]);
+    bench.complete(waiting, 0);
+    assert_eq!(Sink::take(&late), ["reply", "hidden 1", "words 2"]);
+    // Lifted: told to the shard, and looked up.
+    *hides.0.lock().unwrap() = true;
+    bench.shard.handle(ToShard::Veil { user: UserId(Uuid::from_u128(1)) }, bench.now);
+    bench.shard.handle(by(9, 3, true), bench.now);
+    assert_eq!(Sink::take(&one), ["words 3"]);
 }

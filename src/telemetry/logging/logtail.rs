@@ -1,75 +1,51 @@
 //! Log lines to Logtail (Better Stack) over HTTPS.
 //!
 //! Its HTTP source takes a JSON array of objects with `dt` and `message`, with the source's token as
-//! bearer, and answers 202. A thread of its own sends; whoever logs only appends to a bounded queue.
-//! While Logtail is away the queue fills; past its bound the newest lines are dropped and counted.
+//! bearer, and answers 202. How they get there is [`shipping`]'s business.
 
-use std::{
-    collections::VecDeque,
-    io,
-    sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError},
-    thread::JoinHandle,
-    time::{Duration, Instant},
-};
+use std::{io, sync::LazyLock};
 
 use prometheus::{IntCounter, IntGauge};
+use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue};
 use serde_json::{Map, Value};
-use tokio::sync::Notify;
-use url::Url;
 
 use crate::{
     config::LogConfig,
-    telemetry::metrics::Metrics,
-    tls::{self, TlsError},
+    telemetry::{
+        metrics::Metrics,
+        shipping::{self, Destination, Inlet, Shipper},
+    },
+    tls::TlsError,
 };
 
-/// What the queue holds, in bytes of log lines.
-const QUEUE: usize = 4 * 1024 * 1024;
-/// One call carries at most so many lines and bytes.
-const BATCH_LINES: usize = 500;
-const BATCH_BYTES: usize = 512 * 1024;
-/// How long a line waits for company.
-const LINGER: Duration = Duration::from_millis(500);
-/// One call may take so long.
-const DEADLINE: Duration = Duration::from_secs(10);
-/// Between failed calls, doubling.
-const RETRY: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(30));
-/// What a stop waits for the queue to empty.
-const LAST_CALL: Duration = Duration::from_secs(3);
-
 struct Counters {
-    sent: IntCounter,
-    dropped: IntCounter,
-    failed: IntCounter,
-    queued: IntGauge,
+    shipped: shipping::Counters,
     unwritten: IntCounter,
 }
 
 #[expect(clippy::expect_used, reason = "constant declarations")]
-static COUNTERS: LazyLock<Counters> = LazyLock::new(|| Counters {
-    sent: IntCounter::new("gigsy_log_lines_sent_total", "Log lines that the log service took.")
-        .expect("valid"),
-    dropped: IntCounter::new(
-        "gigsy_log_lines_dropped_total",
-        "Log lines that never reached the log service.",
-    )
-    .expect("valid"),
-    failed: IntCounter::new("gigsy_log_calls_failed_total", "Calls of the log service that failed.")
-        .expect("valid"),
-    queued: IntGauge::new("gigsy_log_queue_bytes", "Log lines that wait for the log service.")
-        .expect("valid"),
-    unwritten: IntCounter::new(
-        "gigsy_log_lines_unwritten_total",
-        "Log lines that came faster than they could be written; neither printed nor sent.",
-    )
-    .expect("valid"),
+static COUNTERS: LazyLock<Counters> = LazyLock::new(|| {
+    let counter = |name: &str, help: &str| IntCounter::new(name, help).expect("valid");
+    Counters {
+        shipped: shipping::Counters {
+            sent: counter("gigsy_log_lines_sent_total", "Log lines that the log service took."),
+            dropped: counter(
+                "gigsy_log_lines_dropped_total",
+                "Log lines that never reached the log service.",
+            ),
+            failed: counter("gigsy_log_calls_failed_total", "Calls of the log service that failed."),
+            queued: IntGauge::new("gigsy_log_queue_bytes", "Log lines that wait for the log service.")
+                .expect("valid"),
+        },
+        unwritten: counter(
+            "gigsy_log_lines_unwritten_total",
+            "Log lines that came faster than they could be written; neither printed nor sent.",
+        ),
+    }
 });
 
 pub(super) fn register(metrics: &Metrics) {
-    metrics.register(COUNTERS.sent.clone());
-    metrics.register(COUNTERS.dropped.clone());
-    metrics.register(COUNTERS.failed.clone());
-    metrics.register(COUNTERS.queued.clone());
+    COUNTERS.shipped.register(metrics);
     metrics.register(COUNTERS.unwritten.clone());
 }
 
@@ -78,67 +54,16 @@ pub(super) fn unwritten() {
     COUNTERS.unwritten.inc();
 }
 
-#[derive(Default)]
-struct Queue {
-    lines: VecDeque<Vec<u8>>,
-    bytes: usize,
-    closed: bool,
-}
-
-#[derive(Default)]
-struct Shared {
-    queue: Mutex<Queue>,
-    filled: Notify,
-}
-
-impl Shared {
-    fn queue(&self) -> MutexGuard<'_, Queue> {
-        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn push(&self, line: Vec<u8>) {
-        let mut queue = self.queue();
-        if queue.bytes + line.len() > QUEUE {
-            COUNTERS.dropped.inc();
-            return;
-        }
-        queue.bytes += line.len();
-        queue.lines.push_back(line);
-        COUNTERS.queued.set(i64::try_from(queue.bytes).unwrap_or(i64::MAX));
-        drop(queue);
-        self.filled.notify_one();
-    }
-
-    /// The next lines; they count against the queue's bound until [`Shared::forget`].
-    fn batch(&self) -> Vec<Vec<u8>> {
-        let queue = self.queue();
-        let mut bytes = 0;
-        queue
-            .lines
-            .iter()
-            .take(BATCH_LINES)
-            .take_while(|line| {
-                bytes += line.len();
-                bytes <= BATCH_BYTES.max(line.len())
-            })
-            .cloned()
-            .collect()
-    }
-
-    fn forget(&self, count: usize) {
-        let mut queue = self.queue();
-        for _ in 0..count {
-            let Some(line) = queue.lines.pop_front() else { break };
-            queue.bytes -= line.len();
-        }
-        COUNTERS.queued.set(i64::try_from(queue.bytes).unwrap_or(i64::MAX));
-    }
-}
-
 /// Where a formatter writes: a line ends up in the queue.
 pub(super) struct Logtail {
-    shared: Arc<Shared>,
+    inlet: Inlet,
     line: Vec<u8>,
+}
+
+impl Logtail {
+    fn new() -> Self {
+        Self { inlet: Inlet::new(&COUNTERS.shipped), line: Vec::new() }
+    }
 }
 
 impl io::Write for Logtail {
@@ -147,7 +72,7 @@ impl io::Write for Logtail {
             if byte == b'\n' {
                 let line = std::mem::take(&mut self.line);
                 if let Some(line) = reshape(&line) {
-                    self.shared.push(line);
+                    self.inlet.push(line);
                 }
             } else {
                 self.line.push(byte);
@@ -184,133 +109,18 @@ fn reshape(line: &[u8]) -> Option<Vec<u8>> {
     serde_json::to_vec(&entry).ok()
 }
 
-/// The sending thread. Dropped, it sends what is queued for [`LAST_CALL`] at most.
-pub(super) struct Shipper {
-    shared: Arc<Shared>,
-    thread: Option<JoinHandle<()>>,
-}
-
-impl Drop for Shipper {
-    fn drop(&mut self) {
-        self.shared.queue().closed = true;
-        self.shared.filled.notify_one();
-        if let Some(thread) = self.thread.take() {
-            let _ = thread.join();
-        }
-    }
-}
-
 /// Starts the sending thread.
 pub(super) fn start(config: &LogConfig, token: &str) -> Result<(Shipper, Logtail), TlsError> {
-    let shared = Arc::new(Shared::default());
-    let source = Source {
-        http: tls::http_client(DEADLINE)?,
-        url: config.logtail_url.clone(),
-        token: token.to_owned(),
-    };
-    let theirs = shared.clone();
-    let thread = std::thread::Builder::new()
-        .name("gigsy-logs".into())
-        .spawn(move || {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-            // Without a runtime nothing is sent, and the queue's bound keeps that harmless.
-            if let Ok(runtime) = runtime {
-                runtime.block_on(ship(&theirs, &source));
-            }
-        })
-        .ok();
-    Ok((Shipper { shared: shared.clone(), thread }, Logtail { shared, line: Vec::new() }))
-}
-
-struct Source {
-    http: reqwest::Client,
-    url: Url,
-    token: String,
-}
-
-/// What became of a call.
-enum Sent {
-    Taken,
-    /// It will never be taken as it is.
-    Refused,
-    Later,
-}
-
-impl Source {
-    async fn send(&self, lines: &[Vec<u8>]) -> Sent {
-        let mut body = Vec::with_capacity(lines.iter().map(|line| line.len() + 1).sum::<usize>() + 1);
-        body.push(b'[');
-        for (place, line) in lines.iter().enumerate() {
-            if place > 0 {
-                body.push(b',');
-            }
-            body.extend_from_slice(line);
-        }
-        body.push(b']');
-        let request = self.http.post(self.url.clone()).bearer_auth(&self.token);
-        match request.header("content-type", "application/json").body(body).send().await {
-            Ok(answer) if answer.status().is_success() => Sent::Taken,
-            // A wrong token may be put right; a body that is refused stays refused.
-            Ok(answer) if matches!(answer.status().as_u16(), 400 | 413 | 422) => Sent::Refused,
-            _ => Sent::Later,
-        }
+    let logtail = Logtail::new();
+    let mut headers = HeaderMap::new();
+    // A token with characters that no header takes is refused by the service like any wrong one.
+    if let Ok(mut bearer) = HeaderValue::from_str(&format!("Bearer {token}")) {
+        bearer.set_sensitive(true);
+        headers.insert(AUTHORIZATION, bearer);
     }
-}
-
-async fn ship(shared: &Shared, source: &Source) {
-    let mut wait = RETRY.0;
-    let mut last_call: Option<Instant> = None;
-    loop {
-        let (empty, closed) = {
-            let queue = shared.queue();
-            (queue.lines.is_empty(), queue.closed)
-        };
-        if closed && last_call.is_none() {
-            last_call = Some(Instant::now() + LAST_CALL);
-        }
-        let over = last_call.is_some_and(|end| Instant::now() >= end);
-        if closed && (empty || over) {
-            COUNTERS.dropped.inc_by(shared.queue().lines.len() as u64);
-            return;
-        }
-        if empty {
-            shared.filled.notified().await;
-            continue;
-        }
-        if !closed {
-            tokio::time::sleep(LINGER).await;
-        }
-        let lines = shared.batch();
-        let sending = source.send(&lines);
-        let sent = match last_call {
-            None => sending.await,
-            Some(end) => tokio::time::timeout_at(end.into(), sending).await.unwrap_or(Sent::Later),
-        };
-        match sent {
-            Sent::Taken => {
-                shared.forget(lines.len());
-                COUNTERS.sent.inc_by(lines.len() as u64);
-                wait = RETRY.0;
-            }
-            Sent::Refused => {
-                shared.forget(lines.len());
-                COUNTERS.dropped.inc_by(lines.len() as u64);
-                COUNTERS.failed.inc();
-            }
-            Sent::Later => {
-                COUNTERS.failed.inc();
-                // A stop ends the wait; `filled` also wakes for lines, which then wait their turn.
-                let until = Instant::now() + wait;
-                while Instant::now() < until && (last_call.is_some() || !shared.queue().closed) {
-                    let _ = tokio::time::timeout_at(until.into(), shared.filled.notified()).await;
-                    if last_call.is_some_and(|end| Instant::now() >= end) {
-                        break;
-                    }
-                }
-                wait = (wait * 2).min(RETRY.1);
-            }
-        }
-    }
+    let url = config.logtail_url.clone();
+    let destination = Destination { url, headers, before: "[".to_owned(), after: "]" };
+    Ok((Shipper::start("gigsy-logs", &logtail.inlet, destination)?, logtail))
 }
 
 #[cfg(test)]
@@ -332,18 +142,14 @@ mod tests {
 
     #[test]
     fn the_queue_is_bounded_and_the_oldest_stay() {
-        let shared = Arc::new(Shared::default());
-        let mut logtail = Logtail { shared: shared.clone(), line: Vec::new() };
+        let mut logtail = Logtail::new();
         let text = "x".repeat(1000);
         for n in 0..6000 {
             writeln!(logtail, r#"{{"msg":"{text}","level":30,"time":1,"n":{n}}}"#).unwrap();
         }
-        assert!(shared.queue().bytes <= QUEUE);
-        let first: Value = serde_json::from_slice(&shared.batch()[0]).unwrap();
+        let (lines, bytes) = logtail.inlet.waiting();
+        assert!(bytes <= shipping::QUEUE && lines < 6000, "{lines} lines, {bytes} bytes");
+        let first: Value = serde_json::from_slice(&logtail.inlet.first().unwrap()).unwrap();
         assert_eq!(first["n"], 0);
-        let count = shared.batch().len();
-        shared.forget(count);
-        let next: Value = serde_json::from_slice(&shared.batch()[0]).unwrap();
-        assert_eq!(next["n"], count);
     }
 }

@@ -6,9 +6,12 @@ use std::{io::IsTerminal, sync::OnceLock};
 
 use slog::{Drain, Duplicate, FnValue, Level, Logger, PushFnValue, Record, o};
 
-use super::{correlation, metrics::Metrics};
-use crate::config::{LogConfig, LogFormat};
-use logtail::{Logtail, Shipper};
+use super::{correlation, metrics::Metrics, shipping::Shipper, tracing};
+use crate::{
+    config::{LogConfig, LogFormat, TracingConfig},
+    tls::TlsError,
+};
+use logtail::Logtail;
 
 static ROOT: OnceLock<Logger> = OnceLock::new();
 
@@ -17,13 +20,14 @@ pub struct Flush {
     // In this order: what the queue still holds goes to the shipper before that ends.
     _queue: slog_async::AsyncGuard,
     _shipper: Option<Shipper>,
+    _spans: Option<Shipper>,
 }
 
 /// Sets the process's logger up. A second call changes nothing.
 ///
-/// Where a Logtail token is set, every line also goes there; the second answer tells why that is not
-/// possible.
-pub fn init(config: &LogConfig) -> (Flush, Result<(), crate::tls::TlsError>) {
+/// Where a Logtail token is set, every line also goes there, and where a collector is named, spans go to
+/// it; the second answer tells why that is not possible.
+pub fn init(config: &LogConfig, traces: &TracingConfig) -> (Flush, Result<(), TlsError>) {
     let level = config.level.slog();
     let json = match config.format {
         LogFormat::Json => true,
@@ -45,7 +49,11 @@ pub fn init(config: &LogConfig) -> (Flush, Result<(), crate::tls::TlsError>) {
         with_logtail(slog_term::FullFormat::new(decorator).build().ignore_res(), logtail, level)
     };
     let _ = ROOT.set(Logger::root(drain.fuse(), o!()));
-    (Flush { _queue: queue, _shipper: shipper }, usable)
+    let (spans, usable) = match tracing::start(traces) {
+        Ok(spans) => (spans, usable),
+        Err(error) => (None, usable.and(Err(error))),
+    };
+    (Flush { _queue: queue, _shipper: shipper, _spans: spans }, usable)
 }
 
 /// The logger's own counters.

@@ -40,13 +40,17 @@ await visit(async ({ base, out, step, window, signIn }) => {
     if ((await rows.count()) !== before.count + 1) throw new Error("not one row more");
   });
 
-  await step("what one earns shows at once", async () => {
+  const apply = async () => {
     const [gigs, mine] = await student.evaluate(() => Promise.all(["/api/v1/gigs?limit=100", "/api/v1/applications?limit=100"]
       .map(async (path) => (await (await fetch(path)).json()).items)));
     const applied = new Set(mine.map((application) => application.gig_id));
     const gig = gigs.find((gig) => !gig.questions?.length && !applied.has(gig.id));
     const { status } = await post(student, `/api/v1/gigs/${gig.id}/applications`, { proposal: "I would like to." });
     if (status !== 201) throw new Error(`the application was answered with ${status}`);
+  };
+
+  await step("what one earns shows at once", async () => {
+    await apply();
     await student.waitForFunction((was) => document.querySelector("#own-rank").textContent !== was, before.own);
   });
 
@@ -61,10 +65,21 @@ await visit(async ({ base, out, step, window, signIn }) => {
     await student.screenshot({ path: join(out, "leaderboard.png") });
   });
 
+  await step("somebody's badges", async () => {
+    await student.locator("#board-pick").selectOption("global");
+    await student.locator("#window-pick").selectOption("all");
+    await student.locator("#board-rows tr[data-rank='1'] .who").click();
+    await student.locator("#their-badges h2", { hasText: /^Badges of \S+/ }).waitFor();
+    await student.locator("#their-badges a img").first().waitFor();
+  });
+
   const badge = await step("one's own progress and badges", async () => {
     await student.getByRole("tab", { name: "My progress" }).click();
     await student.locator("#my-level", { hasText: /Level \d+/ }).waitFor();
     await student.locator("#my-streak", { hasText: "1 day" }).waitFor();
+    const points = await student.locator("#my-points").textContent();
+    await apply();
+    await student.waitForFunction((was) => document.querySelector("#my-points").textContent !== was, points);
     await student.screenshot({ path: join(out, "progress.png") });
     return student.locator("#my-badges a").first().getAttribute("href");
   });

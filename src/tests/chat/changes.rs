@@ -7,8 +7,8 @@ use serde_json::json;
 use super::support::{Node, eventually, says};
 use crate::{
     contexts::chat::{
-        Actor, Attachment, AttachmentForm, Chat, ChatError, EditForm, MemberRole, MessageId, PatchRoomForm,
-        RoomId, RoomKind, RoomLimits, SearchForm, SendForm, ThreadForm,
+        Actor, Attachment, AttachmentForm, ChangedView, Chat, ChatError, EditForm, MemberRole, MessageId,
+        PatchRoomForm, RoomId, RoomKind, RoomLimits, SearchForm, SendForm, ThreadForm,
     },
     error::Fault as _,
     principal::UserId,
@@ -35,17 +35,20 @@ async fn authors_edit_and_delete_and_history_shows_it() {
     let room = node.group(ann, &[ben]).await;
     let chat = &node.chat;
     let said = chat.send(ben, room, &says(1, "helo `x`")).await.unwrap().message_id;
-    let edited = chat.edit(ben, room, said, &text("hello `y`")).await.unwrap();
+    let edited = chat.edit(ben, room, said, &text("hello `y`"), None).await.unwrap();
     assert_eq!((edited.seq, edited.unchanged), (2, false));
-    let again = chat.edit(ben, room, said, &text(" hello `y` ")).await.unwrap();
+    let again = chat.edit(ben, room, said, &text(" hello `y` "), None).await.unwrap();
     assert_eq!((again.seq, again.unchanged), (2, true), "the same text is no change");
     let shown = chat.message(ann, room, said).await.unwrap();
     assert_eq!((shown.body.as_str(), shown.html.as_deref()), ("hello `y`", Some("hello <code>y</code>")));
     assert!(shown.edited_at.is_some() && shown.changed_seq == 2);
-    assert!(matches!(chat.edit(ann, room, said, &text("x")).await, Err(ChatError::NotAuthor)));
-    assert!(matches!(chat.edit(eve, room, said, &text("x")).await, Err(ChatError::NotMember)));
-    assert!(matches!(chat.edit(ben, room, MessageId::new(), &text("x")).await, Err(ChatError::NoMessage)));
-    assert_eq!(chat.edit(ben, room, said, &text(" ")).await.unwrap_err().fields()[0].pointer, "/body");
+    assert!(matches!(chat.edit(ann, room, said, &text("x"), None).await, Err(ChatError::NotAuthor)));
+    assert!(matches!(chat.edit(eve, room, said, &text("x"), None).await, Err(ChatError::NotMember)));
+    assert!(matches!(
+        chat.edit(ben, room, MessageId::new(), &text("x"), None).await,
+        Err(ChatError::NoMessage)
+    ));
+    assert_eq!(chat.edit(ben, room, said, &text(" "), None).await.unwrap_err().fields()[0].pointer, "/body");
 
     // The author, the room's admin, and a moderator of the platform; nobody else.
     let other = chat.send(ann, room, &says(2, "mine")).await.unwrap().message_id;
@@ -55,7 +58,7 @@ async fn authors_edit_and_delete_and_history_shows_it() {
     assert!(chat.delete(ben.into(), room, said, "").await.unwrap().unchanged);
     let moderator = Actor { user: eve, moderator: true };
     assert_eq!(chat.delete(moderator, room, other, "spam").await.unwrap().seq, 5);
-    assert!(matches!(chat.edit(ben, room, said, &text("x")).await, Err(ChatError::Deleted)));
+    assert!(matches!(chat.edit(ben, room, said, &text("x"), None).await, Err(ChatError::Deleted)));
     let (items, _) = chat.messages(ben, room, 10, None, None).await.unwrap();
     assert!(items.iter().all(|item| item.body.is_empty() && item.deleted_at.is_some()));
     assert_eq!(items.iter().map(|item| item.deleted_by).collect::<Vec<_>>(), [Some(eve), Some(ann)]);
@@ -81,7 +84,7 @@ async fn editing_ends_with_its_window() {
     let room = node.group(ann, &[]).await;
     let said = node.chat.send(ann, room, &says(1, "x")).await.unwrap().message_id;
     tokio::time::sleep(Duration::from_millis(20)).await;
-    assert!(matches!(node.chat.edit(ann, room, said, &text("y")).await, Err(ChatError::EditWindow)));
+    assert!(matches!(node.chat.edit(ann, room, said, &text("y"), None).await, Err(ChatError::EditWindow)));
     node.chat.delete(ann.into(), room, said, "").await.unwrap();
 }
 
@@ -167,7 +170,7 @@ async fn mentions_are_resolved_and_the_room_is_called_by_permission() {
     assert_eq!(unread(chat.my_rooms(cat, 1, None).await.unwrap().0), (Some(3), Some(3)));
     assert_eq!(unread(chat.my_rooms(ben, 1, None).await.unwrap().0), (Some(2), Some(2)));
     // An edit resolves anew.
-    chat.edit(ann, room, said, &text("@cat only")).await.unwrap();
+    chat.edit(ann, room, said, &text("@cat only"), None).await.unwrap();
     assert_eq!(unread(chat.my_rooms(ben, 1, None).await.unwrap().0), (Some(2), Some(1)));
 }
 
@@ -289,6 +292,32 @@ async fn the_platforms_word_is_a_system_event() {
     assert_eq!((&told["type"], &told["body"]), (&json!("system"), &json!("The milestone was funded")));
     let (items, _) = node.chat.messages(ben, room, 10, None, None).await.unwrap();
     assert!(items[0].system && items[0].client_msg_id.is_none());
-    let refused = node.chat.edit(ann, room, items[0].id, &text("no")).await;
+    let refused = node.chat.edit(ann, room, items[0].id, &text("no"), None).await;
     assert!(matches!(refused, Err(ChatError::NotAuthor)));
+}
+
+#[actix_web::test]
+async fn an_edit_of_what_has_changed_meanwhile_is_refused() {
+    let database = TestDatabase::new();
+    let node = Node::on(&database).await;
+    let (ann, ben) = (UserId::new(), UserId::new());
+    let room = node.group(ann, &[ben]).await;
+    let chat = &node.chat;
+    let said = chat.send(ann, room, &says(1, "one")).await.unwrap();
+    let id = said.message_id;
+    let stale = |answer: Result<ChangedView, ChatError>| matches!(answer, Err(ChatError::MessageStale));
+    let seen = chat.react(ben, room, id, "👍", true).await.unwrap().seq;
+    assert!(stale(chat.edit(ann, room, id, &text("two"), Some(said.seq)).await));
+    // A reply changes what its thread begins with: it counts.
+    let reply = SendForm { reply_to: Some(id), ..says(2, "re") };
+    let reply = chat.send(ben, room, &reply).await.unwrap().seq;
+    assert!(stale(chat.edit(ann, room, id, &text("two"), Some(seen)).await));
+    let two = chat.edit(ann, room, id, &text("two"), Some(reply)).await.unwrap();
+    // Several at once on what one has seen: one of them is taken, however they meet the insert.
+    let forms: Vec<EditForm> = (0..8).map(|n| text(&format!("version {n}"))).collect();
+    let edits = forms.iter().map(|form| chat.edit(ann, room, id, form, Some(two.seq)));
+    let answers = futures_util::future::join_all(edits).await;
+    assert_eq!(answers.iter().filter(|answer| answer.is_ok()).count(), 1);
+    assert!(answers.into_iter().filter(|answer| answer.is_err()).all(stale));
+    assert_eq!(chat.message(ben, room, id).await.unwrap().changed_seq, two.seq + 1);
 }

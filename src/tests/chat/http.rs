@@ -180,12 +180,20 @@ async fn what_happens_to_messages_has_its_calls() {
     let sent = call!(app, ben, post format!("/{room}/messages"), send("one", json!({})));
     let one = sent.body["message_id"].as_str().unwrap().to_owned();
     let message = format!("/{room}/messages/{one}");
-    let edited = call!(app, ben, patch message, json!({ "body": "other `words`" }));
+    let other = json!({ "body": "other `words`" });
+    assert_eq!(call!(app, ben, patch message, &other).status, 428);
+    assert_eq!(call!(app, ben, patch message, ["if-match" => "\"v9\""], &other).status, 412);
+    let tag = call!(app, ben, get message).etag.unwrap();
+    let edited = call!(app, ben, patch message, ["if-match" => tag.clone()], &other);
+    assert_eq!(edited.etag.as_deref(), Some("\"v2\""));
+    assert_eq!(call!(app, ben, patch message, ["if-match" => tag.clone()], &other).status, 412);
+    assert_eq!(call!(app, ben, get message, ["if-none-match" => "\"v2\""]).status, 304);
+    assert_eq!(call!(app, ben, get message, ["if-none-match" => tag]).status, 200);
     assert_eq!(
         (edited.status, &edited.body["seq"], &edited.body["unchanged"]),
         (200, &json!(2), &json!(false))
     );
-    assert_eq!(call!(app, ann, patch message, json!({ "body": "x" })).status, 403);
+    assert_eq!(call!(app, ann, patch message, ["if-match" => "*"], json!({ "body": "x" })).status, 403);
     let shown = call!(app, ann, get message);
     assert_eq!(
         (&shown.body["html"], &shown.body["changed_seq"]),
@@ -216,6 +224,8 @@ async fn what_happens_to_messages_has_its_calls() {
     assert_eq!(call!(app, ben, get format!("/{room}/me")).body, own.body);
     assert_eq!(call!(app, ben, get format!("/{room}/receipts")).status, 200);
     let elsewhere = |path: &str| format!("/../{path}");
+    let exported = call!(app, ben, get elsewhere("export"));
+    assert_eq!((exported.status, &exported.body["id"]), (200, &json!(one)), "one line: one message");
     assert_eq!(call!(app, ann, put elsewhere(&format!("blocks/{ben}"))).status, 204);
     assert_eq!(call!(app, ann, get elsewhere("blocks")).body["items"][0]["user_id"], json!(ben));
     assert_eq!(call!(app, ann, delete elsewhere(&format!("blocks/{ben}"))).status, 204);

@@ -2,10 +2,12 @@
 //! of nginx and Prometheus, the scripts, the image's stages, a log service that misbehaves.
 
 mod backup;
+mod certificates;
 mod front;
 mod image;
 mod logtail;
 mod memory;
 mod prometheus;
 mod rolling;
+mod traces;
 mod vps;

@@ -127,7 +127,7 @@ async fn both_nodes_are_replaced_under_load_and_bad_versions_are_rolled_back() {
             ("GIGSY_LIMIT_SIGN_IN", "1000000".into()),
         ],
     );
-    vps.set("READY_WITHIN_SECONDS", "12");
+    vps.set("READY_WITHIN_SECONDS", "20");
     vps.set("SETTLE_SECONDS", "4");
     vps.up().await;
 

@@ -176,7 +176,7 @@ async fn new_rules_judge_the_past_when_asked_and_a_dry_run_only_tells() {
     assert_eq!((nothing.changes.len(), nothing.people), (0, 2));
 
     let text = include_str!("../../contexts/gamification/model/rules.toml")
-        .replace("version = 1", "version = 2")
+        .replace("version = 2", "version = 3")
         .replace("points = 150", "points = 100")
         .replace("points = 60\n", "points = 90\n")
         .replace("at = 1 }, { tier = \"silver\", at = 10 }", "at = 1 }, { tier = \"silver\", at = 2 }");

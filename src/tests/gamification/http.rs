@@ -76,6 +76,12 @@ async fn the_demo_is_on_the_boards_when_the_server_is_ready() {
     let ops = sign_in(&server, "operator").await.0;
     let actors = ops.get("/api/v1/ops/actors?kind=leaderboard").await.expect(200);
     assert_eq!(actors["items"][0]["id"], "global", "{actors}");
+    // Reading boards again disturbs nobody.
+    let rebuilt = server.cli(&["rebuild", "leaderboards"]).await;
+    let said = String::from_utf8_lossy(&rebuilt.stdout).into_owned();
+    assert!(rebuilt.status.success(), "{said}{}", String::from_utf8_lossy(&rebuilt.stderr));
+    assert!(said.contains(&format!("global  {} people", items.len())), "{said}");
+    assert_eq!(api.get("/api/v1/leaderboards/global?top=100").await.expect(200)["items"], top["items"]);
     let metrics = stranger.get("/metrics").await.text;
     assert!(metrics.contains("gigsy_xp_points_total{rule=\"registered\"}"), "XP is measured");
 }

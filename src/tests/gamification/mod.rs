@@ -2,7 +2,11 @@
 
 mod awards;
 mod boards;
+mod copies;
+mod courses;
 mod http;
 mod leagues;
 mod property;
 mod world;
+
+pub use world::{World, completed, noon, registered};

@@ -23,7 +23,7 @@ use crate::{
 };
 
 #[derive(Clone, Debug)]
-enum Deed {
+pub enum Deed {
     Registered(usize),
     Posted(usize, usize),
     Completed(usize, usize, usize),
@@ -31,7 +31,7 @@ enum Deed {
     Wrote(usize),
 }
 
-fn deeds() -> impl Strategy<Value = Vec<(Deed, i64)>> {
+pub fn deeds() -> impl Strategy<Value = Vec<(Deed, i64)>> {
     let who = 0..6usize;
     let deed = prop_oneof![
         who.clone().prop_map(Deed::Registered),
@@ -45,7 +45,7 @@ fn deeds() -> impl Strategy<Value = Vec<(Deed, i64)>> {
     proptest::collection::vec((deed, when), 1..40)
 }
 
-fn events(deeds: &[(Deed, i64)], users: &[UserId], gigs: &[Uuid]) -> Vec<Envelope> {
+pub fn events(deeds: &[(Deed, i64)], users: &[UserId], gigs: &[Uuid]) -> Vec<Envelope> {
     // Somebody registers once, and a gig is posted once: such a step has one time.
     let mut once = std::collections::BTreeSet::new();
     deeds
@@ -102,7 +102,7 @@ async fn outcome(world: &World) -> Sums {
 }
 
 /// A board as PostgreSQL sorts it.
-async fn sorted(world: &World, board: &BoardId, window: Window) -> Vec<(Uuid, i64)> {
+pub async fn sorted(world: &World, board: &BoardId, window: Window) -> Vec<(Uuid, i64)> {
     #[derive(QueryableByName)]
     struct Standing {
         #[diesel(sql_type = SqlUuid)]

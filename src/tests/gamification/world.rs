@@ -12,7 +12,9 @@ use crate::{
     actors::{Arbiters, DomainConfig, Registry},
     clock::{Clock, ManualClock},
     contexts::{
-        gamification::{BoardId, Boards, GameMetrics, Gamification, Live, NoCopy, Parts, RuleSet, consumers},
+        gamification::{
+            BoardId, Boards, CopyParts, GameMetrics, Gamification, Live, Parts, RuleSet, consumers,
+        },
         identity::{self, Identity},
     },
     events::{Consumer, Envelope},
@@ -86,14 +88,28 @@ impl World {
 
     /// The boards, on this thread.
     pub fn boards(&self, hub: &Hub) -> Boards {
+        self.boards_on(hub, None, 1_000)
+    }
+
+    /// A node's boards, with copies.
+    pub fn boards_with(&self, hub: &Hub, copies: CopyParts) -> Boards {
+        self.boards_on(hub, Some(copies), 1_000)
+    }
+
+    /// Boards that give up at their second crash.
+    pub fn fragile(&self, hub: &Hub, copies: CopyParts) -> Boards {
+        self.boards_on(hub, Some(copies), 1)
+    }
+
+    fn boards_on(&self, hub: &Hub, copies: Option<CopyParts>, crashes: u32) -> Boards {
         let registry = Registry::new();
         let config = DomainConfig {
             backoff: (Duration::from_millis(20), Duration::from_millis(50)),
-            intensity: (1_000, Duration::from_secs(1)),
+            intensity: (crashes, Duration::from_secs(60)),
             ..DomainConfig::default()
         };
         let live = Live::new(hub.clone(), Personal::new(hub.clone()));
-        self.game.start_boards(live, Arc::new(NoCopy), config, &registry, &Arbiters::current().unwrap())
+        self.game.start_boards(live, copies, config, &registry, &Arbiters::current().unwrap())
     }
 
     /// Gives an event to whoever listens, in a transaction, as the dispatcher does; without an inbox, so

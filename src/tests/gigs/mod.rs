@@ -7,6 +7,6 @@ mod http;
 mod market;
 mod milestone;
 mod news;
-pub(crate) mod provider;
+pub(in crate::tests) mod provider;
 mod timers;
 mod world;

@@ -22,14 +22,14 @@ use crate::{
 };
 
 #[derive(Default)]
-pub(crate) struct FakeProvider {
+pub(in crate::tests) struct FakeProvider {
     books: Mutex<Books>,
     /// So many calls fail before they do anything, then as many after they did it.
     pub away: AtomicUsize,
 }
 
 #[derive(Default)]
-pub(crate) struct Books {
+pub(in crate::tests) struct Books {
     pub payments: HashMap<String, PaymentIntent>,
     keys: HashMap<String, String>,
     /// By key.

@@ -26,8 +26,9 @@ fn sources(under: &str) -> Vec<(PathBuf, String)> {
     found
 }
 
-const CONTEXTS: [&str; 9] = [
+const CONTEXTS: [&str; 10] = [
     "activity",
+    "career",
     "identity",
     "chat",
     "gigs",
@@ -89,6 +90,7 @@ const UNDOCUMENTED: &[&str] = &[
     "/",
     "/ops",
     "/docs",
+    "/mentors",
     "/verify-email",
     "/reset-password",
     "/badges/{id}",
@@ -99,7 +101,10 @@ const UNDOCUMENTED: &[&str] = &[
     "/credentials/status/{list}",
     // Signed by us, as an object store's own URLs are.
     "/objects/{token}",
+    "/calendar/{secret}",
+    "/p/{slug}",
     "/api/openapi.json",
+    "/push-worker.js",
     "/connection/websocket",
 ];
 

@@ -13,12 +13,12 @@ use crate::tests::{
 
 const LIMIT: Duration = Duration::from_secs(20);
 
-async fn connect(server: &Server, token: &str) -> Socket {
+pub(super) async fn connect(server: &Server, token: &str) -> Socket {
     Socket::connect(server.base(), token).await.expect("connected")
 }
 
 /// Reads pushes until one is as wanted.
-async fn until(socket: &mut Socket, what: &str, is: impl Fn(&Value) -> bool) -> Value {
+pub(super) async fn until(socket: &mut Socket, what: &str, is: impl Fn(&Value) -> bool) -> Value {
     within(what, LIMIT, async {
         loop {
             let push = socket.push().await.unwrap_or_else(|end| panic!("{what}: closed with {end:?}"));
@@ -30,7 +30,7 @@ async fn until(socket: &mut Socket, what: &str, is: impl Fn(&Value) -> bool) -> 
     .await
 }
 
-async fn subscribe(socket: &mut Socket, channel: &str) {
+pub(super) async fn subscribe(socket: &mut Socket, channel: &str) {
     let wanted = json!({"channel": channel, "join_leave": true});
     socket.command("subscribe", wanted).await.unwrap_or_else(|e| panic!("{channel}: {e:?}"));
 }

@@ -1,7 +1,9 @@
 //! Several nodes with one database and one NATS server: real processes, real clients.
 
 mod live;
+mod shared;
 mod storm;
+mod told;
 
 use serde_json::Value;
 

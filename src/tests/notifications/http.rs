@@ -121,7 +121,7 @@ async fn preferences_are_changed_by_whoever_has_seen_them() {
     world.people.zones.lock().unwrap().insert(user, "Asia/Tokyo".into());
     let (status, first, etag) = call!(app, user, GET CHOICE);
     assert_eq!((status, &first["digest"], &first["zone"]), (200, &json!("immediate"), &json!("Asia/Tokyo")));
-    assert_eq!(first["kinds"]["message.sent"], json!({ "in_app": true, "email": true }));
+    assert_eq!(first["kinds"]["message.sent"], json!({ "in_app": true, "email": true, "push": true }));
     let seen = etag.unwrap();
     assert_eq!(call!(app, user, GET CHOICE, ["if-none-match" => seen.as_str()]).0, 304);
 

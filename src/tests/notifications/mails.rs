@@ -1,18 +1,21 @@
 //! Mails that are due: the matrix, and once across crashes.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, HashSet},
     sync::{Arc, Mutex},
 };
 
 use async_trait::async_trait;
 use chrono::Duration;
+use futures_util::future::BoxFuture;
 use serde_json::json;
 use uuid::Uuid;
 
 use super::world::{HOME, World, message};
 use crate::{
-    contexts::notifications::{Channels, Digest, PreferencesForm, QuietHoursForm, Which},
+    contexts::notifications::{
+        Calm, Channels, Digest, NotificationsError, PreferencesForm, QuietHoursForm, Which,
+    },
     ports::mail::{Letter, Mail, MailError},
     principal::UserId,
 };
@@ -29,10 +32,10 @@ async fn choose(world: &World, user: UserId, form: PreferencesForm) {
 #[expect(clippy::type_complexity, reason = "a table reads best as one")]
 #[tokio::test]
 async fn the_matrix() {
-    const HERE: Channels = Channels { in_app: true, email: false };
-    const MAIL: Channels = Channels { in_app: false, email: true };
-    const BOTH: Channels = Channels { in_app: true, email: true };
-    const NONE: Channels = Channels { in_app: false, email: false };
+    const HERE: Channels = Channels { in_app: true, email: false, push: true };
+    const MAIL: Channels = Channels { in_app: false, email: true, push: true };
+    const BOTH: Channels = Channels { in_app: true, email: true, push: true };
+    const NONE: Channels = Channels { in_app: false, email: false, push: true };
     let world = World::at("2026-03-10T21:30:00Z").await;
     let begin = world.now();
     let night = || quiet("22:00", "07:00");
@@ -297,4 +300,45 @@ async fn failures_are_tried_again_ever_more_rarely_and_then_shown_to_operators()
     world.mail().await;
     assert_eq!(world.notifications.mail().report().await.unwrap().dead.len(), 2);
     assert_eq!(moody.tried.lock().unwrap().len(), 5);
+}
+
+/// Those whom the test names are not to be disturbed.
+#[derive(Default)]
+struct Resting(Mutex<Vec<UserId>>);
+
+impl Calm for Resting {
+    fn undisturbed(&self, users: Vec<UserId>) -> BoxFuture<'_, Result<HashSet<UserId>, NotificationsError>> {
+        let resting = self.0.lock().unwrap().clone();
+        Box::pin(async move { Ok(users.into_iter().filter(|user| resting.contains(user)).collect()) })
+    }
+}
+
+#[tokio::test]
+async fn who_is_not_to_be_disturbed_is_mailed_afterwards() {
+    let world = World::new().await;
+    let (one, two) = (UserId::new(), UserId::new());
+    let resting = Arc::new(Resting(Mutex::new(vec![one])));
+    world.notifications.heed(resting.clone());
+    for user in [one, two] {
+        world.applied(user, Uuid::now_v7()).await;
+    }
+    world.mail().await;
+    let mails = |user: UserId| {
+        world.mails().iter().filter(|mail| mail.contains(&user.0.simple().to_string())).count()
+    };
+    assert_eq!((world.list(one).await.len(), mails(one), mails(two)), (1, 0, 1), "told here, mailed later");
+    // What they read meanwhile is mailed never, what they did not, once.
+    world.applied(one, Uuid::now_v7()).await;
+    let first = world.list(one).await[1].id;
+    world.notifications.read(one, &Which::Ids(vec![first])).await.unwrap();
+    world.clock.advance(Duration::minutes(30));
+    world.mail().await;
+    assert_eq!(mails(one), 0);
+    resting.0.lock().unwrap().clear();
+    for _ in 0..2 {
+        world.clock.advance(Duration::minutes(2));
+        world.mail().await;
+        assert_eq!(mails(one), 1);
+    }
+    world.check().await;
 }

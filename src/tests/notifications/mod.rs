@@ -4,6 +4,8 @@ mod http;
 mod live;
 mod mails;
 mod property;
+mod push;
+mod real;
 mod smtp;
 mod telling;
 mod world;

@@ -34,6 +34,7 @@ fn letter() -> Letter {
         text: "A text\n".into(),
         html: "<p>A text</p>".into(),
         unsubscribe: Some("https://gigsy.example.org/unsubscribe?token=abc".into()),
+        calendar: None,
     }
 }
 

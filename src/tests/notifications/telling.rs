@@ -3,7 +3,7 @@
 use serde_json::json;
 use uuid::Uuid;
 
-use super::world::{World, message};
+use super::world::{World, application, message};
 use crate::{
     contexts::notifications::{KINDS, PreferencesForm, Which},
     principal::UserId,
@@ -55,7 +55,10 @@ async fn every_kind_is_told_from_an_event_that_carries_nothing_but_who() {
     let everything: std::collections::BTreeMap<_, _> = KINDS
         .iter()
         .map(|kind| {
-            (kind.key.to_owned(), crate::contexts::notifications::Channels { in_app: true, email: true })
+            (
+                kind.key.to_owned(),
+                crate::contexts::notifications::Channels { in_app: true, email: true, push: true },
+            )
         })
         .collect();
     for kind in KINDS {
@@ -64,7 +67,7 @@ async fn every_kind_is_told_from_an_event_that_carries_nothing_but_who() {
         world.notifications.replace_preferences(one, 0, &form).await.unwrap();
         world.notifications.replace_preferences(two, 0, &form).await.unwrap();
         let data = json!({ "user_id": one, "owner_id": one, "client_id": one, "student_id": two,
-            "subject_id": one, "user_ids": [one] });
+            "subject_id": one, "user_ids": [one], "seeker_id": one, "mentor_id": two });
         world.tell(kind.key, data).await;
         let told = world.list(one).await.len() + world.list(two).await.len();
         assert_eq!(told, kind.to.len(), "{}", kind.key);
@@ -180,4 +183,34 @@ async fn at_once_nothing_is_doubled_or_skipped() {
     world.check().await;
     let told: i32 = world.list(owner).await.iter().map(|item| item.count).sum();
     assert_eq!(told, 40);
+}
+
+/// Several events share a transaction, and several such run at once, on whichever node: they take turns
+/// person by person, so that none waits for another in a circle, and none fails.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn transactions_about_the_same_people_in_any_order_all_come_through() {
+    let world = World::new().await;
+    let people: Vec<UserId> = (0..12).map(|_| UserId::new()).collect();
+    // Each batch tells everybody, each in an order of its own; one of them forgets somebody.
+    let batches: Vec<Vec<_>> = (0..24)
+        .map(|n| {
+            let order = (0..people.len()).map(|at| people[(at * (1 + 2 * (n % 6)) + n * 5) % people.len()]);
+            order
+                .map(|user| world.event("application.submitted", application(user, Uuid::now_v7())))
+                .collect()
+        })
+        .collect();
+    let work = batches.iter().map(|batch| {
+        let events: Vec<_> = batch.iter().collect();
+        let world = &world;
+        async move { world.deliver_together(&world.teller, &events).await }
+    });
+    // As many at once as the pool has connections for.
+    use futures_util::StreamExt as _;
+    futures_util::stream::iter(work).buffer_unordered(4).collect::<Vec<()>>().await;
+    for user in &people {
+        let told = batches.iter().flatten().filter(|event| event.data["owner_id"] == json!(user)).count();
+        assert_eq!(world.list(*user).await.len(), told);
+    }
+    world.check().await;
 }

@@ -148,17 +148,29 @@ impl World {
 
     /// Hands an event to a consumer, as the dispatcher does.
     pub async fn deliver(&self, consumer: &Arc<dyn Consumer>, event: &Envelope) {
+        self.deliver_together(consumer, &[event]).await;
+    }
+
+    /// Hands events to a consumer in one transaction, as the dispatcher does.
+    pub async fn deliver_together(&self, consumer: &Arc<dyn Consumer>, events: &[&Envelope]) {
         let mut conn = self.database.conn().await.unwrap();
-        let after = (*conn)
+        let failed = |error: crate::events::ConsumeError| {
+            println!("{error}");
+            diesel::result::Error::RollbackTransaction
+        };
+        let all = (*conn)
             .transaction(async |conn| {
-                consumer.handle(conn, event).await.map_err(|error| {
-                    println!("{error}");
-                    diesel::result::Error::RollbackTransaction
-                })
+                consumer.prepare(conn, events).await.map_err(failed)?;
+                let mut all = Vec::new();
+                for event in events {
+                    all.push(consumer.handle(conn, event).await.map_err(failed)?);
+                }
+                Ok::<_, diesel::result::Error>(all)
             })
             .await
             .unwrap();
-        for step in after.into_steps() {
+        drop(conn);
+        for step in all.into_iter().flat_map(crate::events::AfterCommit::into_steps) {
             step();
         }
     }

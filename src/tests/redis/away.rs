@@ -121,6 +121,9 @@ async fn the_server_serves_without_redis_and_refuses_sign_ins_until_it_is_back()
         for path in ["/api/v1/me", "/api/v1/gigs", &person] {
             signed_in.get(path).await.expect(200);
         }
+        // Boards answer from memory, as fresh as ever.
+        let board = signed_in.get("/api/v1/leaderboards/global?top=10").await.expect(200);
+        assert_eq!(board["stale"], false, "{board}");
     };
     everything().await;
 
@@ -163,7 +166,16 @@ async fn the_server_serves_without_redis_and_refuses_sign_ins_until_it_is_back()
         .await;
         everything().await;
     }
-    assert!(api.get("/metrics").await.text.contains("gigsy_redis_up 1"));
+    let metrics = api.get("/metrics").await.text;
+    for line in ["gigsy_redis_up 1", "gigsy_leaderboard_answers_total{from=\"memory\"}"] {
+        assert!(metrics.contains(line), "no {line} in {metrics}");
+    }
+    // The copy was written before, could not be meanwhile, and is whole again.
+    eventually("the board's copy is there", LIMIT, || async {
+        let total = server.command::<Option<String>>(&["HGET", "gigsy:w:global@all", "total"]).await;
+        (total.as_deref() == Some("1")).then_some(())
+    })
+    .await;
     app.stop().await;
 }
 

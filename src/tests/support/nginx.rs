@@ -13,11 +13,7 @@ use std::{
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
-use super::{
-    certificate::Certificate,
-    sdk::{has_program, root},
-    wait::eventually,
-};
+use super::{certificate::Certificate, sdk::root, wait::eventually};
 
 /// A running nginx; gone when dropped.
 pub struct Nginx {
@@ -58,6 +54,11 @@ impl Nginx {
         // Its workers are another user's processes when this is root.
         fs::set_permissions(path, fs::Permissions::from_mode(0o755)).expect("permitted");
         let certificate = Certificate::make(path);
+        // Where a renewal puts another one.
+        fs::create_dir(path.join("tls")).expect("a directory");
+        for (from, to) in [(&certificate.cert, "fullchain.pem"), (&certificate.key, "privkey.pem")] {
+            fs::copy(from, path.join("tls").join(to)).expect("copied");
+        }
         let (https, http) = (free_port(), free_port());
         for name in ["conf.d", "acme/.well-known/acme-challenge"] {
             fs::create_dir_all(path.join(name)).expect("a directory");
@@ -78,15 +79,14 @@ impl Nginx {
         let upstreams: String =
             nodes.iter().map(|node| format!("server {node} max_fails=1 fail_timeout=2s; ")).collect();
         let site = put(
-            shipped("templates/gigsy.conf.template"),
+            shipped("templates/default.conf.template"),
             &[
                 ("${GIGSY_UPSTREAMS}", &upstreams),
                 ("${GIGSY_OPERATORS}", operators),
                 ("${GIGSY_DOMAIN}", "localhost"),
                 ("listen 80 ", &format!("listen {http} ")),
                 ("listen 443 ", &format!("listen {https} ")),
-                ("/etc/gigsy-tls/fullchain.pem", &format!("{place}/cert.pem")),
-                ("/etc/gigsy-tls/privkey.pem", &format!("{place}/key.pem")),
+                ("/etc/gigsy-tls/", &format!("{place}/tls/")),
                 ("/var/www/acme", &format!("{place}/acme")),
             ],
         );
@@ -121,6 +121,22 @@ impl Nginx {
         this
     }
 
+    /// Where its certificate and key are.
+    pub fn tls_dir(&self) -> PathBuf {
+        self.dir.path().join("tls")
+    }
+
+    /// Whether the process that was started still runs.
+    pub fn runs(&mut self) -> bool {
+        matches!(self.child.try_wait(), Ok(None))
+    }
+
+    /// The program with the options that lead to this one's files.
+    pub fn command_line(&self) -> String {
+        let path = self.dir.path().display();
+        format!("{} -p {path} -c {path}/nginx.conf", program().expect("it is installed").display())
+    }
+
     /// Where the authority's challenges are served from.
     pub fn challenges(&self) -> PathBuf {
         self.dir.path().join("acme/.well-known/acme-challenge")
@@ -146,12 +162,13 @@ impl Drop for Nginx {
     }
 }
 
-fn program() -> Option<&'static str> {
-    if has_program("nginx") {
-        return Some("nginx");
-    }
+fn program() -> Option<PathBuf> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
     // Not in the PATH of those who are not root.
-    Path::new("/usr/sbin/nginx").is_file().then_some("/usr/sbin/nginx")
+    std::env::split_paths(&path)
+        .chain([PathBuf::from("/usr/sbin")])
+        .map(|dir| dir.join("nginx"))
+        .find(|file| file.is_file())
 }
 
 fn nginx(dir: &Path) -> Command {

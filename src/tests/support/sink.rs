@@ -1,4 +1,4 @@
-//! A log service on loopback: takes batches over HTTPS, and fails or stalls when it is told to.
+//! A log service and a collector of traces on loopback: takes batches over HTTPS, and fails or stalls when it is told to.
 
 use std::{
     collections::HashSet,
@@ -51,6 +51,8 @@ struct Shared {
     stalls: AtomicUsize,
     failures: AtomicUsize,
     taken: Mutex<Vec<Value>>,
+    /// What was no list of entries, with the path it came to.
+    documents: Mutex<Vec<(String, Value)>>,
     /// What is wrong with calls that came.
     wrong: Mutex<Vec<String>>,
 }
@@ -116,6 +118,11 @@ impl Sink {
         self.shared.taken.lock().expect("no panic").clone()
     }
 
+    /// Every document that it took, with its path.
+    pub fn documents(&self) -> Vec<(String, Value)> {
+        self.shared.documents.lock().expect("no panic").clone()
+    }
+
     /// The correlation ids that begin with `prefix` among what it took.
     pub fn ids(&self, prefix: &str) -> HashSet<String> {
         let taken = self.shared.taken.lock().expect("no panic");
@@ -139,6 +146,12 @@ impl Shared {
         let mut wrong = Vec::new();
         if !has(&format!("authorization: Bearer {TOKEN}")) || !has("content-type: application/json") {
             wrong.push(format!("headers: {headers:?}"));
+        }
+        if let Ok(document @ Value::Object(_)) = serde_json::from_slice(body) {
+            // Traces come as one document a call.
+            let path = headers[0].split(' ').nth(1).unwrap_or_default();
+            self.documents.lock().expect("no panic").push((path.to_owned(), document));
+            return self.wrong.lock().expect("no panic").extend(wrong);
         }
         match serde_json::from_slice::<Vec<Value>>(body) {
             Ok(entries) => {

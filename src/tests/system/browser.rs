@@ -94,6 +94,14 @@ async fn two_people_chat_in_chromium_and_an_operator_watches() {
 }
 
 #[actix_web::test]
+async fn threads_drafts_and_moderation_work_in_chromium() {
+    if let Some(why) = missing() {
+        skip!("browser: a room's further sides in Chromium", why);
+    }
+    visit("rooms.mjs").await;
+}
+
+#[actix_web::test]
 async fn a_client_and_a_student_walk_through_a_contract_in_chromium() {
     if let Some(why) = missing() {
         skip!("browser: a contract in Chromium", why);
@@ -107,6 +115,22 @@ async fn a_student_takes_a_course_by_keyboard_in_chromium() {
         skip!("browser: a course in Chromium", why);
     }
     visit("learning.mjs").await;
+}
+
+#[actix_web::test]
+async fn released_work_shows_in_a_portfolio_while_somebody_looks() {
+    if let Some(why) = missing() {
+        skip!("browser: a portfolio in Chromium", why);
+    }
+    visit("portfolio.mjs").await;
+}
+
+#[actix_web::test]
+async fn a_mentor_is_found_booked_and_confirms_in_chromium() {
+    if let Some(why) = missing() {
+        skip!("browser: mentors in Chromium", why);
+    }
+    visit("mentors.mjs").await;
 }
 
 #[actix_web::test]

@@ -3,6 +3,7 @@
 
 use std::{
     cell::RefCell,
+    io::ErrorKind,
     rc::Rc,
     time::{Duration, Instant},
 };
@@ -10,6 +11,10 @@ use std::{
 use futures_util::{StreamExt, future::join_all, stream};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use serde_json::json;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+};
 
 use super::talk::{Ack, assert_kept, connect, message, stream as room_stream, token};
 use crate::tests::support::{
@@ -86,6 +91,39 @@ async fn sigterm_with_1000_clients_tells_each_to_reconnect_and_exits_cleanly() {
     server.restart().await;
     let mut socket = connect(&server, &people[0]).await;
     assert_kept(&room_stream(&mut socket, &room).await, &acks.borrow());
+}
+
+/// One request on a connection that is kept; the answer, headers and all.
+async fn ask(stream: &mut TcpStream) -> String {
+    stream.write_all(b"GET /healthz HTTP/1.1\r\nhost: localhost\r\n\r\n").await.expect("sent");
+    let mut answer = Vec::new();
+    while !answer.ends_with(b"ok\n") {
+        let read = stream.read_buf(&mut answer).await.expect("read");
+        assert!(read > 0, "it ended: {}", String::from_utf8_lossy(&answer));
+    }
+    String::from_utf8_lossy(&answer).to_lowercase()
+}
+
+#[actix_web::test]
+async fn a_stopping_server_refuses_new_connections_and_ends_kept_ones_with_their_answer() {
+    let mut server = Server::start(&[("GIGSY_DRAIN_SECONDS", "8")]).await;
+    let ada = server.person("Ada").await;
+    // Somebody who does not read that they are to go holds the drain up.
+    let deaf = connect(&server, &ada).await;
+    let at = server.base().trim_start_matches("http://").to_owned();
+    let mut kept = TcpStream::connect(&at).await.expect("connected");
+    let before = ask(&mut kept).await;
+    assert!(before.starts_with("http/1.1 200") && !before.contains("connection: close"), "{before}");
+    server.terminate();
+    eventually("new connections are refused", Duration::from_secs(5), || async {
+        TcpStream::connect(&at).await.err().filter(|e| e.kind() == ErrorKind::ConnectionRefused)
+    })
+    .await;
+    let last = ask(&mut kept).await;
+    assert!(last.starts_with("http/1.1 200") && last.contains("connection: close"), "{last}");
+    assert_eq!(kept.read(&mut [0; 16]).await.ok(), Some(0), "the server ends it");
+    drop(deaf);
+    assert!(server.exit(Duration::from_secs(20)).await.success());
 }
 
 /// Sends one message after the other until the connection is closed.

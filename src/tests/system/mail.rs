@@ -39,6 +39,54 @@ fn taken(server: &MailServer) -> BTreeMap<String, Vec<String>> {
     by
 }
 
+/// From a message to its mail, through everything between: the room's log, the announcer, the event, the
+/// notification, the mail. Somebody who is not to be disturbed gets it afterwards; who has muted the room or
+/// blocked the sender, never.
+#[actix_web::test]
+async fn a_message_becomes_a_notification_and_a_mail() {
+    let server = Server::start(&[]).await;
+    let (ada, ben, cat) =
+        (verified(&server, "Ada").await, verified(&server, "Ben").await, verified(&server, "Cat").await);
+    let room = server.room(&ada, &[&ben, &cat]).await;
+    let path = format!("/api/v1/chat/rooms/{room}");
+    cat.api.call("PATCH", &format!("{path}/me"), Some(&json!({ "muted": true }))).await.expect_success();
+    ben.api.call("PUT", "/api/v1/chat/status", Some(&json!({ "status": "dnd" }))).await.expect_success();
+    let body = format!("<@{}> and <@{}>: look at `this`", ben.id, cat.id);
+    let sent = json!({ "client_msg_id": "1", "body": body });
+    ada.api.post(&format!("{path}/messages"), &sent).await.expect(201);
+
+    let mentioned = async |person: &Person| {
+        let list = person.api.get("/api/v1/notifications").await.expect(200);
+        let items = list["items"].as_array().unwrap().clone();
+        items.into_iter().find(|item| item["kind"] == "message.mentioned")
+    };
+    let item = eventually("Ben is told here", Duration::from_secs(20), || mentioned(&ben)).await;
+    assert_eq!((&item["title"], &item["actor_id"]), (&json!("You were mentioned"), &json!(ada.id)));
+    assert_eq!(item["link"], format!("/#room/{room}"));
+    assert!(mentioned(&cat).await.is_none(), "she has muted the room");
+    // The five minutes that a mail waits for its reader are over.
+    let hurry = || "update notifications.mailings set next_at = now(), due_at = now()".to_owned();
+    let folder = server.data_dir().join("outbox/mail");
+    let mails = || -> Vec<String> {
+        let entries =
+            std::fs::read_dir(&folder).map(|entries| entries.flatten().collect()).unwrap_or_default();
+        let entries: Vec<std::fs::DirEntry> = entries;
+        let all = entries.iter().filter_map(|entry| std::fs::read_to_string(entry.path()).ok());
+        all.filter(|mail| mail.contains("You were mentioned")).collect()
+    };
+    sql::execute(&server, &[hurry()]).await;
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    assert!(mails().is_empty(), "he is not to be disturbed");
+    ben.api.call("PUT", "/api/v1/chat/status", Some(&json!({ "status": "online" }))).await.expect_success();
+    sql::execute(&server, &[hurry()]).await;
+    eventually("he is mailed", Duration::from_secs(20), || async { (!mails().is_empty()).then_some(()) })
+        .await;
+    let all = mails();
+    let [mail] = all.as_slice() else { panic!("{all:?}") };
+    assert_eq!(header(mail, "To"), ben.email);
+    assert!(mail.contains("(Ada)") && mail.contains("List-Unsubscribe"), "{mail}");
+}
+
 /// kill -9 again and again while events become notifications and mails: each notification once, each mail
 /// at least once and under one Message-ID; twice only where the kill fell between the mail server's answer
 /// and our note of it.

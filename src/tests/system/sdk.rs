@@ -166,4 +166,5 @@ scenarios! {
     revoked [];
     server_crash [];
     personal [];
+    blocked [];
 }

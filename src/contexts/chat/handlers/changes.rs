@@ -1,6 +1,6 @@
 //! One message: reading it, changing it, what hangs on it.
 
-use actix_web::{HttpResponse, web};
+use actix_web::{HttpRequest, HttpResponse, http::header, web};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
@@ -10,7 +10,9 @@ use crate::{
         Actor, ChangedView, Chat, ChatError, EditForm, MessageId, MessageView, RoomId, Seq, ThreadForm,
         ThreadView,
     },
-    http::{Json, PageQuery, Problem, Query, SignedIn},
+    http::{
+        IfMatch, Json, PageQuery, Problem, Query, SignedIn, etag, extract::not_modified, problem::ProblemBody,
+    },
 };
 
 fn named(path: &(String, String)) -> Result<(RoomId, MessageId), ChatError> {
@@ -42,29 +44,60 @@ pub struct DeleteQuery {
 #[utoipa::path(get, path = "/api/v1/chat/rooms/{id}/messages/{message_id}", tag = "chat",
     params(("id" = RoomId, Path, description = "The room"), ("message_id" = MessageId, Path, description = "The message")),
     security(("bearer" = []), ("cookie" = [])),
-    responses((status = 200, description = "The message", body = MessageView)))]
+    responses((status = 200, description = "The message", body = MessageView,
+            headers(("ETag" = String, description = "For If-Match: it changes with everything that happens to the message"))),
+        (status = 304, description = "Nothing has happened to it")))]
 pub async fn get(
     chat: web::Data<Chat>,
     who: SignedIn,
     path: web::Path<(String, String)>,
+    req: HttpRequest,
 ) -> Result<HttpResponse, Problem> {
     let (room, message) = named(&path)?;
-    Ok(HttpResponse::Ok().json(chat.message(who.0.user_id, room, message).await?))
+    let found = chat.message(who.0.user_id, room, message).await?;
+    let mut answer = if not_modified(&req, version(found.changed_seq)) {
+        HttpResponse::NotModified()
+    } else {
+        HttpResponse::Ok()
+    };
+    answer
+        .insert_header((header::ETAG, etag(version(found.changed_seq))))
+        .insert_header((header::CACHE_CONTROL, "private, no-cache"));
+    if not_modified(&req, version(found.changed_seq)) {
+        return Ok(answer.finish());
+    }
+    Ok(answer.json(found))
+}
+
+/// A message's version is the last event that is in it.
+fn version(changed_seq: Seq) -> i64 {
+    i64::try_from(changed_seq).unwrap_or(i64::MAX)
 }
 
 /// Give one's message another text (rpc `chat.edit`), within the time that the operator allows.
 #[utoipa::path(patch, path = "/api/v1/chat/rooms/{id}/messages/{message_id}", tag = "chat", request_body = EditForm,
-    params(("id" = RoomId, Path, description = "The room"), ("message_id" = MessageId, Path, description = "The message")),
+    params(("id" = RoomId, Path, description = "The room"), ("message_id" = MessageId, Path, description = "The message"),
+        ("If-Match" = String, Header, description = "The ETag of the message that was read: its changed_seq as \"v<changed_seq>\"")),
     security(("bearer" = []), ("cookie" = [])),
-    responses((status = 200, description = "Where the change stands in the log", body = ChangedView)))]
+    responses((status = 200, description = "Where the change stands in the log", body = ChangedView,
+            headers(("ETag" = String, description = "Of the message as it is now"))),
+        (status = 412, description = "Something happened to the message in the meantime", body = ProblemBody,
+            content_type = "application/problem+json"),
+        (status = 428, description = "If-Match is missing", body = ProblemBody,
+            content_type = "application/problem+json")))]
 pub async fn edit(
     chat: web::Data<Chat>,
     who: SignedIn,
     path: web::Path<(String, String)>,
+    seen: IfMatch,
     form: Json<EditForm>,
 ) -> Result<HttpResponse, Problem> {
     let (room, message) = named(&path)?;
-    Ok(HttpResponse::Ok().json(chat.edit(who.0.user_id, room, message, &form.0).await?))
+    let now = chat.message(who.0.user_id, room, message).await?.changed_seq;
+    seen.check(version(now))?;
+    let now = (!seen.is_any()).then_some(now);
+    let changed = chat.edit(who.0.user_id, room, message, &form.0, now).await?;
+    Ok(HttpResponse::Ok().insert_header((header::ETAG, etag(version(changed.seq)))).json(changed))
 }
 
 /// Delete a message (rpc `chat.delete`): one's own, or as a moderator anybody's. Its place stays.

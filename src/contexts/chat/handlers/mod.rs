@@ -1,6 +1,7 @@
 //! Chat over HTTP: extract, call one use case, encode.
 
 pub mod changes;
+pub mod export;
 pub mod members;
 pub mod messages;
 pub mod moderation;
@@ -35,6 +36,7 @@ use super::ChatError;
     messages::pins,
     messages::receipts,
     messages::attachment,
+    export::export,
     changes::get,
     changes::edit,
     changes::delete,

@@ -233,6 +233,19 @@ impl Payload {
         matches!(self, Self::Message(_) | Self::System { .. })
     }
 
+    /// The messages that it changes, besides the one it may itself be: the thread that a reply belongs to
+    /// first, then the target.
+    pub fn touches(&self) -> Vec<MessageId> {
+        match self {
+            Self::Message(said) => said.thread.into_iter().collect(),
+            Self::Delete { target, thread } => thread.iter().chain([target]).copied().collect(),
+            Self::Edit { target, .. } | Self::Reaction { target, .. } | Self::Pin { target, .. } => {
+                vec![*target]
+            }
+            _ => Vec::new(),
+        }
+    }
+
     /// Whether the event concerns the room or who is in it, not what was said.
     pub const fn is_about_room(&self) -> bool {
         matches!(self, Self::Member { .. } | Self::Room(_) | Self::Other { .. })
@@ -385,5 +398,22 @@ impl Event {
             data.entry(name).or_insert(value);
         }
         Value::Object(data)
+    }
+
+    /// What those get of it who have blocked its sender: that there is something at this place. `None` for
+    /// what is no text of the sender's and goes to everybody.
+    pub fn veiled(&self) -> Option<Value> {
+        let (message_id, thread) = match &self.payload {
+            Payload::Message(said) => (self.message_id, said.thread),
+            Payload::Edit { target, .. } => (*target, None),
+            _ => return None,
+        };
+        let mut data = json!({
+            "type": "hidden", "seq": self.seq, "created_at": self.created_at, "message_id": message_id,
+        });
+        if let Some(thread) = thread {
+            data["thread"] = json!(thread);
+        }
+        Some(data)
     }
 }

@@ -195,14 +195,7 @@ impl Message {
 /// belongs to first, then the target. Whoever stores them one by one keeps that order: whether a
 /// deletion takes a reply off its thread's count is told by the reply.
 pub fn touched(event: &Event) -> Vec<MessageId> {
-    match &event.payload {
-        Payload::Message(said) => said.thread.into_iter().collect(),
-        Payload::Delete { target, thread } => thread.iter().chain([target]).copied().collect(),
-        Payload::Edit { target, .. } | Payload::Reaction { target, .. } | Payload::Pin { target, .. } => {
-            vec![*target]
-        }
-        _ => Vec::new(),
-    }
+    event.payload.touches()
 }
 
 /// Takes an event into the messages it concerns, of those that are there; answers which changed, in

@@ -18,6 +18,8 @@ pub struct RoomSettings {
     pub pin: Option<MemberRole>,
     /// Who may attach.
     pub attach: Option<MemberRole>,
+    /// Days that messages are kept; 0 for as long as the operator says.
+    pub retention_days: u32,
     /// Words with which a message is refused; in lower case.
     pub blocked_words: Vec<String>,
     /// Words with which a message is put before the moderators; in lower case.
@@ -27,6 +29,8 @@ pub struct RoomSettings {
 impl RoomSettings {
     /// The longest slow mode, in seconds.
     pub const SLOWEST: u32 = 3_600;
+    /// The longest retention that a room can set, in days.
+    pub const LONGEST_RETENTION: u32 = 36_500;
     /// Words of each list.
     pub const MOST_WORDS: usize = 500;
 
@@ -61,6 +65,8 @@ pub struct SettingsPatch {
     pub pin: Option<MemberRole>,
     /// See [`RoomSettings::attach`].
     pub attach: Option<MemberRole>,
+    /// See [`RoomSettings::retention_days`].
+    pub retention_days: Option<u32>,
     /// See [`RoomSettings::blocked_words`].
     pub blocked_words: Option<Vec<String>>,
     /// See [`RoomSettings::flagged_words`].
@@ -79,6 +85,10 @@ impl SettingsPatch {
         if let Some(new) = self.messages_per_minute.filter(|new| *new != to.messages_per_minute) {
             to.messages_per_minute = new;
             set("messages_per_minute", new.into());
+        }
+        if let Some(new) = self.retention_days.filter(|new| *new != to.retention_days) {
+            to.retention_days = new;
+            set("retention_days", new.into());
         }
         for (name, new, old) in [
             ("mention_room", self.mention_room, &mut to.mention_room),

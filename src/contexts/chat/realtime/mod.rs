@@ -16,6 +16,7 @@ use super::{
     channels::{CHAT, TYPING},
     model::Event,
     store::{Slice, Top},
+    veils::Blocks,
 };
 use crate::{
     principal::Principal,
@@ -52,14 +53,19 @@ fn stream_pos(top: Top) -> StreamPos {
     StreamPos { offset: top.last_seq, epoch: top.epoch }
 }
 
-fn publication(event: &Event) -> Result<Publication, RtError> {
+fn publication(event: &Event, blocks: &Blocks) -> Result<Publication, RtError> {
     let data = Json::of(&event.publication()).map_err(|_| RtError::INTERNAL)?;
-    Ok(Publication { time: Some(event.created_at.timestamp_millis()), ..Publication::at(event.seq, data) })
+    Ok(Publication {
+        time: Some(event.created_at.timestamp_millis()),
+        veiled: event.veil(blocks),
+        ..Publication::at(event.seq, data)
+    })
 }
 
-fn log_slice(slice: Slice, after: Seq) -> Result<LogSlice, RtError> {
+fn log_slice(slice: Slice, after: Seq, blocks: &Blocks) -> Result<LogSlice, RtError> {
     let reaches_back = after <= slice.top.last_seq && after + 1 >= slice.top.first_seq;
-    let publications = slice.events.iter().map(publication).collect::<Result<_, _>>()?;
+    let publications =
+        slice.events.iter().map(|event| publication(event, blocks)).collect::<Result<_, _>>()?;
     Ok(LogSlice { publications, top: stream_pos(slice.top), reaches_back })
 }
 
@@ -153,7 +159,10 @@ impl ChannelLog for ChatNamespace {
         offset: u64,
         limit: usize,
     ) -> BoxFuture<'a, Result<LogSlice, RtError>> {
-        Box::pin(async move { log_slice(self.0.log_since(room_of(channel)?, offset, limit).await?, offset) })
+        Box::pin(async move {
+            let slice = self.0.log_since(room_of(channel)?, offset, limit).await?;
+            log_slice(slice, offset, self.0.blocks())
+        })
     }
 
     fn page<'a>(
@@ -165,7 +174,7 @@ impl ChannelLog for ChatNamespace {
             let room = room_of(channel)?;
             if !query.reverse {
                 let after = query.since.unwrap_or(0);
-                return log_slice(self.0.log_since(room, after, query.limit).await?, after);
+                return log_slice(self.0.log_since(room, after, query.limit).await?, after, self.0.blocks());
             }
             // Places have no gap, so the page before a place is where it is by counting.
             let top = self.0.log_top(room).await?;
@@ -173,7 +182,7 @@ impl ChannelLog for ChatNamespace {
             let after = end.saturating_sub(query.limit as u64);
             let mut slice = self.0.log_since(room, after, (end - after) as usize).await?;
             slice.top = top;
-            let mut page = log_slice(slice, after)?;
+            let mut page = log_slice(slice, after, self.0.blocks())?;
             page.publications.reverse();
             Ok(page)
         })

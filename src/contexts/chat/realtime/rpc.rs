@@ -10,7 +10,7 @@ use serde_json::value::{RawValue, to_raw_value};
 use crate::{
     contexts::chat::{
         Actor, Chat, ChatError, EditForm, FoundView, HistoryForm, MessageId, PinsView, ReadForm, RoomId,
-        SearchForm, SendForm, StatusForm, ThreadForm,
+        SearchForm, SendForm, Seq, StatusForm, ThreadForm,
     },
     principal::Principal,
     realtime::{ClientInfo, Rpc, RtError, Second, Staged, rpc::second},
@@ -93,6 +93,9 @@ struct SendCall {
 struct EditCall {
     room: RoomId,
     message_id: MessageId,
+    /// The `changed_seq` of the message that is edited.
+    #[serde(default)]
+    seen: Option<Seq>,
     #[serde(flatten)]
     form: EditForm,
 }
@@ -168,8 +171,8 @@ impl ChatRpc {
             }
             // All others run beside the connection's next commands.
             Method::Edit => {
-                let EditCall { room, message_id, form } = read(&data)?;
-                second(async move { answer(chat.edit(who, room, message_id, &form).await) })
+                let EditCall { room, message_id, seen, form } = read(&data)?;
+                second(async move { answer(chat.edit(who, room, message_id, &form, seen).await) })
             }
             Method::Delete => {
                 let DeleteCall { room, message_id, reason } = read(&data)?;

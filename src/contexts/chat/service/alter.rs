@@ -9,7 +9,7 @@ use crate::{
         Chat, ChatError,
         actors::room::messages::{Alter, Alteration},
         emoji::Emoji,
-        model::{Body, MessageId, RoomId},
+        model::{Body, MessageId, RoomId, Seq},
         store::Audit,
         views::ChangedView,
     },
@@ -47,21 +47,22 @@ impl From<UserId> for Actor {
 }
 
 impl Chat {
-    /// Gives a message another text.
+    /// Gives a message another text; with `seen` only if nothing has happened to it after that event.
     ///
     /// # Errors
     /// [`ChatError::NotAuthor`], [`ChatError::EditWindow`], [`ChatError::Deleted`],
-    /// [`ChatError::Invalid`].
+    /// [`ChatError::MessageStale`], [`ChatError::Invalid`].
     pub async fn edit(
         &self,
         who: UserId,
         room: RoomId,
         message: MessageId,
         form: &EditForm,
+        seen: Option<Seq>,
     ) -> Result<ChangedView, ChatError> {
         let body: Body = field("/body", &form.body)?;
         let mentions = self.mentions(who, room, body.as_str()).await?;
-        self.alter(who.into(), room, message, Alteration::Edit(body, mentions)).await
+        self.alter_if(who.into(), room, message, Alteration::Edit(body, mentions), seen).await
     }
 
     /// Deletes a message: its text is gone, its place stays. Of somebody else's message, a moderator's
@@ -129,6 +130,16 @@ impl Chat {
         self.alter(who.into(), room, message, Alteration::Pin(pinned)).await
     }
 
+    /// Deletes a message in the platform's name.
+    pub(in crate::contexts::chat) async fn take_back(
+        &self,
+        platform: Actor,
+        room: RoomId,
+        message: MessageId,
+    ) -> Result<(), ChatError> {
+        self.alter(platform, room, message, Alteration::Delete).await.map(drop)
+    }
+
     async fn alter(
         &self,
         who: Actor,
@@ -136,7 +147,18 @@ impl Chat {
         target: MessageId,
         what: Alteration,
     ) -> Result<ChangedView, ChatError> {
-        let ask = Alter { who: who.user, moderator: who.moderator, target, what };
+        self.alter_if(who, room, target, what, None).await
+    }
+
+    async fn alter_if(
+        &self,
+        who: Actor,
+        room: RoomId,
+        target: MessageId,
+        what: Alteration,
+        seen: Option<Seq>,
+    ) -> Result<ChangedView, ChatError> {
+        let ask = Alter { who: who.user, moderator: who.moderator, target, what, seen };
         let sent = self.ask(room, ask).await?;
         Ok(ChangedView { message_id: target, seq: sent.seq, epoch: sent.epoch, unchanged: sent.duplicate })
     }

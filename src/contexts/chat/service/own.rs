@@ -16,6 +16,7 @@ use crate::{
         channels::personal_channel,
         model::{Body, LastSeenTo, NotifyLevel, RoomId, Status},
         store::desk::{Own, OwnPatch, Seen},
+        veils::Blocks,
         views::{BlockedView, OwnView, PrivacyView},
     },
     principal::{Principal, UserId},
@@ -143,12 +144,64 @@ impl Chat {
         }
         self.inner.desk.set_block(who, whom, on).await?;
         self.inner.hidden.remove(&who);
+        self.reread_blocks(who).await?;
+        if let Some(tell) = self.inner.elsewhere.get() {
+            tell(who);
+        }
         if let Some(room) = self.inner.desk.direct_room(who, whom).await?
             && let Some(live) = self.inner.domain.live(&room)
         {
             let _ = live.tell(Reconsider);
         }
         self.tell(who, &json!({ "type": "block", "user_id": whom, "blocked": on }));
+        Ok(())
+    }
+
+    /// Whom live publications are hidden from, for the hub.
+    pub fn blocks(&self) -> &Blocks {
+        &self.inner.blocks
+    }
+
+    /// Says how other nodes are told whose blocks changed; a second call changes nothing.
+    pub fn tell_blocks(&self, how: impl Fn(UserId) + Send + Sync + 'static) {
+        let _ = self.inner.elsewhere.set(Box::new(how));
+    }
+
+    /// Another node changed somebody's blocks.
+    pub fn heard_blocks(&self, user: UserId) {
+        let chat = self.clone();
+        tokio::spawn(async move {
+            chat.inner.hidden.remove(&user);
+            if let Err(error) = chat.reread_blocks(user).await {
+                slog::warn!(crate::telemetry::log(), "a block of another node is known later"; "error" => %error);
+            }
+        });
+    }
+
+    async fn reread_blocks(&self, user: UserId) -> Result<(), ChatError> {
+        let reading = self.inner.blocks.reading().await;
+        let blocked = self.inner.desk.blocked_by(user).await?;
+        let news = self.inner.blocks.set(user, blocked);
+        drop(reading);
+        if news {
+            self.inner.outlet.veil(user);
+        }
+        Ok(())
+    }
+
+    /// Reads all blocks anew: at the start, and after words of other nodes may have been missed.
+    ///
+    /// # Errors
+    /// When the store is away.
+    pub async fn load_blocks(&self) -> Result<(), ChatError> {
+        let reading = self.inner.blocks.reading().await;
+        let pairs = self.inner.desk.all_blocks().await?;
+        let news = self.inner.blocks.set_all(pairs);
+        drop(reading);
+        for user in news {
+            self.inner.hidden.remove(&user);
+            self.inner.outlet.veil(user);
+        }
         Ok(())
     }
 

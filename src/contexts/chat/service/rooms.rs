@@ -193,6 +193,7 @@ fn settings_patch(form: &PatchRoomForm) -> Result<SettingsPatch, ChatError> {
     Ok(SettingsPatch {
         slow_mode_seconds: at_most("/slow_mode_seconds", form.slow_mode_seconds, RoomSettings::SLOWEST)?,
         messages_per_minute: at_most("/messages_per_minute", form.messages_per_minute, MOST_PER_MINUTE)?,
+        retention_days: at_most("/retention_days", form.retention_days, RoomSettings::LONGEST_RETENTION)?,
         mention_room: form.mention_room,
         pin: form.pin,
         attach: form.attach,

@@ -124,6 +124,7 @@ pub async fn all(log: Arc<dyn EventLog>) {
     writers_that_send_the_same_agree(log.clone()).await;
     messages_page_both_ways(&*log).await;
     a_cut_log_tells_where_it_begins(&*log).await;
+    what_somebody_wrote_is_found_room_by_room(&*log).await;
     digests_count(&*log).await;
     changes_are_folded_in(&*log).await;
     a_deleted_text_is_gone(&*log).await;
@@ -296,6 +297,38 @@ async fn messages_page_both_ways(log: &dyn EventLog) {
     assert_eq!(page(Page::After(3), 3).await, (vec![5, 7, 9], false));
     assert_eq!(page(Page::After(u64::MAX), 3).await, (vec![], false));
     assert_eq!(page(Page::Newest, 100).await, (vec![9, 7, 5, 3, 1], false));
+}
+
+async fn what_somebody_wrote_is_found_room_by_room(log: &dyn EventLog) {
+    let (ann, ben) = (UserId::new(), UserId::new());
+    let mut wanted = Vec::new();
+    for n in 0..3 {
+        let room = room(log).await;
+        let mine = [said(ann, "a"), said(ann, "b"), said(ann, "c")];
+        log.append(room, &[joined(ann), said(ben, "x"), mine[0].clone(), mine[1].clone()]).await.unwrap();
+        log.append(room, &[deletes(ann, mine[0].message_id, None), said(ben, "y"), mine[2].clone()])
+            .await
+            .unwrap();
+        if n == 1 {
+            log.cut(room, 4).await.unwrap();
+        }
+        let live = [(3, false), (4, true), (7, true)].into_iter().skip(usize::from(n == 1));
+        wanted.extend(live.map(|(seq, live)| (room, seq, live)));
+    }
+    wanted.sort_unstable();
+    for limit in [1, 2, 3, 100] {
+        let (mut found, mut after) = (Vec::new(), None);
+        loop {
+            let page = log.written(ann, after, limit).await.unwrap();
+            assert!(page.len() <= limit);
+            let Some((room, last)) = page.last() else { break };
+            after = Some((*room, last.seq));
+            found.extend(page.iter().map(|(room, message)| (*room, message.seq, message.is_live())));
+            assert!(page.iter().all(|(_, message)| message.sender_id == ann));
+        }
+        assert_eq!(found, wanted, "in pages of {limit}");
+    }
+    assert!(log.written(UserId::new(), None, 10).await.unwrap().is_empty());
 }
 
 async fn a_cut_log_tells_where_it_begins(log: &dyn EventLog) {

@@ -215,6 +215,15 @@ pub trait EventLog: Send + Sync + 'static {
         limit: usize,
     ) -> Stored<'a, Messages>;
 
+    /// Up to `limit` messages of one person after a place, in the order of rooms' ids and of places, deleted
+    /// ones as tombstones. Walks over all rooms: for exports and erasures.
+    fn written(
+        &self,
+        sender: UserId,
+        after: Option<(RoomId, Seq)>,
+        limit: usize,
+    ) -> Stored<'_, Vec<(RoomId, Message)>>;
+
     /// What a list of rooms shows, for a reader who has read each room up to a place. A room without
     /// a log is left out.
     fn digests<'a>(

@@ -56,6 +56,10 @@ pub struct PatchRoomForm {
     #[serde(default)]
     #[schema(maximum = 600)]
     pub messages_per_minute: Option<u32>,
+    /// Days that messages are kept, up to 36,500; 0 for as long as the operator says. Takes the role `owner`.
+    #[serde(default)]
+    #[schema(maximum = 36500)]
+    pub retention_days: Option<u32>,
     /// The role that mentioning `@room` takes.
     #[serde(default)]
     pub mention_room: Option<MemberRole>,
@@ -141,6 +145,8 @@ pub struct RoomRulesView {
     pub slow_mode_seconds: u32,
     /// Messages that one member may send a minute; 0 for as many as they like.
     pub messages_per_minute: u32,
+    /// Days that messages are kept; 0 for as long as the operator says.
+    pub retention_days: u32,
     /// The role that mentioning `@room` takes.
     pub mention_room: MemberRole,
     /// The role that pinning takes.
@@ -162,6 +168,7 @@ impl RoomRulesView {
         Self {
             slow_mode_seconds: settings.slow_mode_seconds,
             messages_per_minute: settings.messages_per_minute,
+            retention_days: settings.retention_days,
             mention_room: settings.mention_room(kind),
             pin: settings.pin(kind),
             attach: settings.attach(),

@@ -19,6 +19,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use chrono::{DateTime, Utc};
 use dashmap::DashMap;
 use serde::Serialize;
 
@@ -31,7 +32,7 @@ use crate::{
     actors::{Behavior, Cx, RebuildError, Receive, Reply},
     clock::Clock,
     contexts::gamification::{
-        copy::BoardCopy,
+        copies::Copies,
         metrics::GameMetrics,
         model::{BoardId, Span, Window},
         store::boards::{self, Choice, Entry, Mark},
@@ -72,8 +73,8 @@ pub struct BoardSeed {
     pub nudges: Arc<AtomicU64>,
     /// The states.
     pub states: States,
-    /// A copy that others share.
-    pub copy: Arc<dyn BoardCopy>,
+    /// The copies that others share.
+    pub copies: Copies,
     /// What is measured.
     pub metrics: GameMetrics,
 }
@@ -119,6 +120,7 @@ struct News {
     entries: Vec<Entry>,
     choices: Vec<Choice>,
     mark: (Mark, i64),
+    remade: i64,
 }
 
 impl From<DbError> for RebuildError {
@@ -131,10 +133,13 @@ impl From<DbError> for RebuildError {
     }
 }
 
-/// Reads a whole board, in one snapshot.
-async fn read(seed: &BoardSeed, id: &BoardId) -> Result<Option<Board>, DbError> {
-    let now = seed.clock.now();
-    let mut conn = seed.database.conn().await?;
+/// Reads a whole board, in one snapshot; `None` if there is none of that name.
+pub async fn read(
+    database: &Database,
+    (now, zone): (DateTime<Utc>, chrono_tz::Tz),
+    id: &BoardId,
+) -> Result<Option<Board>, DbError> {
+    let mut conn = database.conn().await?;
     conn.build_transaction()
         .read_only()
         .repeatable_read()
@@ -145,12 +150,13 @@ async fn read(seed: &BoardSeed, id: &BoardId) -> Result<Option<Board>, DbError> 
             let position = boards::position(conn, id).await?;
             let hidden = boards::hidden(conn).await?;
             let mut board = Board::new(Vec::new(), position, &hidden, now);
+            board.remade = boards::remakes(conn).await?;
             if let BoardId::Cohort(slug) = id {
                 board.belongs = boards::belonging(conn, slug).await?.into_iter().collect();
             }
             let read = board.read();
             for window in Window::ALL {
-                let span = window.span(now, seed.zone);
+                let span = window.span(now, zone);
                 let mut sums = Vec::new();
                 boards::sums(conn, id, span, &read, |sum| sums.push(sum)).await?;
                 board.slots.push(Slot::load(window, span, sums, &board.hidden));
@@ -158,13 +164,6 @@ async fn read(seed: &BoardSeed, id: &BoardId) -> Result<Option<Board>, DbError> 
             Ok::<_, DbError>(Some(board))
         })
         .await
-}
-
-/// Tells the copy of windows that were made anew.
-fn copy_whole(seed: &BoardSeed, id: &BoardId, board: &Board, windows: &[Window]) {
-    for slot in board.slots.iter().filter(|slot| windows.contains(&slot.window)) {
-        seed.copy.replaced(id, slot.window, &mut slot.ranking.iter());
-    }
 }
 
 impl Behavior for Leaderboard {
@@ -175,11 +174,12 @@ impl Behavior for Leaderboard {
 
     async fn rebuild(seed: BoardSeed, id: BoardId) -> Result<Self, RebuildError> {
         let began = Instant::now();
-        let Some(board) = read(&seed, &id).await? else { return Err(RebuildError::NotFound) };
+        let now = (seed.clock.now(), seed.zone);
+        let Some(board) = read(&seed.database, now, &id).await? else { return Err(RebuildError::NotFound) };
         seed.metrics.rebuild_seconds.observe(began.elapsed().as_secs_f64());
-        copy_whole(&seed, &id, &board, &Window::ALL);
         let state = Arc::new(RwLock::new(board));
         seed.states.insert(id.clone(), state.clone());
+        seed.copies.open(&id);
         Ok(Self {
             heard: seed.nudges.load(Ordering::Acquire),
             seed,
@@ -219,6 +219,7 @@ impl Behavior for Leaderboard {
     }
 
     fn stopping(&mut self) {
+        self.seed.copies.close(&self.id);
         self.seed.states.remove(&self.id);
     }
 }
@@ -241,8 +242,9 @@ impl Leaderboard {
             // In this order: see `store::boards::mark` and `Board::settle`.
             let mark = boards::mark(&mut conn, &id).await?;
             let choices = boards::choices(&mut conn, CHOICES).await?;
+            let remade = boards::remakes(&mut conn).await?;
             let entries = boards::unread(&mut conn, &id, &from, BATCH).await?;
-            Ok::<_, DbError>(News { entries, choices, mark })
+            Ok::<_, DbError>(News { entries, choices, mark, remade })
         };
         cx.spawn(looking, move |own, found, cx| {
             own.looking = false;
@@ -266,7 +268,7 @@ impl Leaderboard {
         let id = self.id.clone();
         let (changes, joined) = self.change(|board| {
             let mut changes = board.take(&news.entries);
-            let mut joined = false;
+            let mut joined = news.remade > board.remade;
             for choice in &news.choices {
                 changes.extend(board.choose(choice));
                 joined |= board.moved(&id, choice);
@@ -275,6 +277,7 @@ impl Leaderboard {
                 board.settle(news.mark.0, news.mark.1);
             }
             board.as_of = now;
+            board.followed = Instant::now();
             if !changes.is_empty() {
                 board.version = (board.version + 1).max(now.timestamp_micros());
             }
@@ -318,7 +321,7 @@ impl Leaderboard {
                 slots.into_iter().for_each(|slot| board.turn(slot));
                 board.version = (board.version + 1).max(now.timestamp_micros());
             });
-            own.board(|board| copy_whole(&own.seed, &own.id, board, &windows));
+            own.seed.copies.replaced(&own.id, &windows);
             own.tell_tops(windows);
         });
     }
@@ -327,17 +330,20 @@ impl Leaderboard {
     fn reload(&mut self, cx: &mut Cx<'_, Self>) {
         self.looking = true;
         let (seed, id) = (self.seed.clone(), self.id.clone());
-        cx.spawn(async move { read(&seed, &id).await }, |own, board, _| {
-            own.looking = false;
-            let Ok(Some(board)) = board else { return own.counts.failed += 1 };
-            own.change(|old| {
-                let version = (old.version + 1).max(board.version);
-                *old = board;
-                old.version = version;
-            });
-            own.board(|board| copy_whole(&own.seed, &own.id, board, &Window::ALL));
-            own.tell_tops(Window::ALL.to_vec());
-        });
+        cx.spawn(
+            async move { read(&seed.database, (seed.clock.now(), seed.zone), &id).await },
+            |own, board, _| {
+                own.looking = false;
+                let Ok(Some(board)) = board else { return own.counts.failed += 1 };
+                own.change(|old| {
+                    let version = (old.version + 1).max(board.version);
+                    *old = board;
+                    old.version = version;
+                });
+                own.seed.copies.replaced(&own.id, &Window::ALL);
+                own.tell_tops(Window::ALL.to_vec());
+            },
+        );
     }
 
     fn board<T>(&self, look: impl FnOnce(&Board) -> T) -> T {
@@ -357,14 +363,7 @@ impl Leaderboard {
         changes.dedup();
         let mut windows: Vec<Window> = changes.iter().map(|(window, _)| *window).collect();
         windows.dedup();
-        for window in &windows {
-            let standings: Vec<_> = self.board(|board| {
-                let slot = board.ranking(*window);
-                let of = |user: UserId| slot.and_then(|slot| slot.ranking.standing(user)).ok_or(user);
-                changes.iter().filter(|(w, _)| w == window).map(|(_, user)| of(*user)).collect()
-            });
-            self.seed.copy.changed(&self.id, *window, &standings);
-        }
+        self.seed.copies.changed(&self.id, &changes);
         let moved = changes.iter().filter(|(window, _)| *window == Window::All).map(|(_, user)| *user);
         let here: Vec<UserId> = moved.filter(|user| self.seed.live.is_here(*user)).collect();
         for user in here {

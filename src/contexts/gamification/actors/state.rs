@@ -1,6 +1,9 @@
 //! A board's state: a ranking for each window, and how far the ledger has been read.
 
-use std::collections::{HashMap, HashSet};
+use std::{
+    collections::{HashMap, HashSet},
+    time::Instant,
+};
 
 use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
@@ -18,8 +21,8 @@ use crate::{
 /// One window.
 pub struct Slot {
     pub(super) window: Window,
-    pub(super) span: Span,
-    pub(super) ranking: Ranking,
+    pub(in crate::contexts::gamification) span: Span,
+    pub(in crate::contexts::gamification) ranking: Ranking,
     /// Standings that are not shown: of those who opted out, and sums of zero or less, which a later entry
     /// may lift.
     aside: HashMap<UserId, (i64, i64)>,
@@ -38,8 +41,12 @@ pub struct Board {
     pub(super) anonymous: HashSet<UserId>,
     /// Of a cohort's board: who is in the cohort.
     pub(super) belongs: HashSet<UserId>,
-    pub(super) as_of: DateTime<Utc>,
-    pub(super) version: i64,
+    /// The last word to read everything again that it has followed.
+    pub(super) remade: i64,
+    pub(in crate::contexts::gamification) as_of: DateTime<Utc>,
+    pub(in crate::contexts::gamification) version: i64,
+    /// When it last followed the ledger, by this process's own clock.
+    pub(in crate::contexts::gamification) followed: Instant,
 }
 
 /// Who changed in which window.
@@ -105,8 +112,10 @@ impl Board {
             hidden: of(|choice| choice.opted_out),
             anonymous: of(|choice| choice.anonymous),
             belongs: HashSet::new(),
+            remade: 0,
             as_of: now,
             version: micros(now),
+            followed: Instant::now(),
         }
     }
 

@@ -60,7 +60,7 @@ fn shown(part: &BoardPart) -> HttpResponse {
     HttpResponse::Ok().insert_header((header::CACHE_CONTROL, "private, no-store")).json(part)
 }
 
-/// The leaderboards: everybody's first, one's own cohort's, and those of skills.
+/// The leaderboards: everybody's first, one's own cohort's, those of courses one has earned something in, of skills.
 #[utoipa::path(get, path = "/api/v1/leaderboards", tag = "leaderboards",
     security(("bearer" = []), ("cookie" = [])),
     responses((status = 200, description = "The boards", body = BoardList)))]
@@ -71,7 +71,7 @@ pub async fn list(boards: web::Data<Boards>, who: SignedIn) -> Result<HttpRespon
 
 /// The first places of a board.
 #[utoipa::path(get, path = "/api/v1/leaderboards/{board}", tag = "leaderboards",
-    params(("board" = String, Path, description = "The board: global, skill:<slug>, cohort:<slug>"), TopQuery),
+    params(("board" = String, Path, description = "The board: global, skill:<slug>, cohort:<slug>, course:<id>"), TopQuery),
     security(("bearer" = []), ("cookie" = [])),
     responses((status = 200, description = "The top", body = BoardPart)))]
 pub async fn top(

@@ -5,8 +5,9 @@ use std::{fmt, str::FromStr};
 use chrono::{DateTime, Datelike, Days, MappedLocalTime, NaiveDate, TimeDelta, TimeZone, Utc};
 use chrono_tz::Tz;
 use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 
-/// A board: `global`, `skill:<slug>`, `cohort:<slug>`.
+/// A board: `global`, `skill:<slug>`, `cohort:<slug>`, `course:<id>`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum BoardId {
     /// Everybody.
@@ -15,6 +16,8 @@ pub enum BoardId {
     Skill(String),
     /// Those of a school or cohort.
     Cohort(String),
+    /// What was earned in a course.
+    Course(Uuid),
 }
 
 /// No board is called that.
@@ -37,6 +40,11 @@ impl FromStr for BoardId {
             None if text == "global" => Ok(Self::Global),
             Some(("skill", slug)) if is_slug(slug) => Ok(Self::Skill(slug.to_owned())),
             Some(("cohort", slug)) if is_slug(slug) => Ok(Self::Cohort(slug.to_owned())),
+            // Only the canonical form: a board has one channel.
+            Some(("course", id)) => match id.parse::<Uuid>() {
+                Ok(course) if course.to_string() == id => Ok(Self::Course(course)),
+                _ => Err(NoBoard),
+            },
             _ => Err(NoBoard),
         }
     }
@@ -48,6 +56,7 @@ impl fmt::Display for BoardId {
             Self::Global => f.write_str("global"),
             Self::Skill(slug) => write!(f, "skill:{slug}"),
             Self::Cohort(slug) => write!(f, "cohort:{slug}"),
+            Self::Course(id) => write!(f, "course:{id}"),
         }
     }
 }
@@ -154,7 +163,9 @@ mod tests {
 
     #[test]
     fn names_are_canonical() {
-        for good in ["global", "skill:rust", "cohort:tu-berlin-26"] {
+        for good in
+            ["global", "skill:rust", "cohort:tu-berlin-26", "course:018f3c1e-7a3b-7c3e-8a3e-9b0d1c2e3f40"]
+        {
             assert_eq!(good.parse::<BoardId>().unwrap().to_string(), good);
         }
         for bad in ["", "Global", "skill:", "skill:Rust", "skill:a b", "cohort:-x", "x:y", "global:x"] {

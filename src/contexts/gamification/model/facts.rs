@@ -59,6 +59,8 @@ kinds! {
     MessageSent = "message_sent",
     /// Enrolled in a course.
     Enrolled = "enrolled",
+    /// Took a quiz of a course for the first time, whatever came of it.
+    QuizTaken = "quiz_taken",
     /// Finished a course.
     CourseCompleted = "course_completed",
 }
@@ -78,6 +80,8 @@ pub struct Fact {
     pub value: i64,
     /// The gig whose skills it is credited to.
     pub gig: Option<Uuid>,
+    /// The course on whose board it counts.
+    pub course: Option<Uuid>,
 }
 
 /// The events that facts come from, those of contexts to come included.
@@ -91,6 +95,7 @@ pub const SUBJECTS: &[&str] = &[
     "review.published",
     "message.sent",
     "enrolment.created",
+    "attempt.submitted",
     "course.completed",
 ];
 
@@ -106,7 +111,7 @@ fn read(event: &Envelope) -> Option<Vec<Fact>> {
         |name: &str| event.data.get(name).and_then(Value::as_str).and_then(|text| text.parse::<Uuid>().ok());
     let told = event.data.get("at").and_then(Value::as_str);
     let at = told.and_then(|text| text.parse().ok()).unwrap_or(event.time);
-    let gig = id("gig_id");
+    let (gig, course) = (id("gig_id"), id("course_id"));
     let fact = |user: Uuid, kind, source: Uuid, value| Fact {
         user: UserId(user),
         kind,
@@ -114,6 +119,7 @@ fn read(event: &Envelope) -> Option<Vec<Fact>> {
         at,
         value,
         gig,
+        course,
     };
     Some(match event.subject.as_str() {
         "user.registered" => vec![fact(id("user_id")?, K::Registered, id("user_id")?, 1)],
@@ -146,9 +152,13 @@ fn read(event: &Envelope) -> Option<Vec<Fact>> {
         "message.sent" => {
             let user = UserId(id("sender_id")?);
             let source = at.date_naive().to_string();
-            vec![Fact { user, kind: K::MessageSent, source, at, value: 1, gig: None }]
+            vec![Fact { user, kind: K::MessageSent, source, at, value: 1, gig: None, course: None }]
         }
         "enrolment.created" => vec![fact(learner(&id)?, K::Enrolled, id("enrolment_id")?, 1)],
+        // Only the first of the tries at a quiz: it is one fact, at one time.
+        "attempt.submitted" if event.data.get("number").and_then(Value::as_i64) == Some(1) => {
+            vec![fact(learner(&id)?, K::QuizTaken, id("attempt_id")?, 1)]
+        }
         "course.completed" => vec![fact(learner(&id)?, K::CourseCompleted, id("enrolment_id")?, 1)],
         _ => Vec::new(),
     })
@@ -156,6 +166,14 @@ fn read(event: &Envelope) -> Option<Vec<Fact>> {
 
 fn learner(id: &impl Fn(&str) -> Option<Uuid>) -> Option<Uuid> {
     id("student_id").or_else(|| id("user_id"))
+}
+
+/// What a course is called, where an event tells: at most 200 characters of it.
+pub fn title_of(event: &Envelope) -> Option<(Uuid, String)> {
+    let course = event.data.get("course_id")?.as_str()?.parse().ok()?;
+    let title = event.data.get("title")?.as_str()?.replace('\0', "");
+    let title: String = title.trim().chars().take(200).collect();
+    (!title.is_empty()).then_some((course, title))
 }
 
 /// The skills of a gig, where an event tells them.

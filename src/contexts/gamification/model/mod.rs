@@ -9,7 +9,7 @@ mod rules;
 pub mod streak;
 
 pub use board::{BoardId, NoBoard, Span, Window, is_slug};
-pub use facts::{Fact, FactKind, SUBJECTS, of_event, skills_of};
+pub use facts::{Fact, FactKind, SUBJECTS, of_event, skills_of, title_of};
 pub use league::Outcome;
 pub use level::{level, threshold};
 pub use rules::{BadRules, BadgeRule, Over, RuleSet, Tier, TierRule, XpRule};
@@ -19,4 +19,4 @@ pub const CORRECTION: &str = "correction";
 
 /// The beginning of [`RuleSet::digest`] of the rules as they were released.
 #[cfg(test)]
-pub(crate) const RULES_DIGEST: &str = "482c0547958f2341";
+pub(crate) const RULES_DIGEST: &str = "1a80180eb2dfc4a7";

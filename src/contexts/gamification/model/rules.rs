@@ -41,6 +41,9 @@ pub struct XpRule {
     /// Credited to the gig's skills too.
     #[serde(default)]
     pub skills: bool,
+    /// Counts on the course's board too.
+    #[serde(default)]
+    pub course: bool,
 }
 
 impl XpRule {
@@ -189,8 +192,11 @@ impl RuleSet {
             if rule.cooldown_seconds.is_some_and(|seconds| seconds == 0 || 86_400 % seconds != 0) {
                 return bad(&rule.name, "a cooldown must divide a day");
             }
-            if rule.skills && (rule.per_day.is_some() || rule.cooldown_seconds.is_some()) {
-                return bad(&rule.name, "skills go with neither cap nor cooldown");
+            if (rule.skills || rule.course) && (rule.per_day.is_some() || rule.cooldown_seconds.is_some()) {
+                return bad(
+                    &rule.name,
+                    "what counts on a skill's or course's board has neither cap nor cooldown",
+                );
             }
         }
         let mut ids = BTreeSet::new();
@@ -232,7 +238,7 @@ mod tests {
         assert!(rules.xp.len() > 10 && rules.badge.len() > 7);
         // Whoever changes a rule raises the version and puts the new digest here.
         let digest = &rules.digest()[..16];
-        assert_eq!((rules.version, digest), (1, super::super::RULES_DIGEST), "the rules changed");
+        assert_eq!((rules.version, digest), (2, super::super::RULES_DIGEST), "the rules changed");
         for badge in &rules.badge {
             let icon = format!("badges/{}.svg", badge.icon);
             assert!(crate::http::pages::has_asset(&icon), "{icon} is not among the assets");
@@ -249,6 +255,7 @@ mod tests {
         };
         assert!(rule("").is_ok());
         assert!(rule("skills = true\nper_day = 1").is_err());
+        assert!(rule("course = true\ncooldown_seconds = 60").is_err());
         assert!(rule("colour = 1").is_err());
         assert!(rule("[[xp]]\nname = \"a\"\nfact = \"hired\"\npoints = 1").is_err());
     }

@@ -10,9 +10,9 @@ use crate::{
     contexts::gamification::{
         GameError, Gamification,
         events::{self, LEVEL_REACHED, XP_AWARDED},
-        model::{self, CORRECTION, Fact, XpRule, streak},
+        model::{self, BoardId, CORRECTION, Fact, XpRule, streak},
         store::{
-            facts,
+            boards, facts,
             ledger::{self, NewEntry},
             members::{self, Member},
         },
@@ -86,6 +86,9 @@ impl Gamification {
             awarded.badges.extend(self.look_at_badges(conn, member, at).await?);
             members::save(conn, member).await?;
         }
+        if let Some((course, title)) = model::title_of(event) {
+            boards::call(conn, &BoardId::Course(course), &title).await?;
+        }
         if !earned.is_empty() {
             self.enter_leagues(conn, &earned).await?;
         }
@@ -124,6 +127,7 @@ impl Gamification {
                 points: rule.points,
                 at: fact.at,
                 gig: fact.gig.filter(|_| rule.skills),
+                course: fact.course.filter(|_| rule.course),
                 of: None,
             };
             if self.post(conn, member, &entry).await? {
@@ -144,6 +148,9 @@ impl Gamification {
         let Some(seq) = ledger::insert(conn, entry).await? else { return Ok(false) };
         if let Some(gig) = entry.gig {
             facts::credit_gig(conn, gig).await?;
+        }
+        if let Some(course) = entry.course {
+            boards::note(conn, &BoardId::Course(course)).await?;
         }
         member.total += entry.points;
         member.news += 1;

@@ -31,7 +31,7 @@ const MOST_SPAN: usize = 50;
 /// A board and window, as clients name them.
 #[derive(Clone, Debug, Deserialize)]
 pub struct BoardForm {
-    /// `global`, `skill:<slug>`, `cohort:<slug>`.
+    /// `global`, `skill:<slug>`, `cohort:<slug>`, `course:<id>`.
     pub board: String,
     /// Which window; all time by default.
     #[serde(default)]
@@ -50,17 +50,20 @@ pub enum PartForm {
 }
 
 impl Boards {
-    /// The boards there are for somebody: everybody's first, their cohort's, those of skills.
+    /// The boards there are for somebody: everybody's first, their cohort's, those of courses in which they have
+    /// earned something, those of skills.
     ///
     /// # Errors
     /// [`GameError::Db`].
     pub async fn list(&self, user: UserId) -> Result<Vec<BoardInfo>, GameError> {
         let mut conn = self.game.conn().await?;
         let cohort = members::load(&mut conn, user).await?.and_then(|member| member.cohort);
-        let skills = boards::skills(&mut conn).await?;
-        let named = cohort.map(BoardId::Cohort).into_iter();
-        let named = named.chain(skills.iter().filter_map(|board| board.parse().ok()));
-        Ok(std::iter::once(BoardId::Global).chain(named).map(|board| BoardInfo::of(&board)).collect())
+        let listed = boards::listed(&mut conn, user).await?;
+        let own = std::iter::once(BoardId::Global).chain(cohort.map(BoardId::Cohort));
+        let own = own.map(|board| BoardInfo::of(&board, None));
+        let others =
+            listed.into_iter().filter_map(|row| Some(BoardInfo::of(&row.board.parse().ok()?, row.name)));
+        Ok(own.chain(others).collect())
     }
 
     /// A part of a board.
@@ -93,17 +96,68 @@ impl Boards {
         board: &BoardId,
         ask: Ask,
     ) -> Result<Part, GameError> {
-        let patience = if self.states.contains_key(board) { SOON } else { PATIENCE };
-        match self.domain.ask(board, ask.clone(), patience).await {
-            Ok(part) => Ok(part),
+        let answered = |from: &str| self.game.inner.parts.metrics.answers.with_label_values(&[from]).inc();
+        let known = self.states.contains_key(board);
+        let asked = self.domain.ask(board, ask.clone(), if known { SOON } else { PATIENCE });
+        let mut asked = std::pin::pin!(asked);
+        let answer = match tokio::time::timeout(SOON, &mut asked).await {
+            Ok(answer) => answer,
+            Err(_) if known => asked.await,
+            // It is being made for the first time here; another node may have it.
+            Err(_) => match self.copied_part(board, &ask).await {
+                Some(part) => {
+                    answered("copy");
+                    return Ok(part);
+                }
+                None => asked.await,
+            },
+        };
+        match answer {
+            Ok(part) => {
+                answered("memory");
+                Ok(part)
+            }
             Err(AskError::NotFound) => Err(GameError::No("leaderboard")),
             Err(error) => {
                 let state = self.states.get(board).map(|state| state.clone());
                 // A lock that is poisoned was held by whoever crashed: what is behind it may be half done.
                 let old = state.as_ref().and_then(|state| state.read().ok()).map(|old| old.answer(&ask));
-                old.map(|part| Part { stale: true, ..part }).ok_or(error.into())
+                let old = old.map(|part| Part { stale: true, ..part }).ok_or(error)?;
+                answered("before");
+                Ok(old)
             }
         }
+    }
+
+    /// The top of a board's copy, for tests.
+    #[cfg(test)]
+    pub(crate) async fn of_copy(&self, board: &BoardId, window: Window, top: usize) -> Option<Part> {
+        self.copied_part(board, &Ask { window, question: Question::Top(top) }).await
+    }
+
+    /// What the copy that nodes share answers, if it will do: whole, of the present window, with nobody on it
+    /// who has opted out since.
+    pub(in crate::contexts::gamification) async fn copied_part(
+        &self,
+        board: &BoardId,
+        ask: &Ask,
+    ) -> Option<Part> {
+        let span = ask.window.span(self.game.now(), self.game.inner.parts.zone);
+        let mut part = self.copies.answer(board, ask, span).await?;
+        if matches!(ask.question, Question::Around(..)) && part.own.is_none() {
+            return None;
+        }
+        let ids: Vec<UserId> = part.rows.iter().map(|row| row.placed.standing.user).collect();
+        let mut conn = self.game.conn().await.ok()?;
+        let hidden = members::hidden_of(&mut conn, &ids).await.ok()?;
+        if hidden.iter().any(|hidden| hidden.opted_out) {
+            return None;
+        }
+        let unnamed: HashSet<UserId> = hidden.iter().map(|hidden| UserId(hidden.user_id)).collect();
+        for row in &mut part.rows {
+            row.anonymous = unnamed.contains(&row.placed.standing.user);
+        }
+        Some(part)
     }
 
     /// Has a board read the ledger now, and waits until it has.

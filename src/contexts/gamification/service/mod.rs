@@ -6,12 +6,14 @@ mod boards;
 mod leagues;
 mod me;
 mod rebuild;
+mod remake;
 mod settings;
 mod tasks;
 
 pub use award::Awarded;
 pub use boards::{BoardForm, PartForm};
 pub use rebuild::Rebuilt;
+pub use remake::{Copied, RebuiltBoard, RebuiltBoards};
 pub use settings::SettingsPatch;
 
 /// One row more than a page holds tells whether there is another page.

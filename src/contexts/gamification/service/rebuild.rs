@@ -188,8 +188,9 @@ impl Gamification {
                     rule_version: rules.version,
                     points: now - was,
                     at: before.at,
-                    // Skills follow, if the rule credits them.
+                    // Skills and courses follow, if the rule credits them.
                     gig: before.gig.or(should.get(&key).and_then(|should| should.gig)),
+                    course: before.course.or(should.get(&key).and_then(|should| should.course)),
                     of: Some(key.clone()),
                 },
                 (None, Some(new)) => NewEntry {
@@ -200,6 +201,7 @@ impl Gamification {
                     points: new.points,
                     at: new.at,
                     gig: new.gig,
+                    course: new.course,
                     of: None,
                 },
                 (None, None) => continue,
@@ -221,6 +223,7 @@ struct Worth {
     points: i64,
     at: DateTime<Utc>,
     gig: Option<Uuid>,
+    course: Option<Uuid>,
     /// Entries that it is made of.
     entries: usize,
 }
@@ -233,7 +236,7 @@ fn added_up(entries: &[Entry]) -> BTreeMap<Key, Worth> {
             (Some(rule), Some(source)) => (rule.clone(), source.clone()),
             _ => (entry.rule.clone(), entry.source.clone()),
         };
-        let none = Worth { points: 0, at: entry.at, gig: entry.gig_id, entries: 0 };
+        let none = Worth { points: 0, at: entry.at, gig: entry.gig_id, course: entry.course_id, entries: 0 };
         let sum = sums.entry(key).or_insert(none);
         sum.points += entry.points;
         sum.entries += 1;
@@ -263,7 +266,8 @@ fn expected(rules: &RuleSet, known: &[Fact], has: &BTreeMap<Key, Worth>) -> BTre
             }
             *day += 1;
             let gig = fact.gig.filter(|_| rule.skills);
-            let worth = Worth { points: rule.points, at: fact.at, gig, entries: 0 };
+            let course = fact.course.filter(|_| rule.course);
+            let worth = Worth { points: rule.points, at: fact.at, gig, course, entries: 0 };
             should.insert((rule.name.clone(), fact.source.clone()), worth);
         }
     }

@@ -30,13 +30,15 @@ fn source(board: &BoardId) -> (&'static str, &'static str, &'static str) {
             "e.seq",
             "m.cohort = $1",
         ),
+        BoardId::Course(_) => ("gamification.ledger e", "e.seq", "e.course_id = $1::uuid"),
     }
 }
 
-fn slug(board: &BoardId) -> Option<&str> {
+fn slug(board: &BoardId) -> Option<String> {
     match board {
         BoardId::Global => None,
-        BoardId::Skill(slug) | BoardId::Cohort(slug) => Some(slug),
+        BoardId::Skill(slug) | BoardId::Cohort(slug) => Some(slug.clone()),
+        BoardId::Course(id) => Some(id.to_string()),
     }
 }
 
@@ -67,19 +69,57 @@ pub async fn note(conn: &mut AsyncPgConnection, board: &BoardId) -> QueryResult<
         .map(|_| ())
 }
 
-/// The boards of skills.
-pub async fn skills(conn: &mut AsyncPgConnection) -> QueryResult<Vec<String>> {
-    #[derive(QueryableByName)]
-    struct Name {
-        #[diesel(sql_type = Text)]
-        board: String,
-    }
-    let rows: Vec<Name> = diesel::sql_query(
-        "select board from gamification.boards where board like 'skill:%' order by board limit 500",
+/// Says what a board is called, if there is such a board.
+pub async fn call(conn: &mut AsyncPgConnection, board: &BoardId, name: &str) -> QueryResult<()> {
+    diesel::sql_query(
+        "update gamification.boards set name = $2 where board = $1 and name is distinct from $2",
+    )
+    .bind::<Text, _>(board.to_string())
+    .bind::<Text, _>(name)
+    .execute(conn)
+    .await
+    .map(|_| ())
+}
+
+/// A board that there is, and what it is called, where that is known.
+#[derive(Clone, Debug, QueryableByName)]
+pub struct Known {
+    #[diesel(sql_type = Text)]
+    pub board: String,
+    #[diesel(sql_type = Nullable<Text>)]
+    pub name: Option<String>,
+}
+
+/// The boards of courses in which somebody has earned something, the latest first, and those of skills.
+pub async fn listed(conn: &mut AsyncPgConnection, user: UserId) -> QueryResult<Vec<Known>> {
+    let mut rows: Vec<Known> = diesel::sql_query(
+        "select board, name from gamification.boards
+         where board in (select 'course:' || course_id from gamification.ledger
+                         where user_id = $1 and course_id is not null)
+         order by created_at desc, board limit 100",
+    )
+    .bind::<SqlUuid, _>(user.0)
+    .load(conn)
+    .await?;
+    let skills: Vec<Known> = diesel::sql_query(
+        "select board, name from gamification.boards where board like 'skill:%' order by board limit 500",
     )
     .load(conn)
     .await?;
-    Ok(rows.into_iter().map(|row| row.board).collect())
+    rows.extend(skills);
+    Ok(rows)
+}
+
+/// Every board there is, after `after`, in the order of names; everybody's is not among them.
+pub async fn after(conn: &mut AsyncPgConnection, after: &str, limit: i64) -> QueryResult<Vec<BoardId>> {
+    let rows: Vec<Known> = diesel::sql_query(
+        "select board, name from gamification.boards where board > $1 order by board limit $2",
+    )
+    .bind::<Text, _>(after)
+    .bind::<BigInt, _>(limit)
+    .load(conn)
+    .await?;
+    Ok(rows.into_iter().filter_map(|row| row.board.parse().ok()).collect())
 }
 
 /// What somebody has in one window, as the entries up to now add up.
@@ -247,6 +287,48 @@ pub async fn mark(conn: &mut AsyncPgConnection, board: &BoardId) -> QueryResult<
     .get_result(conn)
     .await?;
     Ok((Mark { number: last.number, before: running.xmax }, running.xmin))
+}
+
+/// The last word to read boards from the ledger again; 0 if there was none.
+pub async fn remakes(conn: &mut AsyncPgConnection) -> QueryResult<i64> {
+    #[derive(QueryableByName)]
+    struct Last {
+        #[diesel(sql_type = BigInt)]
+        id: i64,
+    }
+    let last: Last = diesel::sql_query("select coalesce(max(id), 0) as id from gamification.remakes")
+        .get_result(conn)
+        .await?;
+    Ok(last.id)
+}
+
+/// Has every live board, on every node, read from the ledger again.
+pub async fn remake(conn: &mut AsyncPgConnection) -> QueryResult<()> {
+    diesel::sql_query("insert into gamification.remakes default values").execute(conn).await.map(|_| ())
+}
+
+/// Makes again what boards are found by: what the ledger earned with gigs is credited to their skills, and
+/// every board with entries or members is noted. How many credits and boards were missing.
+pub async fn repair(conn: &mut AsyncPgConnection) -> QueryResult<(usize, usize)> {
+    let credits = diesel::sql_query(
+        "insert into gamification.credits (skill, seq, user_id, points, at)
+         select skill, l.seq, l.user_id, l.points, l.at
+         from gamification.ledger l join gamification.gig_skills g on g.gig_id = l.gig_id,
+              unnest(g.skills) as skill
+         on conflict do nothing",
+    )
+    .execute(conn)
+    .await?;
+    let boards = diesel::sql_query(
+        "insert into gamification.boards (board)
+         select 'skill:' || skill from gamification.credits
+         union select 'course:' || course_id from gamification.ledger where course_id is not null
+         union select 'cohort:' || cohort from gamification.members where cohort is not null
+         on conflict do nothing",
+    )
+    .execute(conn)
+    .await?;
+    Ok((credits, boards))
 }
 
 /// Settings of somebody that boards care about.

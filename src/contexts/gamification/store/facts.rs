@@ -18,8 +18,8 @@ use crate::{
 /// Keeps a fact; `false` when it was known.
 pub async fn insert(conn: &mut AsyncPgConnection, fact: &Fact, event: Uuid) -> QueryResult<bool> {
     let rows = diesel::sql_query(
-        "insert into gamification.facts (user_id, kind, source, at, value, gig_id, event_id)
-         values ($1, $2, $3, $4, $5, $6, $7) on conflict do nothing",
+        "insert into gamification.facts (user_id, kind, source, at, value, gig_id, event_id, course_id)
+         values ($1, $2, $3, $4, $5, $6, $7, $8) on conflict do nothing",
     )
     .bind::<SqlUuid, _>(fact.user)
     .bind::<Text, _>(fact.kind.as_str())
@@ -28,6 +28,7 @@ pub async fn insert(conn: &mut AsyncPgConnection, fact: &Fact, event: Uuid) -> Q
     .bind::<BigInt, _>(fact.value)
     .bind::<Nullable<SqlUuid>, _>(fact.gig)
     .bind::<SqlUuid, _>(event)
+    .bind::<Nullable<SqlUuid>, _>(fact.course)
     .execute(conn)
     .await?;
     Ok(rows == 1)
@@ -47,12 +48,14 @@ struct FactRow {
     value: i64,
     #[diesel(sql_type = Nullable<SqlUuid>)]
     gig_id: Option<Uuid>,
+    #[diesel(sql_type = Nullable<SqlUuid>)]
+    course_id: Option<Uuid>,
 }
 
 /// Everything that is known about somebody, in the order in which it happened.
 pub async fn of(conn: &mut AsyncPgConnection, user: UserId) -> QueryResult<Vec<Fact>> {
     let rows: Vec<FactRow> = diesel::sql_query(
-        "select user_id, kind, source, at, value, gig_id from gamification.facts
+        "select user_id, kind, source, at, value, gig_id, course_id from gamification.facts
          where user_id = $1 order by at, kind, source",
     )
     .bind::<SqlUuid, _>(user.0)
@@ -60,8 +63,8 @@ pub async fn of(conn: &mut AsyncPgConnection, user: UserId) -> QueryResult<Vec<F
     .await?;
     let fact = |row: FactRow| {
         let kind = FactKind::parse(&row.kind)?;
-        let FactRow { user_id, source, at, value, gig_id, .. } = row;
-        Some(Fact { user: UserId(user_id), kind, source, at, value, gig: gig_id })
+        let FactRow { user_id, source, at, value, gig_id, course_id, .. } = row;
+        Some(Fact { user: UserId(user_id), kind, source, at, value, gig: gig_id, course: course_id })
     };
     Ok(rows.into_iter().filter_map(fact).collect())
 }

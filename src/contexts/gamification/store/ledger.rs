@@ -21,6 +21,8 @@ pub struct NewEntry {
     pub at: DateTime<Utc>,
     /// Only where it is credited to the gig's skills.
     pub gig: Option<Uuid>,
+    /// Only where it counts on the course's board.
+    pub course: Option<Uuid>,
     /// Of a correction: the rule and source that it sets right.
     pub of: Option<(String, String)>,
 }
@@ -42,6 +44,8 @@ pub struct Entry {
     pub at: DateTime<Utc>,
     #[diesel(sql_type = Nullable<SqlUuid>)]
     pub gig_id: Option<Uuid>,
+    #[diesel(sql_type = Nullable<SqlUuid>)]
+    pub course_id: Option<Uuid>,
     #[diesel(sql_type = Nullable<Text>)]
     pub of_rule: Option<String>,
     #[diesel(sql_type = Nullable<Text>)]
@@ -58,8 +62,8 @@ struct Seq {
 pub async fn insert(conn: &mut AsyncPgConnection, new: &NewEntry) -> QueryResult<Option<i64>> {
     let (of_rule, of_source) = new.of.clone().unzip();
     let row: Option<Seq> = diesel::sql_query(
-        "insert into gamification.ledger (user_id, rule, source, rule_version, points, at, gig_id, of_rule, of_source)
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9) on conflict do nothing returning seq",
+        "insert into gamification.ledger (user_id, rule, source, rule_version, points, at, gig_id, of_rule, of_source, course_id)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) on conflict do nothing returning seq",
     )
     .bind::<SqlUuid, _>(new.user.0)
     .bind::<Text, _>(&new.rule)
@@ -70,6 +74,7 @@ pub async fn insert(conn: &mut AsyncPgConnection, new: &NewEntry) -> QueryResult
     .bind::<Nullable<SqlUuid>, _>(new.gig)
     .bind::<Nullable<Text>, _>(of_rule)
     .bind::<Nullable<Text>, _>(of_source)
+    .bind::<Nullable<SqlUuid>, _>(new.course)
     .get_result(conn)
     .await
     .optional()?;
@@ -103,7 +108,7 @@ pub async fn count_between(
     Ok(row.count)
 }
 
-const COLUMNS: &str = "seq, rule, source, rule_version, points, at, gig_id, of_rule, of_source";
+const COLUMNS: &str = "seq, rule, source, rule_version, points, at, gig_id, course_id, of_rule, of_source";
 
 /// Somebody's entries before `before`, newest first.
 pub async fn page(

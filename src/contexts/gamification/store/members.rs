@@ -153,6 +153,27 @@ pub async fn after(conn: &mut AsyncPgConnection, after: Uuid, limit: i64) -> Que
     Ok(rows.into_iter().map(|row| UserId(row.user_id)).collect())
 }
 
+/// Somebody who does not want to be seen, or not by name.
+#[derive(Clone, Copy, Debug, QueryableByName)]
+pub struct Hidden {
+    #[diesel(sql_type = SqlUuid)]
+    pub user_id: Uuid,
+    #[diesel(sql_type = Bool)]
+    pub opted_out: bool,
+}
+
+/// Of these people, who does not want to be seen, or not by name.
+pub async fn hidden_of(conn: &mut AsyncPgConnection, users: &[UserId]) -> QueryResult<Vec<Hidden>> {
+    let ids: Vec<Uuid> = users.iter().map(|user| user.0).collect();
+    diesel::sql_query(
+        "select user_id, opted_out from gamification.members
+         where user_id = any($1) and (anonymous or opted_out)",
+    )
+    .bind::<diesel::sql_types::Array<SqlUuid>, _>(ids)
+    .load(conn)
+    .await
+}
+
 /// Of these people, who does not want to be named.
 pub async fn anonymous_of(conn: &mut AsyncPgConnection, users: &[UserId]) -> QueryResult<Vec<UserId>> {
     let ids: Vec<Uuid> = users.iter().map(|user| user.0).collect();

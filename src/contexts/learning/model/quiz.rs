@@ -156,7 +156,7 @@ impl Question {
 
 /// Whether each of them may stand in a question.
 fn texts(all: &mut dyn Iterator<Item = &String>) -> bool {
-    all.map(|text| (1..=2_000).contains(&text.trim().chars().count())).all(|fits| fits)
+    all.all(|text| (1..=2_000).contains(&text.trim().chars().count()))
 }
 
 /// A quiz: what is drawn, and under which rules it is taken.

@@ -3,6 +3,7 @@
 pub mod ops;
 pub mod own;
 pub mod preferences;
+pub mod push;
 pub mod unsubscribe;
 
 use utoipa::OpenApi;
@@ -11,7 +12,7 @@ use utoipa::OpenApi;
 #[openapi(
     paths(
         own::list, own::unread, own::read, preferences::get, preferences::replace, preferences::change,
-        preferences::kinds, ops::mail,
+        preferences::kinds, push::key, push::subscribe, push::list, push::unsubscribe, ops::mail,
     ),
     tags((name = "notifications", description = "What one is told, and how one wants it"))
 )]

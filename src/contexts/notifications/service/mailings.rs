@@ -21,6 +21,8 @@ use crate::{
 const BATCH: i64 = 20;
 /// To the next look when nothing wakes the worker.
 const LOOK: Duration = Duration::from_secs(1);
+/// Between two looks whether somebody still is not to be disturbed.
+const CALM: chrono::Duration = chrono::Duration::seconds(60);
 /// The longest pause between two attempts, in seconds.
 const MOST: i64 = 3600;
 
@@ -78,6 +80,7 @@ impl Notifications {
     async fn mail_one(&self, mailing: &Mailing) -> Result<&'static str, NotificationsError> {
         let (user, now) = (mailing.user_id, self.now());
         // Before the transaction: other contexts have connections of their own.
+        let calm = self.is_undisturbed(user).await?;
         let contact = self.parts().people.contact(user).await?;
         let names = self.parts().people.names(self.actors(mailing).await?).await?;
         let mut conn = self.conn().await?;
@@ -92,6 +95,10 @@ impl Notifications {
                 if later > now {
                     store::mailings::put_off(conn, mailing.id, later, None).await?;
                     return Ok("quiet");
+                }
+                if calm {
+                    store::mailings::put_off(conn, mailing.id, now + CALM, None).await?;
+                    return Ok("undisturbed");
                 }
                 let Some(rows) = store::mailings::take(conn, mailing.id).await? else { return Ok("taken") };
                 let hidden: Vec<_> = rows.iter().filter(|row| !row.in_app).map(|row| row.id.0).collect();

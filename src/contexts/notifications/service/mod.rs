@@ -2,6 +2,7 @@
 
 mod mailings;
 mod preferences;
+mod pushing;
 mod reading;
 mod telling;
 mod unsubscribing;

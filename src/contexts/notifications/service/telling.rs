@@ -43,12 +43,26 @@ impl Notifications {
         if drafts.is_empty() {
             return Ok(Vec::new());
         }
-        store::in_turn(conn).await?;
         let mut all = Vec::new();
         for draft in drafts {
             all.extend(self.tell_one(conn, kind, event, draft).await?);
         }
         Ok(all)
+    }
+
+    /// Takes turns with whoever else tells the people concerned.
+    ///
+    /// # Errors
+    /// [`NotificationsError::Db`].
+    pub(in crate::contexts::notifications) async fn take_turns(
+        &self,
+        conn: &mut AsyncPgConnection,
+        events: &[&Envelope],
+    ) -> Result<(), NotificationsError> {
+        let told =
+            events.iter().filter_map(|event| Some(kind(&event.subject)?.drafts(event.id, &event.data)));
+        let people: Vec<UserId> = told.flatten().map(|draft| draft.user).collect();
+        Ok(store::in_turn(conn, &people).await?)
     }
 
     /// What is to be done once that is committed.
@@ -61,6 +75,7 @@ impl Notifications {
         }
         if !all.is_empty() {
             self.inner.due.notify_one();
+            self.inner.pushing.notify_one();
         }
     }
 
@@ -98,6 +113,10 @@ impl Notifications {
             let view = NotificationView::from(Item::from(row.clone()));
             let data = told(&view, unread).to_string();
             store::log::append(conn, user, &mut stream, &data, unread, self.now()).await?;
+        }
+        if channels.push {
+            let due = due::after_quiet(&preferences, self.now());
+            store::pushes::add(conn, user, row.id, due).await?;
         }
         if channels.email {
             self.plan_mail(conn, user, kind, &row, &preferences).await?;

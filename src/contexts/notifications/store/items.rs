@@ -97,6 +97,12 @@ pub async fn open(
         .optional()?)
 }
 
+/// One notification.
+pub async fn one(conn: &mut AsyncPgConnection, id: Uuid) -> Result<Option<Row>, DbError> {
+    let query = format!("SELECT {COLUMNS} FROM notifications.items i WHERE id = $1");
+    Ok(diesel::sql_query(query).bind::<SqlUuid, _>(id).get_result(conn).await.optional()?)
+}
+
 /// Writes a notification, new or changed.
 pub async fn put(conn: &mut AsyncPgConnection, user: UserId, group: &str, row: &Row) -> Result<(), DbError> {
     diesel::sql_query(

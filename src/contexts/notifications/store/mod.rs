@@ -8,6 +8,7 @@ pub mod items;
 pub mod log;
 pub mod mailings;
 pub mod preferences;
+pub mod pushes;
 
 use chrono::{DateTime, Utc};
 use diesel::{
@@ -37,14 +38,29 @@ pub const KEPT: i64 = 512;
 /// Cut so often, in publications.
 const CUT_EVERY: i64 = 64;
 
-/// Waits until no other transaction tells or forgets. Events share transactions, and two that lock the
-/// same people in different order would wait for each other; which people, is known event by event.
-pub async fn in_turn(conn: &mut AsyncPgConnection) -> Result<(), DbError> {
-    diesel::sql_query("SELECT pg_advisory_xact_lock(hashtextextended('notifications.tell', 0))")
-        .execute(conn)
-        .await?;
+/// Waits until no other transaction tells or forgets any of these people. Events share transactions, and two
+/// that locked the same people in different order would wait for each other: so whoever handles several takes
+/// its turns here, before the first, in one order. People share turns, 256 of them, so that no transaction
+/// holds more locks than that.
+pub async fn in_turn(conn: &mut AsyncPgConnection, users: &[UserId]) -> Result<(), DbError> {
+    if users.is_empty() {
+        return Ok(());
+    }
+    let users: Vec<Uuid> = users.iter().map(|user| user.0).collect();
+    diesel::sql_query(
+        "SELECT pg_advisory_xact_lock($2, turn) FROM (
+            SELECT DISTINCT (hashtextextended(u::text, 0) & 255)::integer AS turn FROM unnest($1) u ORDER BY turn
+         ) t",
+    )
+    .bind::<diesel::sql_types::Array<SqlUuid>, _>(users)
+    .bind::<Integer, _>(TURNS)
+    .execute(conn)
+    .await?;
     Ok(())
 }
+
+/// The class of the advisory locks behind [`in_turn`]: "noti".
+const TURNS: i32 = 0x6e6f_7469;
 
 /// Locks a person's stream, which begins now if there was none. `None`: they are forgotten.
 pub async fn lock(conn: &mut AsyncPgConnection, user: UserId) -> Result<Option<Stream>, DbError> {

@@ -2,7 +2,11 @@
 
 import { call, me as whoAmI, signOut } from "./api.js";
 import { $, setNote, setText } from "./dom.js";
+import { emojiPicker } from "./emoji.js";
+import { Blocks, reportDialog, reviewQueue } from "./moderation.js";
 import { bell } from "./notifications.js";
+import { roomSettings, statusField } from "./own.js";
+import { pushButton, unsubscribe } from "./push.js";
 import { learn } from "./people.js";
 import { connect } from "./realtime.js";
 import { addPeopleDialog, createRoom, newRoomDialog, RoomList } from "./rooms.js";
@@ -77,6 +81,19 @@ function run(me) {
   }
   window.addEventListener("hashchange", () => follow());
 
+  const status = statusField(client);
+  const blocks = new Blocks();
+  const settings = roomSettings(() => view.room, () => list.redraw());
+  const queue = reviewQueue();
+  const actions = {
+    message: direct, heard: (id, message) => list.heard(id, message), report: reportDialog(), pick: emojiPicker(),
+    queue, blocks, quiet: () => status.quiet,
+  };
+  if (["moderator", "operator"].some((role) => me.roles?.includes(role))) {
+    $("moderation-link").hidden = false;
+    $("moderation-link").addEventListener("click", () => queue(null));
+  }
+
   function open(room, { focus = true } = {}) {
     // Shown first: what is not shown has no height to fit to.
     work.hide();
@@ -84,8 +101,9 @@ function run(me) {
     for (const link of document.querySelectorAll("[data-section]")) link.removeAttribute("aria-current");
     if (view?.room.id !== room.id) {
       view?.close();
-      view = new RoomView(client, me, room, { message: direct, heard: (id, message) => list.heard(id, message) });
+      view = new RoomView(client, me, room, actions);
       view.open();
+      settings(room.own);
     }
     document.title = `${room.title} · Gigsy`;
     history.replaceState(null, "", `#room/${room.id}`);
@@ -145,15 +163,31 @@ function run(me) {
     $("people-toggle").setAttribute("aria-expanded", String(shown));
   });
 
-  bell(client, me);
+  bell(client, me, () => status.quiet);
+  pushButton();
   // What concerns this person alone arrives without a subscription of ours.
   client.on("publication", ({ data }) => {
     if (data?.type === "unread") list.counted(data);
+    else if (data?.type === "room_settings") {
+      list.set(data);
+      if (view?.room.id === data.room_id) {
+        view.settings(data.settings);
+        settings(view.room.own);
+      }
+    } else if (data?.type === "block") {
+      blocks.heard(data);
+      view?.reload();
+      list.refreshSoon();
+    } else if (data?.type === "status") {
+      // What another device says of itself: this one says what it says.
+      return;
+    } else if (["notification", "notifications_read"].includes(data?.type)) return;
     else if (data?.type !== "rank") list.refreshSoon();
   });
   // What is unread in rooms that are not open.
   setInterval(() => document.hidden || client?.state !== "connected" || list.refreshSoon(), LIST_MS);
   client.on("connected", () => list.refreshSoon());
+  client.on("connected", () => blocks.load());
   document.addEventListener("visibilitychange", () => document.hidden || list.refreshSoon());
   // Other parts of the page share the connection.
   document.dispatchEvent(new CustomEvent("gigsy:connected", { detail: { client, me } }));
@@ -164,6 +198,8 @@ function run(me) {
 }
 
 $("sign-out").addEventListener("click", async () => {
+  // Whoever uses this browser next is not told what is this person's.
+  await unsubscribe().catch(() => {});
   try {
     await signOut();
   } catch (error) {

@@ -66,6 +66,8 @@ class Game {
       h("div", { class: "game-pick" }, this.boardPick, this.windowPick), this.own,
       h("table", { class: "board" }, h("thead", {}, h("tr", {}, h("th", { class: "num" }, "Place"), h("th", {}, "Who"),
         h("th", { class: "num" }, "Points"))), this.body));
+    this.theirs = h("section", { id: "their-badges", class: "stack", hidden: true, "aria-live": "polite" });
+    this.boardPane.append(this.theirs);
     this.profilePane = h("section", { id: "profile-pane", role: "tabpanel", class: "stack", hidden: true });
     this.tabs = ["Leaderboard", "My progress"].map((text, n) => {
       const tab = h("button", { type: "button", role: "tab", "aria-selected": String(n === 0) }, text);
@@ -111,6 +113,7 @@ class Game {
   leave() {
     this.top?.close();
     this.top = null;
+    this.theirs.hidden = true;
   }
 
   async openBoard() {
@@ -142,6 +145,8 @@ class Game {
 
   /** Of the all-time boards, what the server tells us about ourselves. */
   ownRank(news) {
+    // Points moved, and with them perhaps the level, the streak, a badge.
+    if (this.dialog.open && !this.profilePane.hidden) this.openProfile();
     if (!this.dialog.open || news.board !== this.boardPick.value || this.windowPick.value !== news.window) return;
     this.tellOwn(news);
     announce(`You are number ${news.rank} now.`);
@@ -150,12 +155,27 @@ class Game {
   draw(top, fresh) {
     const rows = top.rows.slice(0, SHOWN).filter(Boolean);
     this.body.replaceChildren(...rows.map((row) => {
-      const name = h("td", {}, row.user_id ? nameOf(row.user_id) : "Somebody");
-      if (row.user_id) lookUp(row.user_id).then((known) => setText(name, known));
+      const name = row.user_id ? h("button", { type: "button", class: "link who" }, nameOf(row.user_id)) : h("span", {}, "Somebody");
+      if (row.user_id) {
+        lookUp(row.user_id).then((known) => setText(name, known));
+        name.addEventListener("click", () => this.openPerson(row.user_id));
+      }
       return h("tr", { class: [row.user_id === this.me.id && "me", fresh.has(row.rank) && "fresh"].filter(Boolean).join(" "), dataset: { rank: row.rank, user: row.user_id ?? "" } },
-        h("td", { class: "num" }, String(row.rank)), name, h("td", { class: "num" }, row.score.toLocaleString()));
+        h("td", { class: "num" }, String(row.rank)), h("td", {}, name), h("td", { class: "num" }, row.score.toLocaleString()));
     }));
     if (!rows.length) this.body.replaceChildren(h("tr", {}, h("td", { colSpan: 3 }, "Nobody yet. Be the first.")));
+  }
+
+  /** Somebody's badges, below the board. */
+  async openPerson(id) {
+    try {
+      const [name, { items }] = await Promise.all([lookUp(id), get(`/api/v1/people/${id}/badges`)]);
+      this.theirs.replaceChildren(h("h2", {}, `Badges of ${name}`), badgeList(items));
+      this.theirs.hidden = false;
+      this.theirs.scrollIntoView({ block: "nearest" });
+    } catch (error) {
+      setNote(this.note, explain(error));
+    }
   }
 
   async openProfile() {
@@ -177,15 +197,20 @@ class Game {
           h("span", {}, h("b", {}, String(streak.freezes)), "freezes"),
           h("span", {}, h("b", {}, league.tier_name), "league")),
         h("h2", {}, "Badges"),
-        badges.items.length ? h("div", { class: "badges", id: "my-badges" }, ...badges.items.map((badge) =>
-          h("a", { href: badge.url, title: badge.description }, h("img", { src: badge.icon, alt: "", width: 48, height: 48 }),
-            h("span", {}, badge.name), h("span", { class: `tier ${badge.tier}` }, badge.n > 1 ? `${badge.tier} × ${badge.n}` : badge.tier))))
-          : h("p", {}, "None yet."),
+        h("div", { id: "my-badges" }, badgeList(badges.items)),
       );
     } catch (error) {
       setNote(this.note, explain(error));
     }
   }
+}
+
+/** Badges as links to their pages. */
+function badgeList(items) {
+  if (!items.length) return h("p", {}, "None yet.");
+  return h("div", { class: "badges" }, ...items.map((badge) =>
+    h("a", { href: badge.url, title: badge.description }, h("img", { src: badge.icon, alt: "", width: 48, height: 48 }),
+      h("span", {}, badge.name), h("span", { class: `tier ${badge.tier}` }, badge.n > 1 ? `${badge.tier} × ${badge.n}` : badge.tier))));
 }
 
 let game = null;

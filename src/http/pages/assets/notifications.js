@@ -6,8 +6,8 @@ import { explain } from "./session.js";
 
 const SHOWN = 50;
 
-/** Brings the bell to life on a connection. */
-export function bell(client, me) {
+/** Brings the bell to life on a connection; while `quiet()` nothing is read out. */
+export function bell(client, me, quiet = () => false) {
   const button = $("bell");
   const panel = $("notifications");
   const list = $("notification-list");
@@ -85,7 +85,7 @@ export function bell(client, me) {
     if (data.type === "notification") {
       items.set(data.notification.id, data.notification);
       unread = data.unread;
-      announce(data.notification.title);
+      if (!quiet()) announce(data.notification.title);
       show();
     } else if (data.type === "notifications_read") {
       unread = data.unread;

@@ -3,10 +3,13 @@
 import { get, withQuery } from "./api.js";
 import { $, announce, count, debounce, h, setNote, setText } from "./dom.js";
 import { messageOf } from "./fold.js";
+import { Draft } from "./own.js";
 import { Outbox } from "./outbox.js";
+import { suspend } from "./moderation.js";
 import { avatar, isKnown, learn, lookUp, nameOf, Presence } from "./people.js";
 import { rpcReason } from "./realtime.js";
 import { explain } from "./session.js";
+import { Side } from "./side.js";
 import { Timeline } from "./timeline.js";
 
 const PAGE = 40;
@@ -38,8 +41,14 @@ export class RoomView {
   #seen = new Map();
   #off = new AbortController();
   #actions;
+  #side;
+  #draft;
 
-  /** `message(userId)` opens a direct room with somebody; `heard(roomId, message)` tells of a new one. */
+  /**
+   * `message(userId)` opens a direct room with somebody; `heard(roomId, message)` tells of a new one;
+   * `report`, `pick`, `queue` open dialogs, `blocks` are whom this person has blocked, `quiet()` tells whether
+   * nothing is to be read out.
+   */
   constructor(client, me, room, actions) {
     this.#client = client;
     this.#me = me;
@@ -49,15 +58,23 @@ export class RoomView {
 
   open() {
     const { room } = this;
-    this.#timeline = new Timeline($("timeline"), this.#me.id, {
-      retry: (entry) => this.#outbox.retry(entry),
-      discard: (entry) => this.#timeline.discard(entry),
+    const acts = (timeline, outbox) => ({
+      retry: (entry) => outbox().retry(entry),
+      discard: (entry) => timeline().discard(entry),
       react: (entry, emoji, remove) => this.#change("chat.react", entry, { emoji, remove }),
+      pick: (entry) => this.#actions.pick((emoji) => this.#change("chat.react", entry, { emoji, remove: entry.reactions.some((r) => r.emoji === emoji && r.mine) })),
       pin: (entry) => this.#change("chat.pin", entry, { remove: entry.pinned }),
       remove: (entry) => this.#change("chat.delete", entry, {}),
+      report: (entry) => this.#actions.report(room, entry),
       reply: (entry) => this.#compose("reply", entry),
       edit: (entry) => this.#compose("edit", entry),
+      thread: (entry) => this.#side.thread(entry),
       may: (entry, mine) => this.#may(mine),
+    });
+    this.#timeline = new Timeline($("timeline"), this.#me.id, acts(() => this.#timeline, () => this.#outbox));
+    this.#side = new Side(this.#client, this.#me, room, {
+      entryOf: (item) => this.#entry(item),
+      actions: (timeline, outbox) => ({ ...acts(timeline, outbox), may: (entry, mine) => ({ ...this.#may(mine), thread: false }) }),
     });
     this.#timeline.clear();
     this.#outbox = new Outbox(this.#client, room.id, this.#timeline, (entry, answer) => {
@@ -69,6 +86,7 @@ export class RoomView {
     setText($("room-title"), room.title);
     $("composer").hidden = Boolean(room.archived_at);
     $("room-actions").hidden = room.kind === "direct";
+    $("room-reports").hidden = room.kind === "direct" || !["admin", "owner"].includes(room.role);
     $("add-people").hidden = Boolean(room.archived_at) || !["admin", "owner"].includes(room.role);
     setNote($("room-state"), null);
     setText($("typing"), "");
@@ -85,6 +103,8 @@ export class RoomView {
   close() {
     this.#off.abort();
     this.#outbox.close();
+    this.#side.end();
+    this.#draft.close();
     for (const timer of this.#typing.values()) clearTimeout(timer);
     for (const sub of this.#subs) {
       sub.removeAllListeners();
@@ -148,12 +168,15 @@ export class RoomView {
     const entry = this.#entry(data);
     if (!entry) {
       if (data?.type === "receipt") this.#seenBy(data.user_id, Number(data.seen));
+      else if (data?.type === "hidden") this.#timeline.hidden(data);
       else if (data?.message_id) this.#timeline.apply(data);
       if (data?.type === "pin" || data?.type === "delete") this.#loadPins();
+      if (data) this.#side.published(data);
       return;
     }
     const atEnd = this.#atEnd;
     const fresh = this.#timeline.put(entry);
+    this.#side.published(data);
     if (entry.kind === "member") this.#loadMembersSoon();
     if (!fresh) return;
     if (entry.kind === "message") {
@@ -161,7 +184,7 @@ export class RoomView {
       this.#timeline.replied(entry);
       this.#heard(entry);
       if (this.#caught !== null) this.#caught += 1;
-      lookUp(entry.sender).then((name) => announce(`${name}: ${entry.body}`));
+      if (!this.room.own?.muted && !this.#actions.quiet()) lookUp(entry.sender).then((name) => announce(`${name}: ${entry.body}`));
     }
     if (atEnd) this.#toEnd();
     else $("to-end").hidden = false;
@@ -170,6 +193,19 @@ export class RoomView {
 
   #heard({ sender, body, at }) {
     this.#actions.heard(this.room.id, { sender_id: sender, body, created_at: at.toISOString() });
+  }
+
+  /** Another device changed what this person has set for the room. */
+  settings(own) {
+    const { draft } = own;
+    this.room.own = { ...this.room.own, ...own };
+    this.#draft.heard(draft);
+  }
+
+  /** What may be seen is another thing now: whom somebody has blocked changed. */
+  reload() {
+    if (this.#loaded) this.#load();
+    this.#drawPeople();
   }
 
   /** Those whom the room has, as far as they are known here. */
@@ -211,6 +247,7 @@ export class RoomView {
       if (this.#closed) return;
       this.#timeline.clear();
       for (const item of page.items) this.#putOld(item);
+      this.#timeline.requote();
       this.#cursor = page.next_cursor;
       this.#loaded = true;
       this.#loadPins();
@@ -232,6 +269,7 @@ export class RoomView {
       if (this.#closed) return;
       const fromEnd = scroller.scrollHeight - scroller.scrollTop;
       for (const item of page.items) this.#putOld(item);
+      this.#timeline.requote();
       this.#cursor = page.next_cursor;
       $("older").hidden = !this.#cursor;
       // What was being read stays where it was.
@@ -249,7 +287,7 @@ export class RoomView {
     const { kind, role, archived_at: archived, rules } = this.room;
     const admin = ["admin", "owner"].includes(role);
     const open = !archived;
-    return { write: open, pin: open && (admin || (rules?.pin ?? (kind === "direct" ? "member" : "admin")) === "member"), remove: mine || admin };
+    return { write: open, thread: true, pin: open && (admin || (rules?.pin ?? (kind === "direct" ? "member" : "admin")) === "member"), remove: mine || admin };
   }
 
   async #change(method, entry, more) {
@@ -262,11 +300,14 @@ export class RoomView {
 
   /** What the composer is for: a new message, a reply, or another text for one. */
   #compose(what, entry) {
+    const editing = this.#composing?.what === "edit";
+    if (what === "edit" || editing) this.#draft.hold(what === "edit");
     this.#composing = what && { what, entry };
     const draft = $("draft");
     $("composing").hidden = !what;
     if (what) setText($("composing-text"), what === "edit" ? "Editing your message" : `Replying to ${entry.sender === this.#me.id ? "yourself" : nameOf(entry.sender)}: ${entry.body}`);
-    draft.value = what === "edit" ? entry.body : "";
+    if (what === "edit") draft.value = entry.body;
+    else if (editing) draft.value = this.room.own?.draft ?? "";
     fit(draft);
     draft.focus();
   }
@@ -334,6 +375,7 @@ export class RoomView {
   #renamed(user) {
     if (this.#closed) return;
     this.#timeline.renamed(user);
+    this.#side.renamed(user);
     this.#drawPeople();
   }
 
@@ -363,7 +405,38 @@ export class RoomView {
       button.addEventListener("click", () => this.#actions.message(id));
       row.append(button);
     }
+    if (!mine) row.append(...this.#measures(id));
     return row;
+  }
+
+  /** What can be done about somebody. */
+  #measures(id) {
+    const { blocks } = this.#actions;
+    const blocked = blocks.has(id);
+    const act = (label, hint, run) => {
+      const button = h("button", { type: "button", class: "link", "aria-label": `${hint} ${nameOf(id)}` }, label);
+      button.addEventListener("click", async () => {
+        button.disabled = true;
+        try {
+          this.#say(await run());
+        } catch (error) {
+          this.#warn(explain(error));
+        }
+        button.disabled = false;
+      });
+      return button;
+    };
+    const measures = [act(blocked ? "Unblock" : "Block", blocked ? "Unblock" : "Block", async () => {
+      await blocks.set(id, !blocked);
+      return blocked ? `${nameOf(id)} is no longer blocked.` : `${nameOf(id)} is blocked: you do not see what they write.`;
+    })];
+    if (this.room.kind !== "direct" && ["admin", "owner"].includes(this.room.role)) {
+      measures.push(act("Suspend", "Suspend for an hour:", async () => {
+        await suspend(this.room.id, id);
+        return `${nameOf(id)} cannot write for an hour.`;
+      }));
+    }
+    return measures;
   }
 
   // ---- typing ---------------------------------------------------------------------------------
@@ -405,13 +478,17 @@ export class RoomView {
   #listen() {
     const on = (id, event, run) => $(id).addEventListener(event, run, { signal: this.#off.signal });
     const draft = $("draft");
-    draft.value = "";
+    this.#draft = new Draft(this.room, draft, () => fit(draft));
     fit(draft);
     on("composer", "submit", (event) => {
       event.preventDefault();
       const body = draft.value.trim();
       if (!body) return draft.focus();
       const { what, entry } = this.#composing ?? {};
+      if (what !== "edit") {
+        this.#draft.sent();
+        draft.value = "";
+      }
       this.#compose(null);
       if (what === "edit") return body === entry.body || this.#change("chat.edit", entry, { body });
       this.#outbox.write(this.#me.id, body, entry?.id);
@@ -428,8 +505,10 @@ export class RoomView {
     });
     on("draft", "input", () => {
       fit(draft);
+      this.#draft.typed();
       if (draft.value.trim()) this.#tellTyping();
     });
+    on("room-reports", "click", () => this.#actions.queue(this.room));
     on("older", "click", () => this.older());
     on("to-end", "click", () => this.#toEnd());
     on("scroller", "scroll", () => {

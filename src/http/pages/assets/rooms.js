@@ -6,6 +6,7 @@ import { PeoplePicker } from "./people-picker.js";
 import { avatar, learn, lookUp, nameOf } from "./people.js";
 import { explain } from "./session.js";
 
+const favourite = (room) => Number(Boolean(room.own?.favourite));
 const lastActive = (room) => Date.parse(room.last_message?.created_at ?? room.created_at) || 0;
 
 /** A room with the title under which it is listed. */
@@ -71,8 +72,20 @@ export class RoomList {
     this.#draw();
   }
 
+  /** What this person has set for a room changed, here or on another device. */
+  set({ room_id: id, settings }) {
+    const room = this.byId(id);
+    if (!room) return;
+    room.own = { ...room.own, ...settings };
+    this.#draw();
+  }
+
+  redraw() {
+    this.#draw();
+  }
+
   #draw() {
-    this.#rooms.sort((a, b) => lastActive(b) - lastActive(a));
+    this.#rooms.sort((a, b) => favourite(b) - favourite(a) || lastActive(b) - lastActive(a));
     const list = $("my-rooms");
     const focused = list.contains(document.activeElement) ? document.activeElement.parentElement.dataset.room : null;
     list.replaceChildren(...this.#rooms.map((room) => this.#row(room)));
@@ -98,11 +111,18 @@ export class RoomList {
     const unread = room.unread ?? 0;
     const calls = room.mentions ?? 0;
     const button = h("button", { type: "button", class: "room-row" }, badge(room),
-      h("span", { class: "names" }, h("b", {}, room.title), h("span", {}, this.#last(room))),
+      h("span", { class: "names" }, h("b", {}, room.own?.favourite ? `★ ${room.title}` : room.title, room.own?.muted ? h("span", { class: "hidden" }, ", muted") : null), this.#line(room)),
       calls ? h("span", { class: "unread calls" }, `@${calls > 99 ? "99+" : calls}`, h("span", { class: "hidden" }, " mentions")) : null,
       unread ? h("span", { class: "unread" }, unread > 99 ? "99+" : String(unread), h("span", { class: "hidden" }, " unread")) : null);
     button.addEventListener("click", () => this.#open(room));
     return h("li", { dataset: { room: room.id } }, button);
+  }
+
+  /** What one has begun to write, else the last message. */
+  #line(room) {
+    const draft = room.id === this.#current ? "" : room.own?.draft;
+    if (!draft) return h("span", {}, this.#last(room));
+    return h("span", {}, h("span", { class: "draft-mark" }, "Draft: "), draft);
   }
 
   /** The last message in a line, or what the room is. */

@@ -116,6 +116,16 @@ export class Timeline {
     this.redraw(root);
   }
 
+  /** Draws what answers others anew: on a page of history the answers come first. */
+  requote() {
+    for (const entry of this.#logged) if (entry.replyTo && this.byId(entry.replyTo)) this.redraw(entry);
+  }
+
+  /** Somebody who is blocked said something: all that is seen of it is that a thread has a reply more. */
+  hidden({ thread, seq }) {
+    if (thread) this.replied({ thread, seq: Number(seq) });
+  }
+
   redraw(entry) {
     const at = this.#logged.indexOf(entry);
     if (at >= 0) this.#draw(at);
@@ -196,11 +206,15 @@ export class Timeline {
     const foot = [];
     if (entry.pinned) foot.push("pinned");
     if (entry.edited) foot.push("edited");
-    if (entry.replies) foot.push(count(entry.replies, "reply", "replies"));
+    if (entry.replies) {
+      const open = h("button", { type: "button", class: "link", dataset: { act: "thread" } }, count(entry.replies, "reply", "replies"));
+      open.addEventListener("click", () => this.#actions.thread?.(entry));
+      foot.push(open);
+    }
     if (this.#seen?.entry === entry) foot.push(`seen by ${this.#seen.names}`);
     if (entry.state === "sending") foot.push("Sending…");
     if (entry.state === "waiting") foot.push("Waiting for the connection");
-    const note = foot.length ? h("p", { class: "state" }, foot.join(" · ")) : null;
+    const note = foot.length ? h("p", { class: "state" }, ...foot.flatMap((part, at) => (at ? [" · ", part] : [part]))) : null;
     const failed = entry.state === "failed" ? h("p", { class: "state error", role: "alert" }, `Not sent: ${entry.reason}. `,
       this.#button("Try again", () => this.#actions.retry(entry)), " ", this.#button("Discard", () => this.#actions.discard(entry))) : null;
     const answered = entry.replyTo && !deleted ? this.#quote(entry.replyTo) : null;
@@ -239,9 +253,12 @@ export class Timeline {
     const has = entry.reactions.some((reaction) => reaction.emoji === "👍" && reaction.mine);
     return h("p", { class: "tools", role: "group", "aria-label": "What to do with this message" },
       may.write && tool("like", has ? "Take the thumbs up back" : "Thumbs up", "👍", () => this.#actions.react(entry, "👍", has)),
+      may.write && tool("emoji", "React with another emoji", "☺", () => this.#actions.pick(entry)),
       may.write && tool("reply", "Reply", "Reply", () => this.#actions.reply(entry)),
+      may.thread && tool("open-thread", "Thread", "Thread", () => this.#actions.thread(entry)),
       may.write && mine && tool("edit", "Edit", "Edit", () => this.#actions.edit(entry)),
       may.pin && tool("pin", entry.pinned ? "Unpin" : "Pin", entry.pinned ? "Unpin" : "Pin", () => this.#actions.pin(entry)),
+      !mine && tool("report", "Report", "Report", () => this.#actions.report(entry)),
       may.remove && tool("delete", "Delete", "Delete", () => this.#actions.remove(entry)));
   }
 

@@ -88,6 +88,11 @@ impl ChatRoom {
         pins: usize,
     ) -> Result<Option<Payload>, ChatError> {
         let target = message.id;
+        if let Some(seen) = ask.seen
+            && (message.changed_seq != seen || self.may_have_changed(target, seen))
+        {
+            return Err(ChatError::MessageStale);
+        }
         if let Alteration::Delete = ask.what {
             let mine = message.sender_id == ask.who && !message.system;
             let admin = me.is_some_and(|me| me.role >= MemberRole::Admin);

@@ -295,7 +295,9 @@ impl ChatRoom {
     }
 
     fn plan_change(&self, ask: &Change) -> Result<Plan, ChatError> {
-        let least = if ask.patch.archived.is_some() { MemberRole::Owner } else { MemberRole::Admin };
+        // What cannot be taken back is the owner's to decide.
+        let owners = ask.patch.archived.is_some() || ask.patch.settings.retention_days.is_some();
+        let least = if owners { MemberRole::Owner } else { MemberRole::Admin };
         self.needs(ask.who, MemberRole::Member)?;
         self.not_direct()?;
         self.needs(ask.who, least)?;
@@ -312,7 +314,7 @@ impl ChatRoom {
             message_id: None,
             detail: serde_json::json!({
                 "slow_mode_seconds": settings.slow_mode_seconds,
-                "messages_per_minute": settings.messages_per_minute,
+                "messages_per_minute": settings.messages_per_minute, "retention_days": settings.retention_days,
                 "mention_room": settings.mention_room, "pin": settings.pin, "attach": settings.attach,
                 "blocked_words": settings.blocked_words, "flagged_words": settings.flagged_words,
             }),

@@ -237,6 +237,8 @@ pub struct Alter {
     pub target: MessageId,
     /// What.
     pub what: Alteration,
+    /// Only if nothing has happened to the message after this event.
+    pub seen: Option<Seq>,
 }
 
 impl Request for Alter {

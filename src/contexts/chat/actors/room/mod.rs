@@ -43,8 +43,9 @@ use crate::{
         announcer::Stir,
         channels::{Outlet, chat_channel, typing_channel},
         metrics::ChatMetrics,
-        model::{Member, Room, RoomId, RoomKind, RoomState, Seq},
+        model::{Member, MessageId, Room, RoomId, RoomKind, RoomState, Seq},
         store::{EventLog, Page, RoomStore, StoreError, desk::Desk},
+        veils::Blocks,
     },
     principal::UserId,
     realtime::Channel,
@@ -104,6 +105,8 @@ pub struct RoomSeed {
     pub desk: Desk,
     /// Where the announcer hears that a room has news.
     pub stir: Stir,
+    /// Whom live publications are hidden from.
+    pub blocks: Blocks,
     /// What is measured.
     pub metrics: ChatMetrics,
     /// Where news go.
@@ -182,6 +185,10 @@ pub struct ChatRoom {
     apart: Option<(bool, Instant)>,
     /// The last message that was published, in a room that shows receipts.
     last_message: Seq,
+    /// The latest changes that were published: of which message, where.
+    changed: VecDeque<(MessageId, Seq)>,
+    /// The messages that the append on its way changes.
+    flying_changes: Vec<MessageId>,
     counts: Counts,
 }
 
@@ -255,6 +262,8 @@ impl Behavior for ChatRoom {
             wrote: Wrote::of(&recent),
             apart: None,
             last_message,
+            changed: VecDeque::new(),
+            flying_changes: Vec::new(),
             counts: Counts::default(),
             seed,
         })

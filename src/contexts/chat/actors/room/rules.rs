@@ -207,7 +207,9 @@ impl Receive<Typing> for ChatRoom {
                     "for_ms": (own.seed.limits.typing_every * 2).as_millis() as u64,
                 });
                 if let Ok(data) = Json::of(&sign) {
-                    own.seed.outlet.publish(&own.typing, &Publication::ephemeral(data));
+                    let veiled = own.seed.blocks.veil(ask.who, None);
+                    let publication = Publication { veiled, ..Publication::ephemeral(data) };
+                    own.seed.outlet.publish(&own.typing, &publication);
                 }
             }
             reply.send(allowed);

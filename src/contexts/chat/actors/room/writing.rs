@@ -21,6 +21,8 @@ use crate::{
 
 /// Events read at once while catching up.
 const STRETCH: usize = 500;
+/// Changes that are remembered, so that nobody overwrites one unseen.
+const REMEMBERED: usize = 256;
 /// The first pause while the store is away, doubled up to the last.
 const AWAY: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(5));
 
@@ -94,6 +96,14 @@ struct Caught {
 }
 
 impl ChatRoom {
+    /// Whether something may have happened to a message after `seen` that its reader cannot know of.
+    pub(super) fn may_have_changed(&self, message: MessageId, seen: Seq) -> bool {
+        self.behind
+            || self.flying_changes.contains(&message)
+            || self.queue.iter().any(|waiting| waiting.event.payload.touches().contains(&message))
+            || self.changed.iter().any(|(target, seq)| *target == message && *seq > seen)
+    }
+
     /// An event of now, caused by the request in hand.
     pub(super) fn event(
         &self,
@@ -130,6 +140,7 @@ impl ChatRoom {
         let (events, origins): (Vec<NewEvent>, Vec<Origin>) =
             waiting.map(|waiting| (waiting.event, waiting.origin)).unzip();
         self.flying = true;
+        self.flying_changes = events.iter().flat_map(|event| event.payload.touches()).collect();
         self.counts.inserts += 1;
         let (store, id) = (self.seed.log.clone(), self.id);
         let insert = async move {
@@ -138,6 +149,7 @@ impl ChatRoom {
         };
         cx.spawn(insert, move |own, (events, result), cx| {
             own.flying = false;
+            own.flying_changes.clear();
             match result {
                 Ok(appended) => own.landed(events, origins, &appended, cx),
                 Err(error) => own.missed(events, origins, error, cx),
@@ -350,6 +362,12 @@ impl ChatRoom {
         if event.payload.is_message() {
             self.last_message = event.seq;
         }
+        for target in event.payload.touches() {
+            if self.changed.len() == REMEMBERED {
+                self.changed.pop_front();
+            }
+            self.changed.push_back((target, event.seq));
+        }
         if announcer::is_news(&event.payload) {
             self.seed.stir.room(self.id);
         }
@@ -357,6 +375,7 @@ impl ChatRoom {
         if let Ok(data) = Json::of(&event.publication()) {
             let publication = Publication {
                 time: Some(event.created_at.timestamp_millis()),
+                veiled: event.veil(&self.seed.blocks),
                 ..Publication::at(event.seq, data)
             };
             self.seed.outlet.publish(&self.channel, &publication);

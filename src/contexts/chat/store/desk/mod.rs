@@ -2,6 +2,7 @@
 //! without an adapter beside it.
 
 mod announced;
+mod keeping;
 mod moderation;
 mod own;
 
@@ -9,6 +10,7 @@ use chrono::{DateTime, Utc};
 use diesel_async::AsyncPgConnection;
 
 pub use announced::{Announceable, Announced};
+pub use keeping::begin_erasure;
 pub(super) use moderation::write_audit;
 pub use moderation::{AuditRow, Ban, NewReport, Report, ReportFilter, Resolution};
 pub use own::{Own, OwnPatch, Privacy, Seen};

@@ -163,6 +163,12 @@ impl Desk {
         Ok(found)
     }
 
+    /// Who has blocked whom.
+    pub async fn all_blocks(&self) -> Result<Vec<(UserId, UserId)>, StoreError> {
+        let all = blocks::table.select((blocks::user_id, blocks::blocked_id));
+        Ok(all.load(&mut self.conn().await?).await?)
+    }
+
     /// Which of `users` have blocked `blocked`.
     pub async fn blockers(&self, blocked: UserId, users: &[UserId]) -> Result<HashSet<UserId>, StoreError> {
         let found: Vec<UserId> = blocks::table

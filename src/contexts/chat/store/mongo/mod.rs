@@ -40,6 +40,7 @@ use crate::{
         Mode, Store, StoreStatus,
         mongo::{Mongo, MongoError},
     },
+    principal::UserId,
     telemetry::log,
 };
 
@@ -267,6 +268,15 @@ impl EventLog for MongoLog {
         limit: usize,
     ) -> Stored<'a, Messages> {
         Box::pin(self.find_words(room, words, before, limit))
+    }
+
+    fn written(
+        &self,
+        sender: UserId,
+        after: Option<(RoomId, Seq)>,
+        limit: usize,
+    ) -> Stored<'_, Vec<(RoomId, Message)>> {
+        Box::pin(self.all_of(sender, after, limit))
     }
 
     fn digests<'a>(

@@ -19,9 +19,12 @@ use super::{
     folding::{emptied, is_text, text_of},
     top,
 };
-use crate::contexts::chat::{
-    model::{Event, Message, MessageId, Payload, RoomId, Seq},
-    store::{Digest, Messages, Page, Reader, Slice, StoreError, Top},
+use crate::{
+    contexts::chat::{
+        model::{Event, Message, MessageId, Payload, RoomId, Seq},
+        store::{Digest, Messages, Page, Reader, Slice, StoreError, Top},
+    },
+    principal::UserId,
 };
 
 /// Rooms that are asked about side by side.
@@ -280,6 +283,46 @@ impl MongoLog {
         let counted =
             self.run(async { at.messages.count_documents(filter).limit(Digest::MOST_UNREAD).await }).await?;
         Ok(counted)
+    }
+
+    /// What somebody wrote, room by room. A walk begins with every room's projection up to date.
+    pub(super) async fn all_of(
+        &self,
+        sender: UserId,
+        after: Option<(RoomId, Seq)>,
+        limit: usize,
+    ) -> Result<Vec<(RoomId, Message)>, StoreError> {
+        let at = self.collections().await?;
+        let mut filter = doc! { "sender": of(sender.0) };
+        match after {
+            None => self.settle_all(at).await?,
+            Some((room, place_of)) => {
+                let later = doc! { "room": { "$gt": of(room.0) } };
+                let rest = doc! { "room": of(room.0), "seq": { "$gt": place(place_of) } };
+                filter.insert("$or", vec![Bson::Document(rest), Bson::Document(later)]);
+            }
+        }
+        let found: Vec<MessageDoc> = self
+            .run(async {
+                let sorted = at.messages.find(filter).sort(doc! { "room": 1, "seq": 1 });
+                sorted.limit(rows(limit)).await?.try_collect().await
+            })
+            .await?;
+        found.into_iter().map(|found| Ok((RoomId(uuid(found.room)), found.read()?))).collect()
+    }
+
+    async fn settle_all(&self, at: &Collections) -> Result<(), StoreError> {
+        let mut after = None;
+        loop {
+            let page = self.all_tops(after, 500).await?;
+            let Some((last, _)) = page.last() else { return Ok(()) };
+            after = Some(*last);
+            stream::iter(page)
+                .map(|(room, _)| async move { self.settled(at, room).await.map(drop) })
+                .buffer_unordered(SIDE_BY_SIDE)
+                .try_collect::<Vec<()>>()
+                .await?;
+        }
     }
 
     pub(super) async fn all_tops(

@@ -66,6 +66,14 @@ const INDEXES: &[Index] = &[
         unique: true,
         only: None,
     },
+    // What somebody wrote, for exports and erasures.
+    Index {
+        collection: MESSAGES,
+        name: "sender",
+        keys: || doc! { "sender": 1, "room": 1, "seq": 1 },
+        unique: false,
+        only: None,
+    },
     Index {
         collection: MESSAGES,
         name: "room_words",

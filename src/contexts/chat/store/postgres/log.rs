@@ -21,6 +21,7 @@ use crate::{
         },
     },
     postgres::Database,
+    principal::UserId,
 };
 
 /// The rooms' logs in Postgres.
@@ -195,6 +196,15 @@ impl EventLog for PostgresLog {
         Box::pin(
             async move { reading::search(&mut *self.db.conn().await?, room, words, before, limit).await },
         )
+    }
+
+    fn written(
+        &self,
+        sender: UserId,
+        after: Option<(RoomId, Seq)>,
+        limit: usize,
+    ) -> Stored<'_, Vec<(RoomId, Message)>> {
+        Box::pin(async move { reading::written(&mut *self.db.conn().await?, sender, after, limit).await })
     }
 
     fn digests<'a>(

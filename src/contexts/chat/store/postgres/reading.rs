@@ -14,9 +14,12 @@ use super::{
     folding::{self, EVERYBODY, MessageRow},
     place, rows, seq, uuids,
 };
-use crate::contexts::chat::{
-    model::{Event, Message, MessageId, RoomId, Seq},
-    store::{Digest, Messages, Page, Reader, StoreError},
+use crate::{
+    contexts::chat::{
+        model::{Event, Message, MessageId, RoomId, Seq},
+        store::{Digest, Messages, Page, Reader, StoreError},
+    },
+    principal::UserId,
 };
 
 /// The page's end that is open: before the last place there can be.
@@ -64,6 +67,43 @@ pub(super) async fn messages(
         .load(conn)
         .await?;
     page_of(found, limit)
+}
+
+// The index over (room, sender, client_msg_id) finds what somebody wrote in a room.
+const WRITTEN: &str = "
+    SELECT e.*, c.message FROM chat.streams s
+    CROSS JOIN LATERAL (
+        SELECT * FROM chat.events w
+        WHERE w.room_id = s.room_id AND w.sender_id = $1 AND w.kind = 'message'
+          AND w.seq > CASE WHEN s.room_id = $2 THEN $3 ELSE 0 END
+        ORDER BY w.seq LIMIT $4
+    ) e
+    LEFT JOIN chat.changed c ON c.room_id = e.room_id AND c.seq = e.seq
+    WHERE s.room_id >= $2 ORDER BY e.room_id, e.seq LIMIT $4";
+
+#[derive(QueryableByName)]
+struct WrittenRow {
+    #[diesel(sql_type = SqlUuid)]
+    room_id: RoomId,
+    #[diesel(embed)]
+    row: MessageRow,
+}
+
+pub(super) async fn written(
+    conn: &mut AsyncPgConnection,
+    sender: UserId,
+    after: Option<(RoomId, Seq)>,
+    limit: usize,
+) -> Result<Vec<(RoomId, Message)>, StoreError> {
+    let (room, seq) = after.unwrap_or((RoomId(uuid::Uuid::nil()), 0));
+    let found: Vec<WrittenRow> = diesel::sql_query(WRITTEN)
+        .bind::<SqlUuid, _>(sender)
+        .bind::<SqlUuid, _>(room)
+        .bind::<BigInt, _>(place(seq))
+        .bind::<BigInt, _>(rows(limit))
+        .load(conn)
+        .await?;
+    found.into_iter().map(|found| Ok((found.room_id, Message::try_from(found.row)?))).collect()
 }
 
 const THREAD: &str = "

@@ -1,0 +1,1 @@
+DROP TABLE career.follows, career.evidence, career.projects, career.endorsements, career.profiles;

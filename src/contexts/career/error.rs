@@ -1,0 +1,151 @@
+//! What can go wrong with careers.
+
+use std::time::Duration;
+
+use serde_json::{Map, Value, json};
+
+use crate::{
+    contexts::ledger::LedgerError,
+    error::{ErrorKind, Fault, FieldError},
+    machine::Refusal,
+    ports::payments::PaymentError,
+    postgres::DbError,
+};
+
+/// What can go wrong with careers.
+#[derive(Debug, thiserror::Error)]
+pub enum CareerError {
+    /// There is no such thing, or none that the caller may see.
+    #[error("there is no such {0}")]
+    No(&'static str),
+    /// The path names a step that this machine does not have.
+    #[error("a {0} has no such transition")]
+    NoTransition(&'static str),
+    /// Somebody else may do this.
+    #[error("{0}")]
+    NotYours(&'static str),
+    /// An unverified person may not mentor or pay.
+    #[error("verify your e-mail address first: {0}")]
+    NotVerified(&'static str),
+    /// Not in the present state.
+    #[error("a {machine} that is {state} cannot do this")]
+    NotNow {
+        /// What kind of thing.
+        machine: &'static str,
+        /// Its state.
+        state: &'static str,
+        /// What the caller could do with it instead.
+        allowed: Vec<&'static str>,
+    },
+    /// In a way that the states do not tell.
+    #[error("{0}")]
+    Contradicts(&'static str),
+    /// Somebody was faster.
+    #[error("this time is taken")]
+    Taken,
+    /// Nobody is in two sessions at once.
+    #[error("you have another session at that time")]
+    Busy,
+    /// Somebody changed it in the meantime.
+    #[error("it was changed in the meantime")]
+    Stale,
+    /// A value is out of its bounds.
+    #[error("some fields are not acceptable")]
+    Invalid(Vec<FieldError>),
+    /// The money.
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
+    /// The payment provider.
+    #[error(transparent)]
+    Payment(#[from] PaymentError),
+    /// Another thing has to happen first; asking again in a moment will do.
+    #[error("{0}")]
+    Later(&'static str),
+    /// Another part of the server failed.
+    #[error("another part of the server failed")]
+    Elsewhere(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// Something in the store is not what we wrote.
+    #[error("the store holds something unreadable")]
+    Corrupt(#[from] serde_json::Error),
+    /// The store.
+    #[error(transparent)]
+    Db(#[from] DbError),
+}
+
+impl CareerError {
+    /// One wrong field.
+    pub fn field(pointer: impl Into<String>, detail: impl std::fmt::Display) -> Self {
+        Self::Invalid(vec![FieldError::new(pointer, detail.to_string())])
+    }
+
+    /// A refusal by a machine's rules.
+    pub(super) fn refused(machine: &'static str, state: &'static str, refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::Unknown => Self::NoTransition(machine),
+            Refusal::NotYours => Self::NotYours("somebody else may do this, not you"),
+            Refusal::NotNow { allowed } => Self::NotNow { machine, state, allowed },
+        }
+    }
+}
+
+impl From<diesel::result::Error> for CareerError {
+    fn from(error: diesel::result::Error) -> Self {
+        Self::Db(error.into())
+    }
+}
+
+impl Fault for CareerError {
+    fn kind(&self) -> ErrorKind {
+        match self {
+            Self::No(_) | Self::NoTransition(_) => ErrorKind::NotFound,
+            Self::NotYours(_) | Self::NotVerified(_) => ErrorKind::Forbidden,
+            Self::NotNow { .. } | Self::Contradicts(_) | Self::Taken | Self::Busy => ErrorKind::Conflict,
+            Self::Stale => ErrorKind::PreconditionFailed,
+            Self::Invalid(_) => ErrorKind::Invalid,
+            Self::Later(_) | Self::Elsewhere(_) => ErrorKind::Unavailable,
+            Self::Corrupt(_) => ErrorKind::Internal,
+            Self::Ledger(error) => error.kind(),
+            Self::Payment(error) => error.kind(),
+            Self::Db(error) => error.kind(),
+        }
+    }
+
+    fn slug(&self) -> &'static str {
+        match self {
+            Self::NoTransition(_) => "no-such-transition",
+            Self::NotVerified(_) => "email-not-verified",
+            Self::NotNow { .. } => "transition-not-allowed",
+            Self::Taken => "slot-taken",
+            Self::Busy => "already-busy",
+            Self::Ledger(error) => error.slug(),
+            other => other.kind().slug(),
+        }
+    }
+
+    fn fields(&self) -> Vec<FieldError> {
+        match self {
+            Self::Invalid(fields) => fields.clone(),
+            Self::Ledger(error) => error.fields(),
+            _ => Vec::new(),
+        }
+    }
+
+    fn extensions(&self) -> Map<String, Value> {
+        let mut more = Map::new();
+        if let Self::NotNow { state, allowed, .. } = self {
+            more.insert("state".into(), json!(state));
+            more.insert("allowed_transitions".into(), json!(allowed));
+        }
+        more
+    }
+
+    fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Later(_) => Some(Duration::from_secs(1)),
+            Self::Ledger(error) => error.retry_after(),
+            Self::Payment(error) => error.retry_after(),
+            Self::Db(error) => error.retry_after(),
+            _ => None,
+        }
+    }
+}
