@@ -113,14 +113,14 @@ impl Question {
             wrong("/feedback", "takes 5,000 characters at most");
         }
         let said = match &self.kind {
-            Kind::Single { choices, correct } => (!(2..=50).contains(&choices.len())
-                || !texts(&mut choices.iter())
-                || *correct >= choices.len())
-            .then_some("takes 2 to 50 choices of 1 to 2,000 characters, one of them correct"),
+            Kind::Single { choices, correct } => {
+                (!(2..=50).contains(&choices.len()) || !texts(choices.iter()) || *correct >= choices.len())
+                    .then_some("takes 2 to 50 choices of 1 to 2,000 characters, one of them correct")
+            }
             Kind::Multiple { choices, correct } => {
                 let distinct: std::collections::BTreeSet<_> = correct.iter().collect();
                 (!(2..=50).contains(&choices.len())
-                    || !texts(&mut choices.iter())
+                    || !texts(choices.iter())
                     || correct.is_empty()
                     || distinct.len() != correct.len()
                     || correct.iter().any(|one| *one >= choices.len()))
@@ -128,23 +128,20 @@ impl Question {
             }
             Kind::Ordering { items } => {
                 let distinct: std::collections::BTreeSet<_> = items.iter().collect();
-                (!(2..=20).contains(&items.len())
-                    || !texts(&mut items.iter())
-                    || distinct.len() != items.len())
-                .then_some("takes 2 to 20 different items of 1 to 2,000 characters")
+                (!(2..=20).contains(&items.len()) || !texts(items.iter()) || distinct.len() != items.len())
+                    .then_some("takes 2 to 20 different items of 1 to 2,000 characters")
             }
             Kind::Matching { pairs, distractors } => (!(2..=20).contains(&pairs.len())
                 || distractors.len() > 20
-                || !texts(&mut pairs.iter().map(|pair| &pair.left))
-                || !texts(&mut pairs.iter().map(|pair| &pair.right).chain(distractors)))
+                || !texts(pairs.iter().map(|pair| &pair.left))
+                || !texts(pairs.iter().map(|pair| &pair.right).chain(distractors)))
             .then_some("takes 2 to 20 pairs and 20 distractors at most, of 1 to 2,000 characters each"),
             Kind::Numeric { value, tolerance } => {
                 (!value.is_finite() || !tolerance.is_finite() || *tolerance < 0.0)
                     .then_some("takes a number and a tolerance of 0 or more")
             }
-            Kind::Short { accepted, .. } => (!(1..=50).contains(&accepted.len())
-                || !texts(&mut accepted.iter()))
-            .then_some("takes 1 to 50 answers of 1 to 2,000 characters"),
+            Kind::Short { accepted, .. } => (!(1..=50).contains(&accepted.len()) || !texts(accepted.iter()))
+                .then_some("takes 1 to 50 answers of 1 to 2,000 characters"),
             Kind::Essay {} => None,
         };
         if let Some(said) = said {
@@ -155,7 +152,7 @@ impl Question {
 }
 
 /// Whether each of them may stand in a question.
-fn texts(all: &mut dyn Iterator<Item = &String>) -> bool {
+fn texts<'a>(mut all: impl Iterator<Item = &'a String>) -> bool {
     all.all(|text| (1..=2_000).contains(&text.trim().chars().count()))
 }
 
