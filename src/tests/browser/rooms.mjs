@@ -129,8 +129,10 @@ await visit(async ({ base, out, step, window, signIn }) => {
     await student.locator("#own-favourite").check();
     await student.locator(`#my-rooms li:first-child[data-room="${room}"]`, { hasText: "★" }).waitFor();
     await student.locator("#own-notify").selectOption("mentions");
-    const { data } = await call(student, "GET", `/api/v1/chat/rooms/${room}/me`);
-    if (!data.favourite || data.notify !== "mentions") throw new Error(JSON.stringify(data));
+    await student.waitForFunction(async (room) => {
+      const own = await (await fetch(`/api/v1/chat/rooms/${room}/me`)).json();
+      return own.favourite && own.notify === "mentions";
+    }, room);
   });
 
   await step("a status is seen by others", async () => {

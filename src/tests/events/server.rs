@@ -38,10 +38,13 @@ async fn serves_events(server: &Server, mode: &str) {
         trace["items"][0]["received_at"].is_string().then_some(trace)
     })
     .await;
-    // What follows from it is in the trace too: points, by then or a moment later.
+    // What follows from it is in the trace too: points, and the badge as evidence, by then or a moment later.
     let (first, rest) = trace["items"].as_array().unwrap().split_first().unwrap();
     assert_eq!(first["subject"], "user.registered");
-    assert!(rest.iter().all(|event| event["context"] == "gamification"), "{trace}");
+    assert!(
+        rest.iter().all(|event| event["context"] == "gamification" || event["context"] == "career"),
+        "{trace}"
+    );
     assert_eq!(trace["items"][0]["context"], "identity");
     operator.api.get("/api/v1/ops/trace/bad").await.expect_problem(404);
     let unknown = operator.api.get("/api/v1/ops/trace/nothing-of-the-sort").await.expect(200);

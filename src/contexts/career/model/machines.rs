@@ -146,7 +146,7 @@ pub const MENTOR: Machine<MentorState> = Machine {
 /// How long a payment may take before the time is given to somebody else.
 const PAY_WITHIN: Due = Due::After(Duration::from_secs(30 * 60));
 
-/// A booking. `Due::Deadline` is what [`super::slots::deadline`] says of the state that is entered.
+/// A booking. `Due::Deadline` is what `slots::deadline` says of the state that is entered.
 pub const BOOKING: Machine<BookingState> = Machine {
     name: "booking",
     states: B::ALL,

@@ -27,6 +27,7 @@ run(async () => {
   await send(ada, 'mine');
   await eventually('mine', () => bodies(sub.messages()).includes('mine'));
   assert.deepEqual(hidden().map((p) => [p.data.seq, p.data.message_id]), [[said.seq, said.message_id], [said.seq + 1, said.message_id]]);
+  await eventually('theirs', () => bodies(theirs.messages()).includes('mine'));
   assert.deepEqual(bodies(theirs.messages()), ['before', 'a secret', 'mine'], 'others get it as ever');
 
   // Away and back: the same by recovery.
