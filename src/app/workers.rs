@@ -32,6 +32,7 @@ pub(super) fn start(platform: &Platform, options: Options) -> Vec<JoinHandle<()>
         spawn_local(sweep(platform.clone())),
         spawn_local(platform.gigs.clone().run_timers()),
         spawn_local(platform.uploads.clone().run_timers()),
+        spawn_local(platform.privacy.clone().run()),
         spawn_local(platform.learning.clone().run_timers()),
         spawn_local(platform.career.clone().run_timers()),
         spawn_local(platform.game.clone().run()),

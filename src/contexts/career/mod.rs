@@ -17,6 +17,7 @@
 
 mod channels;
 mod consumers;
+mod custody;
 mod error;
 mod forms;
 pub mod handlers;
@@ -40,21 +41,21 @@ pub use channels::{Live, namespaces};
 pub use consumers::consumers;
 pub use error::CareerError;
 pub use forms::{
-    AvailabilityForm, BookForm, ItemForm, ItemPatch, MentorForm, NoteForm, OrderForm, ProjectForm,
+    ArtifactForm, ArtifactOrderForm, AvailabilityForm, BookForm, ItemForm, ItemPatch, MentorForm, NoteForm, OrderForm, ProjectForm,
     RatingForm, ShowForm, StepForm, WaitForm,
 };
 pub use handlers::api;
 pub use metrics::CareerMetrics;
 pub use model::{
-    Availability, BOOKING, BookingId, BookingState, Calendar, ClaimedSkill, EvidenceId, EvidenceKind,
+    ArtifactId, ArtifactKind, Availability, BOOKING, BookingId, BookingState, Calendar, ClaimedSkill, EvidenceId, EvidenceKind,
     Exception, ItemId, ItemKind, Link as ProfileLink, MENTOR, MentorState, MentorshipId, NoteId, ProfileForm,
     ProjectId, ReviewId, Rule, SpokenLanguage, Station as ProfileStation, Visibility, WaitId, WaitState,
     WallTime, Window,
 };
 pub use people::{Affinity, Contact, NoAffinity, People, Taxonomy};
-pub use service::{DemoCast, MatchQuery, MentorQuery, SlotQuery, WhoseBookings};
+pub use service::{Shown, DemoCast, MatchQuery, MentorQuery, SlotQuery, WhoseBookings};
 pub use views::{
-    BookingView, EvidenceView, FeedView, FollowsView, ImportedView, ItemView, MatchView, MentorReviewView,
+    ArtifactView, BookingView, EvidenceView, FeedView, FollowsView, ImportedView, ItemView, MatchView, MentorReviewView,
     MentorView, MentorshipView, NoteView, OwnMentorView, OwnProfileView, PortfolioView, ProjectView,
     SkillView, SlotView, SlotsView, WaitView,
 };
@@ -66,7 +67,10 @@ pub(crate) use model::slots;
 
 use crate::{
     clock::Clock,
-    contexts::ledger::{Ledger, LedgerError, PaymentSink},
+    contexts::{
+        ledger::{Ledger, LedgerError, PaymentSink},
+        objects::Uploads,
+    },
     ports::{
         mail::MailQueue,
         payments::{Notice, Payments},
@@ -108,12 +112,22 @@ struct Inner {
     /// Woken when a job was set that is due at once.
     jobs: Notify,
     mail: OnceLock<MailQueue>,
+    uploads: OnceLock<Uploads>,
+    /// Whose turn it is to decode a picture.
+    drawing: tokio::sync::Semaphore,
 }
 
 impl Career {
     /// Sets the context up; nothing runs by itself. The server runs [`Career::run_timers`].
     pub fn new(parts: Parts) -> Self {
-        Self { inner: Arc::new(Inner { parts, jobs: Notify::new(), mail: OnceLock::new() }) }
+        let (mail, uploads) = (OnceLock::new(), OnceLock::new());
+        let drawing = tokio::sync::Semaphore::new(1);
+        Self { inner: Arc::new(Inner { parts, jobs: Notify::new(), mail, uploads, drawing }) }
+    }
+
+    /// Says where files are kept; a second call changes nothing. Before it, projects have none.
+    pub fn keep_in(&self, uploads: Uploads) {
+        let _ = self.inner.uploads.set(uploads);
     }
 
     /// Says where invitations are mailed; a second call changes nothing. Before it, none are.

@@ -15,6 +15,7 @@
 //! that wait in one insert; then it publishes in the order of `seq`, then answers. A `client_msg_id`
 //! makes a resend harmless: one message, the same answer.
 
+mod custody;
 mod actors;
 mod announcer;
 mod channels;
@@ -49,7 +50,7 @@ pub use actors::{ChatRoom, RoomLimits};
 pub use channels::Outlet;
 pub use error::ChatError;
 pub use handlers::api;
-pub use keeping::{Keeping, consumers};
+pub use keeping::Keeping;
 pub use metrics::ChatMetrics;
 pub use model::{
     Attachment, LastSeenTo, MemberRole, MessageId, NotifyLevel, ReportReason, RoomId, RoomKind, Seq, Status,

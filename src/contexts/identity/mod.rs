@@ -16,6 +16,8 @@
 //! - Asking for deletion signs out every *other* session and schedules the end 14 days ahead. The
 //!   person may still sign in during that time, so that they can take it back.
 
+mod consumers;
+mod custody;
 pub mod actors;
 mod admission;
 mod error;
@@ -33,6 +35,7 @@ use std::sync::{Arc, OnceLock};
 
 use chrono::Duration;
 
+pub use consumers::consumers;
 pub use error::IdentityError;
 pub use handlers::api;
 pub use model::{
@@ -41,7 +44,7 @@ pub use model::{
 };
 pub use service::{
     ChangePasswordForm, DEMO_ACCOUNTS, DEMO_PASSWORD, DemoAccount, DemoPeople, Directory, LinkForm, Opened,
-    PasswordForm, Reach, RealtimeGrant, RealtimeToken, ResetForm, ResetRequestForm, SignInForm,
+    DeletionForm, Reach, RealtimeGrant, RealtimeToken, ResetForm, ResetRequestForm, SignInForm,
 };
 pub use store::{Store, StoreError};
 pub use tokens::{Token, TokenKind};

@@ -15,6 +15,7 @@
 //! enrolled in, and may move to a later one. Items have the same id in every version, so what was reached
 //! stays reached.
 
+mod custody;
 mod actors;
 pub mod certificate;
 mod channels;

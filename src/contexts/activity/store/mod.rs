@@ -32,8 +32,9 @@ pub trait ActivityStream: Send + Sync + 'static {
         limit: usize,
     ) -> Answer<'a, Vec<Entry>>;
 
-    /// Forgets everything about a person: what they did, and what was done to them.
-    fn erase<'a>(&'a self, conn: &'a mut AsyncPgConnection, person: UserId) -> Answer<'a, ()>;
+    /// Forgets everything about a person: what they did, and what was done to them. Answers how
+    /// much that was.
+    fn erase<'a>(&'a self, conn: &'a mut AsyncPgConnection, person: UserId) -> Answer<'a, u64>;
 
     /// Forgets what is older. Answers how much that was.
     fn expire(&self, before: DateTime<Utc>) -> Answer<'_, u64>;
@@ -56,8 +57,8 @@ pub mod nowhere {
             Box::pin(async { Ok(Vec::new()) })
         }
 
-        fn erase<'a>(&'a self, _: &'a mut AsyncPgConnection, _: UserId) -> Answer<'a, ()> {
-            Box::pin(async { Ok(()) })
+        fn erase<'a>(&'a self, _: &'a mut AsyncPgConnection, _: UserId) -> Answer<'a, u64> {
+            Box::pin(async { Ok(0) })
         }
 
         fn expire(&self, _: DateTime<Utc>) -> Answer<'_, u64> {

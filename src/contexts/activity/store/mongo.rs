@@ -161,15 +161,16 @@ impl ActivityStream for MongoActivity {
         })
     }
 
-    fn erase<'a>(&'a self, _: &'a mut AsyncPgConnection, person: UserId) -> Answer<'a, ()> {
+    fn erase<'a>(&'a self, _: &'a mut AsyncPgConnection, person: UserId) -> Answer<'a, u64> {
         Box::pin(async move {
             let at = self.entries().await?;
+            let mut gone = 0;
             for theirs in
                 [doc! { "actor": of(person.0) }, doc! { "object": of(person.0), "object_kind": "person" }]
             {
-                self.mongo.run(async { at.delete_many(theirs).await }).await?;
+                gone += self.mongo.run(async { at.delete_many(theirs).await }).await?.deleted_count;
             }
-            Ok(())
+            Ok(gone)
         })
     }
 

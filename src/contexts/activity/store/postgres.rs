@@ -101,13 +101,13 @@ impl ActivityStream for PostgresActivity {
         })
     }
 
-    fn erase<'a>(&'a self, conn: &'a mut AsyncPgConnection, person: UserId) -> Answer<'a, ()> {
+    fn erase<'a>(&'a self, conn: &'a mut AsyncPgConnection, person: UserId) -> Answer<'a, u64> {
         Box::pin(async move {
             let theirs = entries::actor_id
                 .eq(person)
                 .or(entries::object_kind.eq("person").and(entries::object_id.eq(person.0)));
-            diesel::delete(entries::table.filter(theirs)).execute(conn).await?;
-            Ok(())
+            let gone = diesel::delete(entries::table.filter(theirs)).execute(conn).await?;
+            Ok(gone as u64)
         })
     }
 

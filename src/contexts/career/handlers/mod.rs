@@ -1,5 +1,6 @@
 //! Careers over HTTP: extract, call one use case, encode.
 
+pub mod artifacts;
 pub mod bookings;
 pub mod calendar;
 pub mod mentors;
@@ -58,6 +59,11 @@ use super::CareerError;
         portfolio::order,
         portfolio::change_project,
         portfolio::drop_project,
+        artifacts::add,
+        artifacts::order,
+        artifacts::remove,
+        artifacts::get,
+        artifacts::thumbnail,
         portfolio::show,
         portfolio::follows,
         portfolio::follow_person,

@@ -7,13 +7,13 @@ use actix_web::{FromRequest, HttpRequest, HttpResponse, http::header, web};
 use serde_json::{Value, json};
 
 use crate::{
-    contexts::career::{Career, EvidenceView, PortfolioView, ProfileStation, escape},
+    contexts::career::{ArtifactView, Career, EvidenceView, PortfolioView, ProfileStation, escape},
     http::{Problem, SignedIn, pages},
     principal::UserId,
 };
 
 /// Who asks, if they are signed in: a session that has ended asks as nobody.
-async fn asker(req: &HttpRequest) -> Option<UserId> {
+pub(super) async fn asker(req: &HttpRequest) -> Option<UserId> {
     SignedIn::extract(req).await.ok().map(|who| who.0.user_id)
 }
 
@@ -122,7 +122,7 @@ fn render(shown: &PortfolioView) -> String {
                 }
                 None => e(&one.title),
             };
-            format!("<b>{title}</b> {}", e(&one.summary))
+            format!("<b>{title}</b> {}{}", e(&one.summary), artifacts(&one.artifacts))
         }),
     );
     for (heading, stations) in [("Experience", &shown.experience), ("Education", &shown.education)] {
@@ -145,6 +145,29 @@ fn render(shown: &PortfolioView) -> String {
     );
     page.push_str("</main>\n</body>\n</html>\n");
     page
+}
+
+/// The pictures and documents of a project.
+fn artifacts(all: &[ArtifactView]) -> String {
+    let mut markup = String::new();
+    for one in all {
+        let _ = match &one.thumbnail_url {
+            Some(small) => write!(
+                markup,
+                "<a href=\"{}\"><img class=\"artifact\" loading=\"lazy\" src=\"{}\" alt=\"{}\"></a>",
+                escape(&one.url),
+                escape(small),
+                escape(&one.alt)
+            ),
+            None => write!(
+                markup,
+                "<a class=\"artifact\" href=\"{}\" download>{} (PDF)</a>",
+                escape(&one.url),
+                escape(&one.name)
+            ),
+        };
+    }
+    if markup.is_empty() { markup } else { format!("<div class=\"artifacts\">{markup}</div>") }
 }
 
 /// A heading with a list, where there is something in it; the items are markup.

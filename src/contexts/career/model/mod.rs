@@ -3,6 +3,7 @@
 mod availability;
 pub mod ics;
 mod machines;
+pub mod pictures;
 mod portfolio;
 mod records;
 pub mod slots;
@@ -10,7 +11,7 @@ pub mod slots;
 pub use availability::{Calendar, Exception, Rule, WallTime, Window};
 pub use machines::{BOOKING, BookingState, ItemKind, MENTOR, MentorState, PaymentState, WaitState};
 pub use portfolio::{
-    Availability, ClaimedSkill, Evidence, EvidenceKind, Link, Profile, ProfileForm, Project, SpokenLanguage,
+    Artifact, ArtifactKind, Availability, ClaimedSkill, Evidence, EvidenceKind, Link, Profile, ProfileForm, Project, SpokenLanguage,
     Station, Visibility,
 };
 pub use records::{Booking, Item, Mentor, Mentorship, Note, Payment, Review, Session, Timer, WaitEntry};
@@ -22,6 +23,10 @@ crate::id_type!(
 crate::id_type!(
     /// A project of a portfolio.
     ProjectId
+);
+crate::id_type!(
+    /// A picture or a document of a project.
+    ArtifactId
 );
 crate::id_type!(
     /// A piece of evidence.

@@ -1,5 +1,6 @@
 //! The use cases of careers: one method each.
 
+mod artifacts;
 mod bookings;
 mod demo;
 mod evidence;
@@ -21,6 +22,7 @@ use std::collections::HashMap;
 
 use uuid::Uuid;
 
+pub use artifacts::Shown;
 pub use bookings::WhoseBookings;
 pub use demo::DemoCast;
 pub(super) use evidence::SUBJECTS as EVIDENCE_SUBJECTS;
