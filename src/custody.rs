@@ -75,6 +75,17 @@ pub struct Forgotten {
     pub after: AfterCommit,
 }
 
+/// What a receipt says.
+#[derive(Clone, Debug)]
+pub struct Answered {
+    /// What went, and how much of it.
+    pub counts: Counts,
+    /// What stays, and why.
+    pub kept: &'static [&'static str],
+    /// Whether it goes on beside.
+    pub goes_on: bool,
+}
+
 /// Whoever keeps data of people.
 pub trait Custodian: Send + Sync + 'static {
     /// What it is called.
@@ -122,7 +133,7 @@ pub trait Receipts: Send + Sync + 'static {
         event: &'a Envelope,
         person: UserId,
         context: &'static str,
-        forgotten: &'a Forgotten,
+        answer: Answered,
     ) -> Answer<'a, AfterCommit>;
 }
 
@@ -190,11 +201,11 @@ impl Consumer for Eraser {
     ) -> BoxFuture<'a, Result<AfterCommit, ConsumeError>> {
         Box::pin(async move {
             let person = person(event)?;
-            let mut forgotten = self.custodian.forget(conn, person).await?;
-            let after = std::mem::take(&mut forgotten.after);
+            let Forgotten { counts, kept, goes_on, after } = self.custodian.forget(conn, person).await?;
             let Some(receipts) = &self.receipts else { return Ok(after) };
             let context = self.custodian.names().context;
-            let told = receipts.answered(conn, event, person, context, &forgotten).await?;
+            let answer = Answered { counts, kept, goes_on };
+            let told = receipts.answered(conn, event, person, context, answer).await?;
             Ok(after.followed_by(told))
         })
     }

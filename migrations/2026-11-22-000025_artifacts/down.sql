@@ -1,1 +1,2 @@
+DROP INDEX activity.entries_skills;
 DROP TABLE career.artifacts;

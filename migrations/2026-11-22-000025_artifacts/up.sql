@@ -18,3 +18,6 @@ CREATE TABLE career.artifacts (
     CHECK ((kind = 'image') = (thumbnail_id IS NOT NULL))
 );
 CREATE INDEX artifacts_project ON career.artifacts (project_id, position, id);
+
+-- The feed: what is about a skill that somebody follows.
+CREATE INDEX entries_skills ON activity.entries USING gin ((data -> 'skills')) WHERE public;

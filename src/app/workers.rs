@@ -109,6 +109,9 @@ async fn tidy(platform: Platform) {
         if let Err(error) = platform.chat.tidy().await {
             slog::warn!(log(), "old statuses stay for now"; "error" => %error);
         }
+        if let Err(error) = platform.career.tidy().await {
+            slog::warn!(log(), "times of the past stay for now"; "error" => %error);
+        }
         if let Err(error) = platform.notifications.tidy().await {
             slog::warn!(log(), "old notifications stay for now"; "error" => %error);
         }

@@ -58,6 +58,7 @@ routes! {
     "/ops" => { GET pages::ops }
     "/docs" => { GET pages::docs }
     "/mentors" => { GET pages::mentors }
+    "/privacy" => { GET pages::privacy }
     "/verify-email" => { GET pages::verify_email }
     "/push-worker.js" => { GET pages::push_worker }
     "/badges/{id}" => { GET pages::badge }
@@ -181,6 +182,7 @@ routes! {
     "/api/v1/artifacts/{id}" => { GET career::artifacts::get }
     "/api/v1/artifacts/{id}/thumbnail" => { GET career::artifacts::thumbnail }
     "/api/v1/me/evidence/{id}" => { PUT career::portfolio::show }
+    "/api/v1/me/feed" => { GET career::portfolio::feed }
     "/api/v1/me/follows" => { GET career::portfolio::follows }
     "/api/v1/me/follows/people/{id}" => {
         PUT career::portfolio::follow_person, DELETE career::portfolio::unfollow_person

@@ -52,10 +52,10 @@ pub use model::{
     ProjectId, ReviewId, Rule, SpokenLanguage, Station as ProfileStation, Visibility, WaitId, WaitState,
     WallTime, Window,
 };
-pub use people::{Affinity, Contact, NoAffinity, People, Taxonomy};
+pub use people::{Affinity, Apart, Contact, NoAffinity, People, Taxonomy};
 pub use service::{Shown, DemoCast, MatchQuery, MentorQuery, SlotQuery, WhoseBookings};
 pub use views::{
-    ArtifactView, BookingView, EvidenceView, FeedView, FollowsView, ImportedView, ItemView, MatchView, MentorReviewView,
+    ArtifactView, BookingView, EvidenceView, FeedEntryView, FeedView, FollowsView, ImportedView, ItemView, MatchView, MentorReviewView,
     MentorView, MentorshipView, NoteView, OwnMentorView, OwnProfileView, PortfolioView, ProjectView,
     SkillView, SlotView, SlotsView, WaitView,
 };
@@ -68,6 +68,7 @@ pub(crate) use model::slots;
 use crate::{
     clock::Clock,
     contexts::{
+        activity::ActivityStream,
         ledger::{Ledger, LedgerError, PaymentSink},
         objects::Uploads,
     },
@@ -113,6 +114,7 @@ struct Inner {
     jobs: Notify,
     mail: OnceLock<MailQueue>,
     uploads: OnceLock<Uploads>,
+    feed: OnceLock<(Arc<dyn ActivityStream>, Arc<dyn Apart>)>,
     /// Whose turn it is to decode a picture.
     drawing: tokio::sync::Semaphore,
 }
@@ -121,8 +123,14 @@ impl Career {
     /// Sets the context up; nothing runs by itself. The server runs [`Career::run_timers`].
     pub fn new(parts: Parts) -> Self {
         let (mail, uploads) = (OnceLock::new(), OnceLock::new());
-        let drawing = tokio::sync::Semaphore::new(1);
-        Self { inner: Arc::new(Inner { parts, jobs: Notify::new(), mail, uploads, drawing }) }
+        let (feed, drawing) = (OnceLock::new(), tokio::sync::Semaphore::new(1));
+        Self { inner: Arc::new(Inner { parts, jobs: Notify::new(), mail, uploads, feed, drawing }) }
+    }
+
+    /// Says where activity is read, and who wants nothing to do with whom; a second call changes nothing. Before
+    /// it, feeds are empty.
+    pub fn read_feeds(&self, stream: Arc<dyn ActivityStream>, apart: Arc<dyn Apart>) {
+        let _ = self.inner.feed.set((stream, apart));
     }
 
     /// Says where files are kept; a second call changes nothing. Before it, projects have none.

@@ -9,7 +9,7 @@ use crate::{
     contexts::{
         career::{
             AvailabilityForm, BookingId, BookingState, CareerError, ItemForm, ItemId, ItemKind, ItemPatch,
-            MentorQuery, NoteForm, NoteId, RatingForm, StepForm, WaitForm, WaitId, WaitState, consumers,
+            MentorQuery, NoteForm, NoteId, RatingForm, StepForm, WaitForm, WaitId, WaitState,
         },
         chat::{Chat, HistoryForm, RoomId},
         ledger,

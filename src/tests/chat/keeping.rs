@@ -12,10 +12,10 @@ use crate::{
     config::Erasure,
     contexts::chat::{
         ChatError, EditForm, EventLog, Keeping, OwnForm, PatchRoomForm, ReportForm, ReportReason, RoomId,
-        RoomKind, RoomLimits, consumers,
+        RoomKind, RoomLimits,
         contract::{now, said},
     },
-    events::{Consumer, Envelope},
+    events::Envelope,
     principal::UserId,
     tests::support::database::TestDatabase,
 };

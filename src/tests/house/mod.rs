@@ -92,6 +92,7 @@ const UNDOCUMENTED: &[&str] = &[
     "/ops",
     "/docs",
     "/mentors",
+    "/privacy",
     "/verify-email",
     "/reset-password",
     "/badges/{id}",

@@ -1,5 +1,5 @@
 //! Data rights: an archive of everything, and nothing that is left (property 14).
 
-mod person;
+pub(crate) mod person;
 mod proof;
 mod scan;

@@ -56,7 +56,7 @@ pub async fn send(request: &Value, body: Vec<u8>) -> u16 {
 }
 
 pub async fn if_match(api: &Api, method: &str, path: &str, tag: i64, body: &Value) -> Value {
-    let tag = format!("\"{tag}\"");
+    let tag = format!("\"v{tag}\"");
     api.try_with(method, path, &[("if-match", &tag)], Some(body)).await.unwrap().expect_success()
 }
 

@@ -89,10 +89,10 @@ pub async fn collections(url: &url::Url, needles: &Needles) -> Found {
     let (id, raw) = (needles.id.to_string(), needles.id.simple().to_string());
     let mut found = Found::new();
     for name in database.list_collection_names().await.unwrap() {
-        let all = database.collection::<bson::Document>(&name);
-        let mut cursor = all.find(bson::doc! {}).await.unwrap();
+        let all = database.collection::<mongodb::bson::Document>(&name);
+        let mut cursor = all.find(mongodb::bson::doc! {}).await.unwrap();
         while let Some(document) = cursor.try_next().await.unwrap() {
-            let bytes = bson::to_vec(&document).unwrap();
+            let bytes = mongodb::bson::serialize_to_vec(&document).unwrap();
             for text in &needles.texts {
                 if contains(&bytes, text) {
                     found.insert((format!("mongodb {name}"), text.clone()));

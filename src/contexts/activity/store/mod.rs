@@ -32,6 +32,17 @@ pub trait ActivityStream: Send + Sync + 'static {
         limit: usize,
     ) -> Answer<'a, Vec<Entry>>;
 
+    /// Up to `limit` public entries that are of these people or about one of these skills, and of nobody in
+    /// `not`, the newest first, older than `before`.
+    fn followed<'a>(
+        &'a self,
+        people: &'a [UserId],
+        skills: &'a [String],
+        not: &'a [UserId],
+        before: Option<Uuid>,
+        limit: usize,
+    ) -> Answer<'a, Vec<Entry>>;
+
     /// Forgets everything about a person: what they did, and what was done to them. Answers how
     /// much that was.
     fn erase<'a>(&'a self, conn: &'a mut AsyncPgConnection, person: UserId) -> Answer<'a, u64>;
@@ -54,6 +65,17 @@ pub mod nowhere {
         }
 
         fn of<'a>(&'a self, _: &'a [UserId], _: bool, _: Option<Uuid>, _: usize) -> Answer<'a, Vec<Entry>> {
+            Box::pin(async { Ok(Vec::new()) })
+        }
+
+        fn followed<'a>(
+            &'a self,
+            _: &'a [UserId],
+            _: &'a [String],
+            _: &'a [UserId],
+            _: Option<Uuid>,
+            _: usize,
+        ) -> Answer<'a, Vec<Entry>> {
             Box::pin(async { Ok(Vec::new()) })
         }
 

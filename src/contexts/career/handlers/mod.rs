@@ -66,6 +66,7 @@ use super::CareerError;
         artifacts::thumbnail,
         portfolio::show,
         portfolio::follows,
+        portfolio::feed,
         portfolio::follow_person,
         portfolio::unfollow_person,
         portfolio::follow_skill,

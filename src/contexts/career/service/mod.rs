@@ -4,6 +4,7 @@ mod artifacts;
 mod bookings;
 mod demo;
 mod evidence;
+mod feed;
 mod feeds;
 mod invites;
 mod jobs;
@@ -24,6 +25,7 @@ use uuid::Uuid;
 
 pub use artifacts::Shown;
 pub use bookings::WhoseBookings;
+pub(super) use bookings::timely;
 pub use demo::DemoCast;
 pub(super) use evidence::SUBJECTS as EVIDENCE_SUBJECTS;
 pub(super) use invites::{Said, escape};

@@ -6,6 +6,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::{
+    contexts::activity::Entry,
     contexts::career::model::{
         Artifact, ArtifactId, ArtifactKind, Availability, Evidence, EvidenceId, EvidenceKind, Link, ProfileForm, Project, ProjectId,
         SpokenLanguage, Station, Visibility,
@@ -126,6 +127,18 @@ impl From<Project> for ProjectView {
         let Project { id, title, summary, url, skills, visibility, version, .. } = project;
         Self { id, title, summary, url, skills, artifacts: Vec::new(), visibility, version }
     }
+}
+
+/// Something that somebody did, in a feed.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct FeedEntryView {
+    /// What it was.
+    #[serde(flatten)]
+    pub entry: Entry,
+    /// What its actor is called.
+    pub actor_name: String,
+    /// Whether one follows the person; otherwise a skill that it is about.
+    pub followed_person: bool,
 }
 
 /// What happened on the platform and speaks for somebody.

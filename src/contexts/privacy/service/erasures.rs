@@ -1,4 +1,4 @@
-//! Receipts of what was forgotten.
+//! Receipts of what was answer.
 
 use std::collections::BTreeMap;
 
@@ -12,7 +12,7 @@ use crate::{
         store,
         views::{self, ErasureView, OpenErasureView, ReceiptView},
     },
-    custody::{Answer, Forgotten, Receipts},
+    custody::{Answer, Answered, Receipts},
     events::{self, AfterCommit, Envelope, Standing},
     principal::{Principal, UserId},
 };
@@ -90,19 +90,19 @@ impl Receipts for Privacy {
         event: &'a Envelope,
         person: UserId,
         context: &'static str,
-        forgotten: &'a Forgotten,
+        answer: Answered,
     ) -> Answer<'a, AfterCommit> {
         Box::pin(async move {
             let now = self.now();
             store::erasures::begin(conn, person, &self.contexts(), event.id, event.time).await?;
-            let counts = json!(forgotten.counts);
-            let done = !forgotten.goes_on;
-            store::erasures::answered(conn, person, context, done, &counts, forgotten.kept, now).await?;
+            let counts = json!(answer.counts);
+            let done = !answer.goes_on;
+            store::erasures::answered(conn, person, context, done, &counts, answer.kept, now).await?;
             let receipt = ReceiptView {
                 context: context.to_owned(),
                 state: if done { "done" } else { "working" },
-                counts: forgotten.counts.iter().map(|(what, n)| ((*what).to_owned(), *n)).collect(),
-                kept: forgotten.kept.iter().map(|text| (*text).to_owned()).collect(),
+                counts: answer.counts.iter().map(|(what, n)| ((*what).to_owned(), *n)).collect(),
+                kept: answer.kept.iter().map(|text| (*text).to_owned()).collect(),
                 at: Some(now),
             };
             let privacy = self.clone();
