@@ -49,6 +49,13 @@ export class Player {
   #news(news) {
     if (news.type === "announcement") setNote(this.note, `From the instructor: ${news.body}`);
     if (news.type === "published") this.refresh();
+    if (news.type === "live.question" || news.type === "live.begun") this.#begun();
+  }
+
+  /** A live quiz runs: say so once. */
+  #begun() {
+    if (this.#head.querySelector("#live-now")) return;
+    this.#head.append(h("p", { class: "note", role: "status", id: "live-now" }, "A live quiz is running. ", to(`live/${this.#course.id}`, "Take part", { class: "button main" })));
   }
 
   #load = once(async () => {
