@@ -193,5 +193,7 @@ async fn downloads(store: &dyn Objects) {
     let beyond = client().get(&url).header("range", "bytes=200000-").send().await.unwrap();
     assert_eq!(beyond.status(), 416);
     store.delete(&key).await.unwrap();
-    assert_eq!(client().get(&url).send().await.unwrap().status(), 404);
+    // S3 says 403 where the signer may not list the bucket.
+    let gone = client().get(&url).send().await.unwrap().status().as_u16();
+    assert!(matches!(gone, 403 | 404), "what is deleted: {gone}");
 }

@@ -31,7 +31,8 @@ await visit(async ({ out, step, window, signIn, allow }) => {
     await host.locator("[data-step=next]").click();
     await student.locator("#live-question fieldset").waitFor();
     await student.locator(".quiz-time", { hasText: "left" }).waitFor();
-    if (!(await host.locator("#live-question fieldset").isDisabled())) throw new Error("the host can answer");
+    await host.locator("#live-question fieldset").waitFor();
+    if (!(await host.locator("#live-question fieldset").evaluate((field) => field.disabled))) throw new Error("the host can answer");
     await student.locator("[data-step=answer]").click();
     await student.locator("#live-kept", { hasText: "first" }).waitFor();
     const kind = await student.locator("#live-question li[data-kind]").getAttribute("data-kind");

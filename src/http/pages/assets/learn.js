@@ -86,6 +86,8 @@ export class Player {
       mine.starts_at && new Date(mine.starts_at) > new Date() ? h("p", { class: "note" }, "Your group begins ", time(mine.starts_at), ".") : null,
       buttons.length ? h("div", { class: "steps" }, ...buttons) : null,
     ].filter(Boolean));
+    // Whoever is on a link stays on it when the list is drawn anew.
+    const held = this.#list.contains(document.activeElement) ? document.activeElement.getAttribute("href") : null;
     this.#list.replaceChildren(h("ol", {}, ...mine.items.map((one) => {
       const here = one.item_id === this.#item;
       const state = one.done_at ? "done" : one.unlocked ? "open" : "locked";
@@ -95,6 +97,7 @@ export class Player {
         : h("span", { class: "locked" }, one.title);
       return h("li", { dataset: { item: one.item_id, state } }, link, " ", h("span", { class: "help" }, words));
     })));
+    if (held) this.#list.querySelector(`a[href="${held}"]`)?.focus();
   }
 
   #unpaid(move) {
