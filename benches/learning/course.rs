@@ -102,7 +102,7 @@ impl School {
                 http::call_ok(addr, "POST", &enrolments, Some(&session), Some(&json!({})))?;
                 if let Ok(mut done) = done.lock() {
                     done.push(Learner { session });
-                    if done.len() % 100 == 0 {
+                    if done.len().is_multiple_of(100) {
                         println!("{} of {count} learners are there", done.len());
                     }
                 }
@@ -160,7 +160,7 @@ impl School {
             let mut line = learner.line(self.addr())?;
             let own = line.call("GET", &format!("/api/v1/live/{quiz}"), "looking-looking", None)?;
             let points = own["own"]["points"].as_u64().unwrap_or(0);
-            let least = if n % 3 == 0 { 0 } else { 500 * rounds as u64 };
+            let least = if n.is_multiple_of(3) { 0 } else { 500 * rounds as u64 };
             lost += usize::from(points < least);
         }
         Ok(lost)

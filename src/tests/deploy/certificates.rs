@@ -101,7 +101,7 @@ async fn the_first_certificate_is_made_and_the_real_one_taken_up_without_a_resta
     drop(script);
 
     // Port 1: nobody ever listens there.
-    let mut nginx = Nginx::start(&[1], "").await;
+    let mut nginx = Nginx::start(&[([127, 0, 0, 1], 1).into()], "").await;
     let first = Https::new(nginx.https, &nginx.certificate.cert, [127, 0, 0, 1]);
     // Nobody is behind it; what counts is that TLS is spoken.
     assert_eq!(first.get("/").await.status, 503);
