@@ -106,15 +106,20 @@ impl Custodian for Gigs {
 
     fn forget<'a>(&'a self, conn: &'a mut AsyncPgConnection, person: UserId) -> Answer<'a, Forgotten> {
         Box::pin(async move {
-            let ended = withdraw_from_everything(conn, person, self.now(), json!({ "reason": "erased" })).await?;
+            // Words first: the steps tell others of them. Then once more: steps leave history.
             let mut counts = custody::run(conn, person, GONE).await?;
+            let ended = withdraw_from_everything(conn, person, self.now(), json!({ "reason": "erased" })).await?;
+            custody::run(conn, person, GONE).await?;
             if ended > 0 {
                 counts.insert("steps taken", ended);
             }
             let gigs = self.clone();
             Ok(Forgotten {
                 counts,
-                kept: &["contracts, milestones and their amounts: the other side's, and the books'"],
+                kept: &[
+                    "contracts, milestones and their amounts: the other side's, and the books'",
+                    "a gig's title in the history of who applied for it",
+                ],
                 goes_on: false,
                 after: AfterCommit::run(move || gigs.wake()),
             })

@@ -99,7 +99,7 @@ impl Zelda {
         }
         // Gigs: one of hers, with an application of somebody; applied for one, contracted, paid for, reviewed.
         let gig = json!({
-            "title": "xyzzy gig", "description": "xyzzy description", "skills": ["rust"],
+            "title": "Plugh", "description": "xyzzy description", "skills": ["rust"],
             "budget": { "amount_minor": 5_000, "currency": "EUR" }, "questions": ["xyzzy question?"],
         });
         let own = text(&api.post("/api/v1/gigs", &gig).await.expect(201), "/id");

@@ -75,11 +75,14 @@ pub async fn load(conn: &mut AsyncPgConnection, id: ExportId) -> Result<Option<E
 
 /// Locks one that still gathers.
 pub async fn gathering(conn: &mut AsyncPgConnection, id: ExportId) -> Result<Option<Export>, DbError> {
-    Ok(diesel::sql_query("SELECT * FROM privacy.exports WHERE id = $1 AND state = 'gathering' FOR UPDATE")
-        .bind::<SqlUuid, _>(id)
-        .get_result(conn)
-        .await
-        .optional()?)
+    // Not stronger: whoever gathers for it holds a share of its key.
+    Ok(diesel::sql_query(
+        "SELECT * FROM privacy.exports WHERE id = $1 AND state = 'gathering' FOR NO KEY UPDATE",
+    )
+    .bind::<SqlUuid, _>(id)
+    .get_result(conn)
+    .await
+    .optional()?)
 }
 
 pub async fn list(
