@@ -391,6 +391,7 @@ impl Platform {
         );
         career.post_by(notifications.mail().clone());
         career.keep_in(uploads.clone());
+        career.write_in(LazyFonts::new(config.learning.fonts_dir.clone()));
         career.read_feeds(logs.activity.clone(), Arc::new(chat.clone()));
         let career_live = career::Live::new(hub.clone(), personal.clone());
         gigs.ask(Arc::new(identity.directory()));

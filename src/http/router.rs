@@ -179,6 +179,7 @@ routes! {
     "/api/v1/me/projects/{id}" => { PUT career::portfolio::change_project, DELETE career::portfolio::drop_project }
     "/api/v1/me/projects/{id}/artifacts" => { POST career::artifacts::add, PUT career::artifacts::order }
     "/api/v1/me/projects/{id}/artifacts/{artifact}" => { DELETE career::artifacts::remove }
+    "/api/v1/portfolios/{slug}/resume" => { GET career::page::resume }
     "/api/v1/artifacts/{id}" => { GET career::artifacts::get }
     "/api/v1/artifacts/{id}/thumbnail" => { GET career::artifacts::thumbnail }
     "/api/v1/me/evidence/{id}" => { PUT career::portfolio::show }

@@ -72,6 +72,7 @@ use crate::{
         ledger::{Ledger, LedgerError, PaymentSink},
         objects::Uploads,
     },
+    documents::LazyFonts,
     ports::{
         mail::MailQueue,
         payments::{Notice, Payments},
@@ -114,6 +115,7 @@ struct Inner {
     jobs: Notify,
     mail: OnceLock<MailQueue>,
     uploads: OnceLock<Uploads>,
+    fonts: OnceLock<LazyFonts>,
     feed: OnceLock<(Arc<dyn ActivityStream>, Arc<dyn Apart>)>,
     /// Whose turn it is to decode a picture.
     drawing: tokio::sync::Semaphore,
@@ -122,9 +124,14 @@ struct Inner {
 impl Career {
     /// Sets the context up; nothing runs by itself. The server runs [`Career::run_timers`].
     pub fn new(parts: Parts) -> Self {
-        let (mail, uploads) = (OnceLock::new(), OnceLock::new());
+        let (mail, uploads, fonts) = (OnceLock::new(), OnceLock::new(), OnceLock::new());
         let (feed, drawing) = (OnceLock::new(), tokio::sync::Semaphore::new(1));
-        Self { inner: Arc::new(Inner { parts, jobs: Notify::new(), mail, uploads, feed, drawing }) }
+        Self { inner: Arc::new(Inner { parts, jobs: Notify::new(), mail, uploads, fonts, feed, drawing }) }
+    }
+
+    /// Says which fonts résumés are written in; a second call changes nothing. Before it, there are none.
+    pub fn write_in(&self, fonts: LazyFonts) {
+        let _ = self.inner.fonts.set(fonts);
     }
 
     /// Says where activity is read, and who wants nothing to do with whom; a second call changes nothing. Before

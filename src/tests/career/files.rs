@@ -95,6 +95,13 @@ async fn projects_show_pictures_that_were_made_anew_and_documents_as_they_came()
     assert_eq!(header(&headers, "content-security-policy"), "sandbox; default-src 'none'");
     open.get(&format!("{}/thumbnail", document["url"].as_str().unwrap())).await.expect_problem(404);
 
+    // The portfolio as a document, for whoever sees it.
+    let resume = format!("{}/api/v1/portfolios/ann-with-pictures/resume", app.base());
+    let (status, headers, body) = bytes(&resume, None).await;
+    assert_eq!((status, header(&headers, "content-type")), (200, "application/pdf"));
+    assert!(body.starts_with(b"%PDF-") && header(&headers, "content-disposition").contains("ann-with-pictures.pdf"));
+    assert_eq!(bytes(&format!("{}/api/v1/portfolios/nobody/resume", app.base()), None).await.0, 404);
+
     // Their order; others may not touch them; a hidden project hides them.
     let ids = json!({ "ids": [document["id"], made["id"]] });
     let sorted = ann.call("PUT", &path, Some(&ids)).await.expect(200);

@@ -383,8 +383,6 @@ async fn a_mentorship_has_one_room_and_both_get_invitations_that_grow() {
 #[actix_web::test]
 async fn who_asks_to_be_forgotten_leaves_no_word_behind() {
     let world = World::new().await;
-    let node = Node::on(&world.test).await;
-    let live = news();
     let mentor = world.mentor(json!({ "headline": "SECRET headline", "bio": "SECRET bio" })).await;
     let seeker = person(Role::Student);
     let id = world.agreed(&seeker, &mentor, at(START)).await;

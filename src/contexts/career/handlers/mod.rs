@@ -64,6 +64,7 @@ use super::CareerError;
         artifacts::remove,
         artifacts::get,
         artifacts::thumbnail,
+        page::resume,
         portfolio::show,
         portfolio::follows,
         portfolio::feed,

@@ -39,6 +39,25 @@ pub async fn portfolio(
         .body(render(&shown)))
 }
 
+/// A portfolio as a PDF: a résumé to hand out.
+#[utoipa::path(get, path = "/api/v1/portfolios/{slug}/resume", tag = "portfolio",
+    params(("slug" = String, Path, description = "The address of the portfolio's page")),
+    responses((status = 200, description = "The document", content_type = "application/pdf", body = Vec<u8>)))]
+pub async fn resume(
+    career: web::Data<Career>,
+    path: web::Path<String>,
+    req: HttpRequest,
+) -> Result<HttpResponse, Problem> {
+    let (name, bytes) = career.cv(asker(&req).await, super::plain(&path, "portfolio")?).await?;
+    Ok(HttpResponse::Ok()
+        .insert_header((header::VARY, "Cookie, Authorization"))
+        .insert_header((header::CACHE_CONTROL, "private, no-cache"))
+        .insert_header((header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
+        .insert_header((header::CONTENT_DISPOSITION, format!("attachment; filename=\"{name}\"")))
+        .content_type("application/pdf")
+        .body(bytes))
+}
+
 /// JSON that may stand within a `script` element: nothing in it can end the element.
 fn data_block(value: &Value) -> String {
     value.to_string().replace('<', "\\u003c").replace('>', "\\u003e").replace('&', "\\u0026")
@@ -142,6 +161,11 @@ fn render(shown: &PortfolioView) -> String {
         shown.links.iter().map(|one| {
             format!("<a href=\"{}\" rel=\"me noopener nofollow\">{}</a>", e(&one.url), e(&one.label))
         }),
+    );
+    let _ = writeln!(
+        page,
+        "<p><a href=\"/api/v1/portfolios/{}/resume\" download>Résumé as PDF</a></p>",
+        e(&shown.slug)
     );
     page.push_str("</main>\n</body>\n</html>\n");
     page

@@ -1,6 +1,7 @@
 //! What careers are made of: mentors and their hours, slots, bookings. No I/O.
 
 mod availability;
+pub mod cv;
 pub mod ics;
 mod machines;
 pub mod pictures;

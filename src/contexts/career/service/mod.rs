@@ -2,6 +2,7 @@
 
 mod artifacts;
 mod bookings;
+mod cv;
 mod demo;
 mod evidence;
 mod feed;

@@ -202,7 +202,7 @@ mod tests {
         fs::copy(
             concat!(
                 env!("CARGO_MANIFEST_DIR"),
-                "/src/contexts/learning/certificate/fonts/NotoSans-Regular.ttf"
+                "/src/documents/fonts/NotoSans-Regular.ttf"
             ),
             dir.path().join("more.ttf"),
         )
