@@ -104,11 +104,7 @@ pub trait Custodian: Send + Sync + 'static {
 
     /// Asked now and then while what [`Custodian::forget`] began goes on: `Some` with what went beside, once
     /// nothing is left.
-    fn finish<'a>(
-        &'a self,
-        _conn: &'a mut AsyncPgConnection,
-        _person: UserId,
-    ) -> Answer<'a, Option<Counts>> {
+    fn finish<'a>(&'a self, _conn: &'a mut AsyncPgConnection, _person: UserId) -> Answer<'a, Option<Counts>> {
         Box::pin(async { Ok(Some(Counts::new())) })
     }
 

@@ -7,7 +7,8 @@ use diesel_async::AsyncPgConnection;
 use crate::{
     contexts::{
         activity::Activity, career::Career, chat::Chat, gamification::Gamification, gigs::Gigs,
-        identity::Identity, learning::Learning, ledger::Ledger, notifications::Notifications, objects::Uploads,
+        identity::Identity, learning::Learning, ledger::Ledger, notifications::Notifications,
+        objects::Uploads,
     },
     custody::{Answer, Counts, Custodian, Forgotten, Names, Sink},
     events,

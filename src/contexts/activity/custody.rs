@@ -29,7 +29,8 @@ impl Custodian for Activity {
                 let found = self.stream.of(&[person], false, before, PAGE).await.map_err(refused)?;
                 let Some(last) = found.last() else { break };
                 before = Some(last.id);
-                let body = serde_json::to_value(&found).map_err(|error| ConsumeError::Reject(error.to_string()))?;
+                let body =
+                    serde_json::to_value(&found).map_err(|error| ConsumeError::Reject(error.to_string()))?;
                 sink.document(conn, &format!("entries-{page:04}"), body).await?;
             }
             Ok(())

@@ -10,8 +10,8 @@
 //! An entry's id is made of the event's and the person's, so an event that comes twice is told once. Public
 //! entries are for everybody signed in; the others for the person alone.
 
-mod custody;
 mod consumer;
+mod custody;
 mod error;
 pub mod handlers;
 mod model;

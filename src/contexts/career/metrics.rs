@@ -42,7 +42,11 @@ impl CareerMetrics {
             steps: by("gigsy_booking_steps_total", "Steps of bookings", "step"),
             conflicts: counter("gigsy_booking_conflicts_total", "Bookings that came too late for their time"),
             invitations: by("gigsy_calendar_mails_total", "Calendar invitations that were mailed", "method"),
-            artifacts: by("gigsy_artifacts_total", "Files of portfolio projects, by what became of them", "result"),
+            artifacts: by(
+                "gigsy_artifacts_total",
+                "Files of portfolio projects, by what became of them",
+                "result",
+            ),
             offers: counter("gigsy_waitlist_offers_total", "Times that were offered to the waiting list"),
         }
     }

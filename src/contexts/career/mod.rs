@@ -41,23 +41,23 @@ pub use channels::{Live, namespaces};
 pub use consumers::consumers;
 pub use error::CareerError;
 pub use forms::{
-    ArtifactForm, ArtifactOrderForm, AvailabilityForm, BookForm, ItemForm, ItemPatch, MentorForm, NoteForm, OrderForm, ProjectForm,
-    RatingForm, ShowForm, StepForm, WaitForm,
+    ArtifactForm, ArtifactOrderForm, AvailabilityForm, BookForm, ItemForm, ItemPatch, MentorForm, NoteForm,
+    OrderForm, ProjectForm, RatingForm, ShowForm, StepForm, WaitForm,
 };
 pub use handlers::api;
 pub use metrics::CareerMetrics;
 pub use model::{
-    ArtifactId, ArtifactKind, Availability, BOOKING, BookingId, BookingState, Calendar, ClaimedSkill, EvidenceId, EvidenceKind,
-    Exception, ItemId, ItemKind, Link as ProfileLink, MENTOR, MentorState, MentorshipId, NoteId, ProfileForm,
-    ProjectId, ReviewId, Rule, SpokenLanguage, Station as ProfileStation, Visibility, WaitId, WaitState,
-    WallTime, Window,
+    ArtifactId, ArtifactKind, Availability, BOOKING, BookingId, BookingState, Calendar, ClaimedSkill,
+    EvidenceId, EvidenceKind, Exception, ItemId, ItemKind, Link as ProfileLink, MENTOR, MentorState,
+    MentorshipId, NoteId, ProfileForm, ProjectId, ReviewId, Rule, SpokenLanguage, Station as ProfileStation,
+    Visibility, WaitId, WaitState, WallTime, Window,
 };
 pub use people::{Affinity, Apart, Contact, NoAffinity, People, Taxonomy};
-pub use service::{Shown, DemoCast, MatchQuery, MentorQuery, SlotQuery, WhoseBookings};
+pub use service::{DemoCast, MatchQuery, MentorQuery, Shown, SlotQuery, WhoseBookings};
 pub use views::{
-    ArtifactView, BookingView, EvidenceView, FeedEntryView, FeedView, FollowsView, ImportedView, ItemView, MatchView, MentorReviewView,
-    MentorView, MentorshipView, NoteView, OwnMentorView, OwnProfileView, PortfolioView, ProjectView,
-    SkillView, SlotView, SlotsView, WaitView,
+    ArtifactView, BookingView, EvidenceView, FeedEntryView, FeedView, FollowsView, ImportedView, ItemView,
+    MatchView, MentorReviewView, MentorView, MentorshipView, NoteView, OwnMentorView, OwnProfileView,
+    PortfolioView, ProjectView, SkillView, SlotView, SlotsView, WaitView,
 };
 
 use service::escape;

@@ -21,7 +21,10 @@ const KNOWN: &[(&str, &str)] = &[
     ),
     ("blocks", "SELECT blocked_id FROM chat.blocks WHERE user_id = $1"),
     ("settings", "SELECT * FROM chat.people WHERE user_id = $1"),
-    ("reports", "SELECT id, room_id, message_id, reason, detail FROM chat.reports WHERE reporter_id = $1 ORDER BY id"),
+    (
+        "reports",
+        "SELECT id, room_id, message_id, reason, detail FROM chat.reports WHERE reporter_id = $1 ORDER BY id",
+    ),
 ];
 
 impl Custodian for Chat {
@@ -39,13 +42,16 @@ impl Custodian for Chat {
             custody::tables(conn, person, sink, KNOWN).await?;
             let mut after = None;
             for page in 1.. {
-                let found = self.export(person, after, PAGE).await.map_err(|error| match error.kind().temporary() {
-                    true => ConsumeError::Retry(error.to_string()),
-                    false => ConsumeError::Reject(error.to_string()),
+                let found = self.export(person, after, PAGE).await.map_err(|error| {
+                    match error.kind().temporary() {
+                        true => ConsumeError::Retry(error.to_string()),
+                        false => ConsumeError::Reject(error.to_string()),
+                    }
                 })?;
                 let Some(last) = found.last() else { break };
                 after = Some((last.room_id, last.seq));
-                let body = serde_json::to_value(&found).map_err(|error| ConsumeError::Reject(error.to_string()))?;
+                let body =
+                    serde_json::to_value(&found).map_err(|error| ConsumeError::Reject(error.to_string()))?;
                 sink.document(conn, &format!("messages-{page:04}"), body).await?;
             }
             Ok(())
@@ -60,7 +66,9 @@ impl Custodian for Chat {
             Ok(Forgotten {
                 counts,
                 kept: match policy {
-                    crate::config::Erasure::Tombstone => &["the places of messages in their rooms, without words"],
+                    crate::config::Erasure::Tombstone => {
+                        &["the places of messages in their rooms, without words"]
+                    }
                     crate::config::Erasure::Anonymise => {
                         &["messages, under an id that leads to nobody: this server is set so"]
                     }
@@ -72,11 +80,7 @@ impl Custodian for Chat {
     }
 
     /// Rooms are left, and every message is a tombstone.
-    fn finish<'a>(
-        &'a self,
-        conn: &'a mut AsyncPgConnection,
-        person: UserId,
-    ) -> Answer<'a, Option<Counts>> {
+    fn finish<'a>(&'a self, conn: &'a mut AsyncPgConnection, person: UserId) -> Answer<'a, Option<Counts>> {
         Box::pin(async move { Ok(store::desk::erasure_is_done(conn, person).await?.then(Counts::new)) })
     }
 }

@@ -10,11 +10,7 @@ use super::{
     model::{RoomId, RoomKind, Seq, now},
     store::StoreError,
 };
-use crate::{
-    config::Erasure,
-    principal::UserId,
-    telemetry::log,
-};
+use crate::{config::Erasure, principal::UserId, telemetry::log};
 
 /// Rooms looked at in one query.
 const PAGE: usize = 200;

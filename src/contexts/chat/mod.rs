@@ -15,10 +15,10 @@
 //! that wait in one insert; then it publishes in the order of `seq`, then answers. A `client_msg_id`
 //! makes a resend harmless: one message, the same answer.
 
-mod custody;
 mod actors;
 mod announcer;
 mod channels;
+mod custody;
 mod emoji;
 mod error;
 pub mod handlers;

@@ -16,11 +16,11 @@
 //! unique by person, kind and business key; caps are counted by UTC day; a streak is a function of days: so
 //! an event that comes twice, or late, has the effect that it would have had once and in time.
 
-mod custody;
 mod actors;
 mod channels;
 mod consumers;
 mod copies;
+mod custody;
 mod error;
 mod events;
 pub mod handlers;

@@ -3,10 +3,7 @@
 use diesel_async::AsyncPgConnection;
 use serde_json::json;
 
-use super::{
-    Gigs, GigsError,
-    service::withdraw_from_everything,
-};
+use super::{Gigs, GigsError, service::withdraw_from_everything};
 use crate::{
     custody::{self, Answer, Custodian, Forgotten, Names, Sink},
     error::Fault,
@@ -108,7 +105,8 @@ impl Custodian for Gigs {
         Box::pin(async move {
             // Words first: the steps tell others of them. Then once more: steps leave history.
             let mut counts = custody::run(conn, person, GONE).await?;
-            let ended = withdraw_from_everything(conn, person, self.now(), json!({ "reason": "erased" })).await?;
+            let ended =
+                withdraw_from_everything(conn, person, self.now(), json!({ "reason": "erased" })).await?;
             custody::run(conn, person, GONE).await?;
             if ended > 0 {
                 counts.insert("steps taken", ended);

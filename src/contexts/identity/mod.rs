@@ -16,10 +16,10 @@
 //! - Asking for deletion signs out every *other* session and schedules the end 14 days ahead. The
 //!   person may still sign in during that time, so that they can take it back.
 
-mod consumers;
-mod custody;
 pub mod actors;
 mod admission;
+mod consumers;
+mod custody;
 mod error;
 pub mod events;
 pub mod handlers;
@@ -43,8 +43,8 @@ pub use model::{
     SessionView, UserView,
 };
 pub use service::{
-    ChangePasswordForm, DEMO_ACCOUNTS, DEMO_PASSWORD, DemoAccount, DemoPeople, Directory, LinkForm, Opened,
-    DeletionForm, Reach, RealtimeGrant, RealtimeToken, ResetForm, ResetRequestForm, SignInForm,
+    ChangePasswordForm, DEMO_ACCOUNTS, DEMO_PASSWORD, DeletionForm, DemoAccount, DemoPeople, Directory,
+    LinkForm, Opened, Reach, RealtimeGrant, RealtimeToken, ResetForm, ResetRequestForm, SignInForm,
 };
 pub use store::{Store, StoreError};
 pub use tokens::{Token, TokenKind};

@@ -15,11 +15,11 @@
 //! enrolled in, and may move to a later one. Items have the same id in every version, so what was reached
 //! stays reached.
 
-mod custody;
 mod actors;
 pub mod certificate;
 mod channels;
 mod consumers;
+mod custody;
 mod error;
 mod forms;
 pub mod handlers;

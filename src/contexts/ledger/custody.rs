@@ -37,7 +37,9 @@ impl Custodian for Ledger {
     fn forget<'a>(&'a self, _: &'a mut AsyncPgConnection, _: UserId) -> Answer<'a, Forgotten> {
         Box::pin(async {
             Ok(Forgotten {
-                kept: &["accounts, entries, holds and payouts: amounts under a pseudonym, as books must be kept"],
+                kept: &[
+                    "accounts, entries, holds and payouts: amounts under a pseudonym, as books must be kept",
+                ],
                 ..Forgotten::default()
             })
         })

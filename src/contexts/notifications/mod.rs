@@ -19,10 +19,10 @@
 //! Kinds are data (`kinds.rs`). An event that comes twice, or late, changes nothing: a person's sources
 //! are remembered, and of several events the latest by its id has the word.
 
-mod custody;
 mod calm;
 mod channels;
 mod consumers;
+mod custody;
 mod due;
 mod error;
 pub mod handlers;

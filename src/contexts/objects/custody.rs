@@ -1,6 +1,9 @@
 //! What is kept of a person's files.
 
-use diesel::{QueryableByName, sql_types::{Text, Uuid as SqlUuid}};
+use diesel::{
+    QueryableByName,
+    sql_types::{Text, Uuid as SqlUuid},
+};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 
 use super::{UploadError, Uploads, store};
@@ -71,11 +74,7 @@ impl Custodian for Uploads {
     }
 
     /// The bytes are gone.
-    fn finish<'a>(
-        &'a self,
-        conn: &'a mut AsyncPgConnection,
-        person: UserId,
-    ) -> Answer<'a, Option<Counts>> {
+    fn finish<'a>(&'a self, conn: &'a mut AsyncPgConnection, person: UserId) -> Answer<'a, Option<Counts>> {
         Box::pin(async move {
             // What became ready since, such as an archive that was being made.
             store::forget(conn, person, self.now()).await?;

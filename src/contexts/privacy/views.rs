@@ -7,10 +7,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::model::{Erasure, Export, ExportId, ExportState, Part, Receipt};
-use crate::{
-    events::Standing,
-    principal::UserId,
-};
+use crate::{events::Standing, principal::UserId};
 
 /// An archive of everything that is known of one.
 #[derive(Clone, Debug, Serialize, ToSchema)]

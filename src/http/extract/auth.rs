@@ -70,7 +70,10 @@ async fn authenticate(req: HttpRequest) -> Result<Principal, Problem> {
     };
     let who = sessions.by_session_token(&credential.token).await?;
     if who.is_leaving() && !req.method().is_safe() && req.path() != WATCHING {
-        return Err(Problem::new(ErrorKind::Forbidden, "this account is erased: it can look on, and no more"));
+        return Err(Problem::new(
+            ErrorKind::Forbidden,
+            "this account is erased: it can look on, and no more",
+        ));
     }
     if let Some(limits) = req.app_data::<web::Data<Limits>>() {
         limits.admit_user(&req, who.user_id).await?;

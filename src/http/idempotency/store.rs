@@ -116,8 +116,8 @@ pub(super) async fn claim(
 
 /// Forgets the answers to a person; how many.
 pub(super) async fn forget(conn: &mut AsyncPgConnection, person: UserId) -> Result<u64, DbError> {
-    let gone =
-        diesel::sql_query("delete from platform.idempotency where person = $1").bind::<sql_types::Uuid, _>(person);
+    let gone = diesel::sql_query("delete from platform.idempotency where person = $1")
+        .bind::<sql_types::Uuid, _>(person);
     Ok(gone.execute(conn).await? as u64)
 }
 

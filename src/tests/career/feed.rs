@@ -32,7 +32,9 @@ async fn a_feed_shows_what_one_follows_and_may_see_page_by_page() {
     let (cat, cat_id) = person(&app, "cat").await;
     let (dan, dan_id) = person(&app, "dan").await;
     diesel_async::RunQueryDsl::execute(
-        diesel::sql_query("update identity.users set email_verified_at = now(), roles = array['client', 'student']"),
+        diesel::sql_query(
+            "update identity.users set email_verified_at = now(), roles = array['client', 'student']",
+        ),
         &mut app.database().conn().await.unwrap(),
     )
     .await
@@ -59,7 +61,8 @@ async fn a_feed_shows_what_one_follows_and_may_see_page_by_page() {
     };
     shows(&["of ben", "about rust", "of dan"]).await;
     let all = feed().await;
-    let ids: Vec<&str> = all["items"].as_array().unwrap().iter().map(|one| one["id"].as_str().unwrap()).collect();
+    let ids: Vec<&str> =
+        all["items"].as_array().unwrap().iter().map(|one| one["id"].as_str().unwrap()).collect();
     assert!(ids.windows(2).all(|pair| pair[0] > pair[1]), "the newest first");
     assert!(all["items"][0]["actor_name"].is_string());
     // The same, page by page, and a cursor is the caller's alone.
@@ -67,7 +70,9 @@ async fn a_feed_shows_what_one_follows_and_may_see_page_by_page() {
     loop {
         let query = cursor.as_ref().map_or(String::new(), |cursor| format!("&cursor={cursor}"));
         let page = ann.get(&format!("/api/v1/me/feed?limit=1{query}")).await.expect(200);
-        walked.extend(page["items"].as_array().unwrap().iter().map(|one| one["id"].as_str().unwrap().to_owned()));
+        walked.extend(
+            page["items"].as_array().unwrap().iter().map(|one| one["id"].as_str().unwrap().to_owned()),
+        );
         match page["next_cursor"].as_str() {
             Some(next) => {
                 ben.get(&format!("/api/v1/me/feed?cursor={next}")).await.expect_problem(422);

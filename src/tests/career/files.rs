@@ -42,7 +42,8 @@ async fn bytes(url: &str, token: Option<&str>) -> (u16, Vec<(String, String)>, V
         request = request.bearer_auth(token);
     }
     let mut answer = request.send().await.unwrap();
-    let headers = answer.headers().iter().map(|(n, v)| (n.to_string(), v.to_str().unwrap().to_owned())).collect();
+    let headers =
+        answer.headers().iter().map(|(n, v)| (n.to_string(), v.to_str().unwrap().to_owned())).collect();
     (answer.status().as_u16(), headers, answer.body().limit(64 << 20).await.unwrap().to_vec())
 }
 
@@ -69,7 +70,11 @@ async fn projects_show_pictures_that_were_made_anew_and_documents_as_they_came()
     assert_eq!((&made["kind"], &made["width"], &made["height"]), (&json!("image"), &json!(900), &json!(600)));
     let again = ann.try_with("POST", &path, &key, Some(&form)).await.unwrap().expect(201);
     assert_eq!(again["id"], made["id"]);
-    assert_eq!(ann.get(&format!("/api/v1/uploads/{source}")).await.json["state"], "deleted", "EXIF went with it");
+    assert_eq!(
+        ann.get(&format!("/api/v1/uploads/{source}")).await.json["state"],
+        "deleted",
+        "EXIF went with it"
+    );
     let pdf = b"%PDF-1.4\n1 0 obj<<>>endobj\ntrailer<<>>\n%%EOF\n".to_vec();
     let document = upload(&ann, "application/pdf", pdf.clone()).await;
     let document = ann.post(&path, &json!({ "upload_id": document })).await.expect(201);
@@ -99,7 +104,10 @@ async fn projects_show_pictures_that_were_made_anew_and_documents_as_they_came()
     let resume = format!("{}/api/v1/portfolios/ann-with-pictures/resume", app.base());
     let (status, headers, body) = bytes(&resume, None).await;
     assert_eq!((status, header(&headers, "content-type")), (200, "application/pdf"));
-    assert!(body.starts_with(b"%PDF-") && header(&headers, "content-disposition").contains("ann-with-pictures.pdf"));
+    assert!(
+        body.starts_with(b"%PDF-")
+            && header(&headers, "content-disposition").contains("ann-with-pictures.pdf")
+    );
     assert_eq!(bytes(&format!("{}/api/v1/portfolios/nobody/resume", app.base()), None).await.0, 404);
 
     // Their order; others may not touch them; a hidden project hides them.
@@ -144,7 +152,11 @@ async fn hostile_files_are_refused_and_nothing_is_kept_of_them() {
     // What passes for a picture by its first bytes.
     let mut bomb = picture(1, 1, ImageFormat::Png);
     bomb[16..24].copy_from_slice(&[0, 0, 0xff, 0xff, 0, 0, 0xff, 0xff]);
-    let zip = { let mut bytes = b"\x89PNG\r\n\x1a\n".to_vec(); bytes.extend(b"PK\x03\x04 and a page <html>"); bytes };
+    let zip = {
+        let mut bytes = b"\x89PNG\r\n\x1a\n".to_vec();
+        bytes.extend(b"PK\x03\x04 and a page <html>");
+        bytes
+    };
     let mut torn = picture(300, 300, ImageFormat::Jpeg);
     torn.truncate(200);
     for (media_type, body) in [

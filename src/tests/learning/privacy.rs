@@ -66,7 +66,8 @@ async fn who_is_erased_leaves_neither_words_nor_files_nor_a_name() {
     let busy = world.uploads.remove(&student, upload.id).await;
     assert!(matches!(busy, Err(UploadError::InUse)), "the hand-in holds it");
 
-    let custodians = || -> [Arc<dyn Custodian>; 2] { [Arc::new(world.learning.clone()), Arc::new(world.uploads.clone())] };
+    let custodians =
+        || -> [Arc<dyn Custodian>; 2] { [Arc::new(world.learning.clone()), Arc::new(world.uploads.clone())] };
     let mut conn = world.database.conn().await.unwrap();
     let event = NewEvent {
         subject: "user.erasure_requested",

@@ -43,7 +43,11 @@ pub async fn ready(app: &TestApp) {
 }
 
 fn text(value: &Value, pointer: &str) -> String {
-    value.pointer(pointer).and_then(Value::as_str).unwrap_or_else(|| panic!("{pointer} in {value}")).to_owned()
+    value
+        .pointer(pointer)
+        .and_then(Value::as_str)
+        .unwrap_or_else(|| panic!("{pointer} in {value}"))
+        .to_owned()
 }
 
 /// Puts an object whose first upload request was given.
@@ -95,7 +99,9 @@ impl Zelda {
             let says = json!({ "client_msg_id": format!("m{n}"), "body": "xyzzy, said @client" });
             let said = api.post(&format!("/api/v1/chat/rooms/{room}/messages"), &says).await.expect(201);
             let message = format!("/api/v1/chat/rooms/{room}/messages/{}", text(&said, "/message_id"));
-            api.call("PATCH", &message, Some(&json!({ "body": "xyzzy, said otherwise" }))).await.expect_success();
+            api.call("PATCH", &message, Some(&json!({ "body": "xyzzy, said otherwise" })))
+                .await
+                .expect_success();
         }
         // Gigs: one of hers, with an application of somebody; applied for one, contracted, paid for, reviewed.
         let gig = json!({

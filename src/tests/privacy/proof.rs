@@ -11,7 +11,12 @@ use super::{
     person::{EMAIL, NAME, PASSWORD, WORD, Zelda},
     scan::{self, Found, Needles},
 };
-use crate::tests::support::{api::Api, app::TestApp};
+use crate::tests::support::{
+    api::Api,
+    app::TestApp,
+    mongo_server::{self, MISSING, MongoServer, Presents},
+    skip::skip,
+};
 
 /// Where the bare id may stay, and why. It leads to nobody: identity knows no name for it.
 const PSEUDONYMS: &[(&str, &str)] = &[
@@ -89,8 +94,17 @@ async fn who_is_erased_is_nowhere_left_and_a_planted_leftover_is_found() {
     let before = scan::tables(app.database(), &needles(&zelda)).await;
     let schemas: BTreeSet<&str> = before.iter().filter_map(|(place, _)| place.split('.').next()).collect();
     for schema in [
-        "identity", "chat", "gigs", "ledger", "learning", "career", "gamification", "notifications", "activity",
-        "objects", "platform",
+        "identity",
+        "chat",
+        "gigs",
+        "ledger",
+        "learning",
+        "career",
+        "gamification",
+        "notifications",
+        "activity",
+        "objects",
+        "platform",
     ] {
         assert!(schemas.contains(schema), "{schema} knows nothing of her: {schemas:?}");
     }
@@ -101,7 +115,10 @@ async fn who_is_erased_is_nowhere_left_and_a_planted_leftover_is_found() {
     let form = json!({ "password": PASSWORD, "at_once": true });
     zelda.api.post("/api/v1/me/deletion", &form).await.expect(202);
     // What is left of the session may look, and do nothing.
-    let said = zelda.api.post("/api/v1/chat/rooms", &json!({ "kind": "group", "name": "x", "member_ids": [] })).await;
+    let said = zelda
+        .api
+        .post("/api/v1/chat/rooms", &json!({ "kind": "group", "name": "x", "member_ids": [] }))
+        .await;
     assert!([401, 403].contains(&said.status), "{}", said.text);
     let shown = erased(&zelda).await;
     let contexts: Vec<&str> =
@@ -125,17 +142,24 @@ async fn who_is_erased_is_nowhere_left_and_a_planted_leftover_is_found() {
     // The scan can fail: a word, a name and an id that are planted are found, each where it is.
     let mut conn = app.database().conn().await.unwrap();
     for statement in [
-        "update chat.rooms set topic = 'so she said: XYZZY' where id = (select min(id) from chat.rooms)".to_owned(),
-        format!("update platform.idempotency set body = convert_to('{NAME}', 'UTF8')
-                 where scope = (select scope from platform.idempotency where body is not null limit 1)"),
-        format!("insert into career.follows (id, follower_id, person_id, created_at)
-                 values (gen_random_uuid(), gen_random_uuid(), '{}', now())", zelda.id),
+        "update chat.rooms set topic = 'so she said: XYZZY' where id = (select min(id) from chat.rooms)"
+            .to_owned(),
+        format!(
+            "update platform.idempotency set body = convert_to('{NAME}', 'UTF8')
+                 where scope = (select scope from platform.idempotency where body is not null limit 1)"
+        ),
+        format!(
+            "insert into career.follows (id, follower_id, person_id, created_at)
+                 values (gen_random_uuid(), gen_random_uuid(), '{}', now())",
+            zelda.id
+        ),
     ] {
         assert_eq!(sql_query(&statement).execute(&mut conn).await.unwrap(), 1, "{statement}");
     }
     let planted = app.files().join("objects").join("planted");
     std::fs::write(&planted, format!("To: {EMAIL}")).unwrap();
-    let left: BTreeSet<_> = leftovers(scan::tables(app.database(), &needles(&zelda)).await).into_iter().collect();
+    let left: BTreeSet<_> =
+        leftovers(scan::tables(app.database(), &needles(&zelda)).await).into_iter().collect();
     for (place, what) in [
         ("chat.rooms.topic", WORD),
         ("platform.idempotency.body", NAME),
@@ -217,4 +241,25 @@ async fn an_archive_holds_what_every_context_knows_and_goes_when_it_expires() {
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
     panic!("the archive's bytes stay");
+}
+
+#[actix_web::test]
+async fn nor_in_any_collection_where_chat_and_activity_are_in_mongodb() {
+    let Some(bin) = mongo_server::installed() else {
+        skip!("what is left of a person in MongoDB", MISSING);
+    };
+    let server = MongoServer::start(&bin, Presents::Standalone).await;
+    let address = server.url("privacy");
+    let url: url::Url = address.parse().unwrap();
+    let app = TestApp::demo(&[("MONGODB_URL", &address)]).await;
+    let zelda = Zelda::arrives(&app).await;
+    let worded = |found: &Found| found.iter().filter(|(_, what)| what != "id").cloned().collect::<Vec<_>>();
+    assert!(!worded(&scan::collections(&url, &needles(&zelda)).await).is_empty(), "her words are there");
+    let form = json!({ "password": PASSWORD, "at_once": true });
+    zelda.api.post("/api/v1/me/deletion", &form).await.expect(202);
+    erased(&zelda).await;
+    assert_eq!(worded(&scan::collections(&url, &needles(&zelda)).await), []);
+    let left = leftovers(scan::tables(app.database(), &needles(&zelda)).await);
+    assert_eq!(left, [], "this is left of her");
+    app.stop().await;
 }

@@ -57,10 +57,13 @@ pub async fn tables(database: &Database, needles: &Needles) -> Found {
         let mut looks: Vec<(String, String)> = Vec::new();
         for text in &needles.texts {
             let quoted = text.replace('\'', "''");
-            looks.push((text.clone(), match sort.as_str() {
-                "bytea" => format!("position(convert_to('{quoted}', 'UTF8') in \"{column}\") > 0"),
-                _ => format!("\"{column}\"::text ilike '%{quoted}%'"),
-            }));
+            looks.push((
+                text.clone(),
+                match sort.as_str() {
+                    "bytea" => format!("position(convert_to('{quoted}', 'UTF8') in \"{column}\") > 0"),
+                    _ => format!("\"{column}\"::text ilike '%{quoted}%'"),
+                },
+            ));
         }
         let (id, raw) = (needles.id.to_string(), needles.id.simple().to_string());
         looks.push(("id".into(), match sort.as_str() {

@@ -65,7 +65,9 @@ pub async fn all(stream: &dyn ActivityStream, db: &Database) {
     // What one follows: people, or what is about a skill; public, and of nobody who is left out.
     let (dan, eve) = (UserId::new(), UserId::new());
     let mut told = Vec::new();
-    for (who, skill, public) in [(dan, "rust", true), (eve, "sql", true), (eve, "rust", false), (eve, "rust", true)] {
+    for (who, skill, public) in
+        [(dan, "rust", true), (eve, "sql", true), (eve, "rust", false), (eve, "rust", true)]
+    {
         tokio::time::sleep(std::time::Duration::from_millis(2)).await;
         let mut one = entry(who, 0, public);
         one.data = json!({ "skills": [skill, "x"] });

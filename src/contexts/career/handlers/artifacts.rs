@@ -100,12 +100,7 @@ pub async fn thumbnail(
     send(&career, &path, &req, true).await
 }
 
-async fn send(
-    career: &Career,
-    path: &str,
-    req: &HttpRequest,
-    small: bool,
-) -> Result<HttpResponse, Problem> {
+async fn send(career: &Career, path: &str, req: &HttpRequest, small: bool) -> Result<HttpResponse, Problem> {
     let artifact: ArtifactId = id(path, "artifact")?;
     let shown: Shown = career.artifact(asker(req).await, artifact, small).await?;
     // The bytes of an id never change.
@@ -122,7 +117,8 @@ async fn send(
     if known.is_some_and(|known| known.contains(&tag)) {
         return Ok(answer.status(actix_web::http::StatusCode::NOT_MODIFIED).finish());
     }
-    let presented = Presented { media_type: shown.media_type.clone(), name: shown.name, inline: shown.inline };
+    let presented =
+        Presented { media_type: shown.media_type.clone(), name: shown.name, inline: shown.inline };
     Ok(answer
         .insert_header((header::CONTENT_DISPOSITION, presented.disposition()))
         .content_type(shown.media_type)

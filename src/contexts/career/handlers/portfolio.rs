@@ -6,8 +6,8 @@ use serde_json::Value;
 use super::id;
 use crate::{
     contexts::career::{
-        Career, EvidenceId, EvidenceView, FeedEntryView, FollowsView, ImportedView, OrderForm, OwnProfileView,
-        PortfolioView, ProfileForm, ProjectForm, ProjectId, ProjectView, ShowForm,
+        Career, EvidenceId, EvidenceView, FeedEntryView, FollowsView, ImportedView, OrderForm,
+        OwnProfileView, PortfolioView, ProfileForm, ProjectForm, ProjectId, ProjectView, ShowForm,
     },
     http::{Idempotent, IfMatch, Json, Page, PageQuery, Problem, Query, SignedIn, etag},
     principal::UserId,

@@ -212,8 +212,10 @@ mod tests {
         parts.extend((0..8).map(|n| (Part::Text, format!("Paragraph {n} {}", "of many words ".repeat(8)))));
         let one = render(&cv(parts.clone()), &fonts).unwrap();
         assert!(one.starts_with(b"%PDF-1.7") && one == render(&cv(parts.clone()), &fonts).unwrap());
-        let pages = |pdf: &[u8]| String::from_utf8_lossy(pdf).matches("/Type/Page/").count()
-            + String::from_utf8_lossy(pdf).matches("/Type /Page\n").count();
+        let pages = |pdf: &[u8]| {
+            String::from_utf8_lossy(pdf).matches("/Type/Page/").count()
+                + String::from_utf8_lossy(pdf).matches("/Type /Page\n").count()
+        };
         parts.extend((0..200).map(|n| (Part::Entry, format!("Entry {n}"))));
         let long = render(&cv(parts), &fonts).unwrap();
         assert!(long.len() > one.len(), "{} {}", pages(&one), pages(&long));

@@ -12,8 +12,8 @@ pub mod slots;
 pub use availability::{Calendar, Exception, Rule, WallTime, Window};
 pub use machines::{BOOKING, BookingState, ItemKind, MENTOR, MentorState, PaymentState, WaitState};
 pub use portfolio::{
-    Artifact, ArtifactKind, Availability, ClaimedSkill, Evidence, EvidenceKind, Link, Profile, ProfileForm, Project, SpokenLanguage,
-    Station, Visibility,
+    Artifact, ArtifactKind, Availability, ClaimedSkill, Evidence, EvidenceKind, Link, Profile, ProfileForm,
+    Project, SpokenLanguage, Station, Visibility,
 };
 pub use records::{Booking, Item, Mentor, Mentorship, Note, Payment, Review, Session, Timer, WaitEntry};
 

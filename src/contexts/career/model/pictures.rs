@@ -7,7 +7,8 @@
 use std::io::Cursor;
 
 use image::{
-    DynamicImage, ExtendedColorType, ImageDecoder, ImageEncoder, ImageError, ImageFormat, ImageReader, Limits,
+    DynamicImage, ExtendedColorType, ImageDecoder, ImageEncoder, ImageError, ImageFormat, ImageReader,
+    Limits,
     codecs::{jpeg::JpegEncoder, png::PngEncoder},
     imageops::FilterType,
     metadata::Orientation,
@@ -152,7 +153,8 @@ mod tests {
     fn png(width: u32, height: u32, alpha: bool) -> Vec<u8> {
         let mut bytes = Vec::new();
         let encoder = PngEncoder::new(&mut bytes);
-        let (channels, color) = if alpha { (4, ExtendedColorType::Rgba8) } else { (3, ExtendedColorType::Rgb8) };
+        let (channels, color) =
+            if alpha { (4, ExtendedColorType::Rgba8) } else { (3, ExtendedColorType::Rgb8) };
         let pixels: Vec<u8> = (0..width * height * channels).map(|n| (n % 251) as u8).collect();
         encoder.write_image(&pixels, width, height, color).unwrap();
         bytes
@@ -221,7 +223,10 @@ mod tests {
             (claiming(12_000, 12_000), NoPicture::TooLarge),
             (claiming(5_000, 4_000), NoPicture::Broken),
             (vec![0; LARGEST as usize + 1], NoPicture::TooLarge),
-            (b"<svg xmlns='http://www.w3.org/2000/svg'><script>alert(1)</script></svg>".to_vec(), NoPicture::Format),
+            (
+                b"<svg xmlns='http://www.w3.org/2000/svg'><script>alert(1)</script></svg>".to_vec(),
+                NoPicture::Format,
+            ),
             (b"GIF89a\x01\0\x01\0\0\0\0;".to_vec(), NoPicture::Format),
             (b"BM\0\0\0\0".to_vec(), NoPicture::Format),
             (b"<html><script>".to_vec(), NoPicture::Format),
@@ -229,7 +234,12 @@ mod tests {
             (jpeg(64, 64)[..40].to_vec(), NoPicture::Broken),
             (Vec::new(), NoPicture::Format),
         ] {
-            assert_eq!(remake(&bytes), Err(why), "{:?}", String::from_utf8_lossy(&bytes[..bytes.len().min(60)]));
+            assert_eq!(
+                remake(&bytes),
+                Err(why),
+                "{:?}",
+                String::from_utf8_lossy(&bytes[..bytes.len().min(60)])
+            );
         }
     }
 

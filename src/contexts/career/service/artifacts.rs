@@ -168,7 +168,8 @@ impl Career {
         let _turn = self.inner.drawing.acquire().await.map_err(|_| CareerError::Later("the server stops"))?;
         let bytes = self.whole(source, file.size).await?;
         let made = tokio::task::spawn_blocking(move || pictures::remake(&bytes)).await;
-        let Pictures { full, thumbnail } = made.map_err(|error| CareerError::Elsewhere(error.into()))?.map_err(no)?;
+        let Pictures { full, thumbnail } =
+            made.map_err(|error| CareerError::Elsewhere(error.into()))?.map_err(no)?;
         artifact.kind = ArtifactKind::Image;
         full.media_type.clone_into(&mut artifact.media_type);
         artifact.size = i64::try_from(full.bytes.len()).unwrap_or(i64::MAX);

@@ -331,7 +331,11 @@ pub(super) fn actors(who: &Principal, booking: &Booking) -> Vec<Actor> {
 }
 
 /// Whether a step makes sense at this time of day.
-pub(in crate::contexts::career) fn timely(step: &str, booking: &Booking, now: DateTime<Utc>) -> Result<(), CareerError> {
+pub(in crate::contexts::career) fn timely(
+    step: &str,
+    booking: &Booking,
+    now: DateTime<Utc>,
+) -> Result<(), CareerError> {
     let time = Span { from: booking.starts_at, to: booking.ends_at };
     match step {
         "cancel" | "reschedule" | "confirm" | "accept" | "pay" | "request" if now >= time.from => {

@@ -22,8 +22,12 @@ impl Career {
         let fonts = self.inner.fonts.get().cloned().ok_or(CareerError::Later("fonts are not set up yet"))?;
         let shown = self.portfolio_at(who, slug).await?;
         let name = format!("{}.pdf", shown.slug);
-        let document =
-            Cv { name: shown.display_name.clone(), id: shown.user_id.to_string(), at: self.now(), parts: parts(&shown) };
+        let document = Cv {
+            name: shown.display_name.clone(),
+            id: shown.user_id.to_string(),
+            at: self.now(),
+            parts: parts(&shown),
+        };
         // The first one reads fonts from files.
         let made = tokio::task::spawn_blocking(move || cv::render(&document, fonts.get())).await;
         match made.map_err(|error| CareerError::Elsewhere(error.into()))? {
@@ -43,9 +47,14 @@ fn parts(shown: &PortfolioView) -> Vec<(Part, String)> {
     all.extend(shown.links.iter().map(|link| (Part::Small, format!("{}: {}", link.label, link.url))));
     let about = shown.about.split("\n\n").map(|text| (Part::Text, text.to_owned()));
     section(&mut all, "About", about.filter(|(_, text)| !text.trim().is_empty()).collect());
-    let level = |n: i32| ["", "begins", "knows it", "works with it", "is at home in it", "teaches it"].get(n as usize).copied();
-    let skills: Vec<String> =
-        shown.skills.iter().map(|one| format!("{} ({})", one.name, level(one.level).unwrap_or("knows it"))).collect();
+    let level = |n: i32| {
+        ["", "begins", "knows it", "works with it", "is at home in it", "teaches it"].get(n as usize).copied()
+    };
+    let skills: Vec<String> = shown
+        .skills
+        .iter()
+        .map(|one| format!("{} ({})", one.name, level(one.level).unwrap_or("knows it")))
+        .collect();
     let skills = if skills.is_empty() { Vec::new() } else { vec![(Part::Text, skills.join(", "))] };
     section(&mut all, "Skills", skills);
     let proven = shown.evidence.iter().flat_map(|one| {

@@ -239,7 +239,10 @@ impl Career {
         project.visibility = form.visibility;
         (project.version, project.updated_at) = (project.version + 1, self.now());
         match store::portfolio::update_project(&mut conn, &project).await? {
-            true => super::artifacts::shown(&mut conn, vec![project]).await?.pop().ok_or(CareerError::No("project")),
+            true => super::artifacts::shown(&mut conn, vec![project])
+                .await?
+                .pop()
+                .ok_or(CareerError::No("project")),
             false => Err(CareerError::Stale),
         }
     }

@@ -8,7 +8,8 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 pub use portfolio::{
-    ArtifactView, EvidenceView, FeedEntryView, FollowsView, ImportedView, OwnProfileView, PortfolioView, ProjectView, SkillView,
+    ArtifactView, EvidenceView, FeedEntryView, FollowsView, ImportedView, OwnProfileView, PortfolioView,
+    ProjectView, SkillView,
 };
 
 use super::{

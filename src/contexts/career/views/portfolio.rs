@@ -8,8 +8,8 @@ use uuid::Uuid;
 use crate::{
     contexts::activity::Entry,
     contexts::career::model::{
-        Artifact, ArtifactId, ArtifactKind, Availability, Evidence, EvidenceId, EvidenceKind, Link, ProfileForm, Project, ProjectId,
-        SpokenLanguage, Station, Visibility,
+        Artifact, ArtifactId, ArtifactKind, Availability, Evidence, EvidenceId, EvidenceKind, Link,
+        ProfileForm, Project, ProjectId, SpokenLanguage, Station, Visibility,
     },
     money::Money,
     principal::UserId,

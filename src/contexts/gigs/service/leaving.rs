@@ -49,7 +49,8 @@ pub(in crate::contexts::gigs) async fn withdraw_from_everything(
         for milestone in &milestones {
             if matches!(milestone.state, MilestoneState::Planned | MilestoneState::Funding) {
                 let data = super::milestones::told(&contract, milestone);
-                moves::advance(conn, &MILESTONE, At::from(milestone), "cancel", By::SYSTEM, now, data).await?;
+                moves::advance(conn, &MILESTONE, At::from(milestone), "cancel", By::SYSTEM, now, data)
+                    .await?;
             }
         }
         timers::set_job(conn, "complete_gig", id.0, 0, now).await?;

@@ -3,7 +3,7 @@
 use actix_web::{HttpRequest, HttpResponse, http::header, web};
 
 use crate::{
-    contexts::identity::{Account, DeletionView, Identity, MeView, DeletionForm, ProfilePatch},
+    contexts::identity::{Account, DeletionForm, DeletionView, Identity, MeView, ProfilePatch},
     http::{ClientAddr, IfMatch, Json, Problem, SignedIn, etag, extract::not_modified},
 };
 

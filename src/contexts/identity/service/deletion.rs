@@ -27,8 +27,7 @@ impl Identity {
         let password =
             Password::given(&form.password).map_err(|detail| IdentityError::field("/password", detail))?;
         self.confirm(who, &password, "/password", from).await?;
-        let grace =
-            if form.at_once { chrono::Duration::zero() } else { self.inner.settings.deletion_grace };
+        let grace = if form.at_once { chrono::Duration::zero() } else { self.inner.settings.deletion_grace };
         let due_at = self.inner.clock.now() + grace;
         let done = self.inner.store.schedule_deletion(who.user_id, due_at, who.session_id).await?;
         let (account, ended) = done.ok_or(IdentityError::NotFound("person"))?;

@@ -19,7 +19,10 @@ use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use uuid::Uuid;
 
 use crate::{
-    custody::{self, Counts},postgres::DbError, principal::UserId};
+    custody::{self, Counts},
+    postgres::DbError,
+    principal::UserId,
+};
 
 /// A person's stream, locked until the transaction ends.
 #[derive(Clone, Debug, QueryableByName)]

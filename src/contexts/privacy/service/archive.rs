@@ -152,7 +152,7 @@ mod tests {
         for (name, is) in [
             ("chat/messages-0001.json", "chat/messages-0001.json"),
             ("objects/files/1/../../etc/passwd", "objects/files/1/_/_/etc/passwd"),
-            ("objects/files/1/a\\b\0c", "objects/files/1/a__b_c"),
+            ("objects/files/1/a\\b\0c", "objects/files/1/a_b_c"),
             ("a//b", "a/_/b"),
             ("a/ .hidden. ", "a/hidden"),
             ("a/čeština 日本.txt", "a/čeština 日本.txt"),

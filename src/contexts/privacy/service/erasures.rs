@@ -39,10 +39,8 @@ impl Privacy {
         let mut shown = Vec::new();
         for erasure in store::erasures::open(&mut conn).await? {
             let open = standing(&mut conn, &erasure).await?;
-            let errors: BTreeMap<String, String> = open
-                .iter()
-                .filter_map(|one| Some((one.consumer.clone(), one.error.clone()?)))
-                .collect();
+            let errors: BTreeMap<String, String> =
+                open.iter().filter_map(|one| Some((one.consumer.clone(), one.error.clone()?))).collect();
             shown.push(OpenErasureView { erasure: self.view(&mut conn, &erasure, &open).await?, errors });
         }
         Ok(shown)

@@ -115,7 +115,9 @@ impl Privacy {
         let export = own(&mut *self.conn().await?, who, id).await?;
         match (export.state, export.object_id) {
             (ExportState::Ready, Some(object)) => Ok(self.parts().uploads.link(object).await?),
-            (ExportState::Expired, _) => Err(PrivacyError::NotNow("the archive has expired: ask for another one")),
+            (ExportState::Expired, _) => {
+                Err(PrivacyError::NotNow("the archive has expired: ask for another one"))
+            }
             _ => Err(PrivacyError::NotNow("the archive is still being made")),
         }
     }
@@ -228,7 +230,12 @@ impl Gathering for Privacy {
             let whole = store::exports::pack(conn, id, now).await?;
             let privacy = self.clone();
             Ok(AfterCommit::run(move || {
-                privacy.show_export(export.user_id, id, if whole { "packing" } else { "gathering" }, Some(context));
+                privacy.show_export(
+                    export.user_id,
+                    id,
+                    if whole { "packing" } else { "gathering" },
+                    Some(context),
+                );
                 if whole {
                     privacy.inner.work.notify_one();
                 }
@@ -239,6 +246,9 @@ impl Gathering for Privacy {
 
 impl Privacy {
     pub(super) fn show_export(&self, person: UserId, id: ExportId, state: &str, context: Option<&str>) {
-        self.show(person, &json!({ "type": "export_changed", "export_id": id, "state": state, "context": context }));
+        self.show(
+            person,
+            &json!({ "type": "export_changed", "export_id": id, "state": state, "context": context }),
+        );
     }
 }

@@ -62,7 +62,8 @@ impl Privacy {
                     "kind" => error.kind().slug(), "error" => %error, "cause" => cause);
                 let pause = (1_i64 << export.attempts.clamp(0, 10)).min(600);
                 let until = self.now() + chrono::Duration::seconds(pause);
-                store::exports::put_off(&mut *self.conn().await?, export.id, until, &error.to_string()).await?;
+                store::exports::put_off(&mut *self.conn().await?, export.id, until, &error.to_string())
+                    .await?;
             }
         }
         for erasure in store::erasures::open(&mut *self.conn().await?).await? {
@@ -103,7 +104,8 @@ impl Privacy {
                 if !store::exports::ready(conn, export.id, object, size, expires_at, now).await? {
                     return Ok(false);
                 }
-                let data = json!({ "user_id": export.user_id, "export_id": export.id, "expires_at": expires_at });
+                let data =
+                    json!({ "user_id": export.user_id, "export_id": export.id, "expires_at": expires_at });
                 let event = NewEvent {
                     subject: "export.ready",
                     context: "privacy",
@@ -197,11 +199,7 @@ impl Privacy {
 }
 
 /// Whether every context is done, but for one.
-async fn all_done(
-    conn: &mut AsyncPgConnection,
-    erasure: &Erasure,
-    but: &str,
-) -> Result<bool, PrivacyError> {
+async fn all_done(conn: &mut AsyncPgConnection, erasure: &Erasure, but: &str) -> Result<bool, PrivacyError> {
     let receipts = store::erasures::receipts(conn, erasure.user_id).await?;
     let done = |context: &String| receipts.iter().any(|one| one.done && one.context == *context);
     Ok(erasure.contexts.iter().all(|context| context == but || done(context)))

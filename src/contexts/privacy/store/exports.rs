@@ -183,12 +183,14 @@ pub async fn put_off(
     until: DateTime<Utc>,
     error: &str,
 ) -> Result<(), DbError> {
-    diesel::sql_query("UPDATE privacy.exports SET due_at = $2, error = $3 WHERE id = $1 AND due_at IS NOT NULL")
-        .bind::<SqlUuid, _>(id)
-        .bind::<Timestamptz, _>(until)
-        .bind::<Text, _>(error)
-        .execute(conn)
-        .await?;
+    diesel::sql_query(
+        "UPDATE privacy.exports SET due_at = $2, error = $3 WHERE id = $1 AND due_at IS NOT NULL",
+    )
+    .bind::<SqlUuid, _>(id)
+    .bind::<Timestamptz, _>(until)
+    .bind::<Text, _>(error)
+    .execute(conn)
+    .await?;
     Ok(())
 }
 

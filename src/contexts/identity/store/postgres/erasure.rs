@@ -35,9 +35,8 @@ pub(super) async fn schedule(
     keep: SessionId,
 ) -> Stored<Option<(Account, Vec<SessionId>)>> {
     conn.transaction(async |conn| {
-        let first = sql::<Nullable<Timestamptz>>("least(deletion_due_at, ")
-            .bind::<Timestamptz, _>(due_at)
-            .sql(")");
+        let first =
+            sql::<Nullable<Timestamptz>>("least(deletion_due_at, ").bind::<Timestamptz, _>(due_at).sql(")");
         let row = diesel::update(users::table)
             .filter(users::id.eq(id))
             .filter(users::erased_at.is_null())
@@ -125,9 +124,11 @@ pub(super) async fn sweep(
     let removed = [
         diesel::delete(session_rows::table).filter(session_rows::expires_at.le(now)).execute(conn).await?,
         diesel::delete(session_rows::table)
-            .filter(session_rows::user_id.eq_any(
-                users::table.filter(users::erased_at.le(now - sessions::WATCH)).select(users::id),
-            ))
+            .filter(
+                session_rows::user_id.eq_any(
+                    users::table.filter(users::erased_at.le(now - sessions::WATCH)).select(users::id),
+                ),
+            )
             .execute(conn)
             .await?,
         diesel::delete(links::table).filter(links::expires_at.le(now)).execute(conn).await?,

@@ -1,7 +1,9 @@
 //! Sessions.
 
 use chrono::{DateTime, Duration, Utc};
-use diesel::{BoolExpressionMethods, ExpressionMethods, OptionalExtension, QueryDsl, QueryResult, SelectableHelper};
+use diesel::{
+    BoolExpressionMethods, ExpressionMethods, OptionalExtension, QueryDsl, QueryResult, SelectableHelper,
+};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 
 use super::rows::{NewSessionRow, SessionRow, UserRow};
@@ -96,11 +98,7 @@ pub(super) async fn of_user(
 }
 
 pub(super) async fn left(conn: &mut AsyncPgConnection, ids: &[SessionId]) -> Stored<Vec<SessionId>> {
-    let left = sessions::table
-        .filter(sessions::id.eq_any(ids))
-        .select(sessions::id)
-        .load(conn)
-        .await?;
+    let left = sessions::table.filter(sessions::id.eq_any(ids)).select(sessions::id).load(conn).await?;
     Ok(left)
 }
 
