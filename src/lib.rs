@@ -11,6 +11,8 @@ pub mod cli; // the command line's commands, one file each
 pub mod clock; // the time of day, injectable
 pub mod config; // defaults < gigsy.toml < environment
 pub mod contexts; // identity, chat, gigs, ledger, gamification: one folder a bounded context, all alike inside
+pub mod custody; // what is known of a person: who keeps it, hands it out, forgets it
+pub mod documents; // PDFs: fonts, and lines of text in any script
 pub mod error; // the closed list of error kinds
 pub mod events; // between contexts: outbox, relay, consumers with an inbox
 pub mod http; // the router (every path), extractors, middleware, problem+json, health

@@ -82,6 +82,12 @@ pub struct Principal {
 }
 
 impl Principal {
+    /// Whether the account is erased, and its session looks on until everybody has forgotten the person. It may
+    /// change nothing. Every other account has a role.
+    pub fn is_leaving(&self) -> bool {
+        self.roles.is_empty()
+    }
+
     /// Whether the person holds `role`.
     pub fn is(&self, role: Role) -> bool {
         self.roles.contains(&role)

@@ -7,7 +7,7 @@ use crate::{
     contexts::{
         activity,
         career::{self, Career},
-        chat::{self, Chat},
+        chat::Chat,
         gamification::{self, Gamification},
         gigs,
         notifications::{self, Notifications},
@@ -42,7 +42,6 @@ pub(super) fn consumers(
     stream: Arc<dyn activity::ActivityStream>,
 ) -> Vec<Arc<dyn Consumer>> {
     let mut all = gigs::consumers(live, talk);
-    all.extend(chat::consumers(talk));
     all.extend(notifications::consumers(notifications));
     all.extend(gamification::consumers(game));
     all.extend(career::consumers(mentoring, news, talk));

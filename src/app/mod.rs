@@ -1,6 +1,7 @@
 //! Wiring: the only place that names adapters. A server is started from a configuration, a
 //! listener and a database, and stopped in order; tests start one just like `gigsy serve` does.
 
+mod custody;
 mod demo;
 mod events;
 mod gauges;

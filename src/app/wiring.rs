@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration, time::Instant};
 
 use actix_web::web::{self, ServiceConfig};
 
-use super::{StartError, events, gauges::Gauges, glue, logs, mail, nodes, shared::Shared};
+use super::{StartError, custody, events, gauges::Gauges, glue, logs, mail, nodes, shared::Shared};
 use crate::{
     actors::{Arbiters, Domain, DomainConfig, Registry},
     clock::Clock,
@@ -24,6 +24,7 @@ use crate::{
         ledger::{self, Ledger},
         notifications::{self, Feed, NotificationMetrics, Notifications},
         objects::{self, Uploads},
+        privacy::{self, Privacy, PrivacyMetrics},
     },
     events::{Events, Parts},
     http::{
@@ -69,6 +70,7 @@ pub(super) struct Platform {
     pub gigs: Gigs,
     pub gigs_live: gigs::Live,
     pub uploads: Uploads,
+    pub privacy: Privacy,
     pub learning: Learning,
     pub courses_live: learning::Live,
     pub live_quizzes: LiveQuizzes,
@@ -388,6 +390,9 @@ impl Platform {
             CareerMetrics::new(&metrics),
         );
         career.post_by(notifications.mail().clone());
+        career.keep_in(uploads.clone());
+        career.write_in(LazyFonts::new(config.learning.fonts_dir.clone()));
+        career.read_feeds(logs.activity.clone(), Arc::new(chat.clone()));
         let career_live = career::Live::new(hub.clone(), personal.clone());
         gigs.ask(Arc::new(identity.directory()));
         gigs.cache_pages(shared.cache.clone());
@@ -404,7 +409,7 @@ impl Platform {
         let courses_live = learning::Live::new(hub.clone());
         let live_quizzes = learning.start_live(courses_live.clone(), domain, &registry, &arbiters);
 
-        let game = game_with(&config, &database, &identity, signer, GameMetrics::new(&metrics))?;
+        let game = game_with(&config, &database, &identity, signer.clone(), GameMetrics::new(&metrics))?;
         game.install().await?;
         let board_news = gamification::Live::new(hub.clone(), personal.clone());
         let copies = shared.boards.clone();
@@ -415,6 +420,28 @@ impl Platform {
         signals.on(gamification::AWARDED, move |_| hearing.nudge());
         signals.on_gap(move || gap.nudge());
 
+        let custodians = custody::custodians(
+            &identity,
+            &chat,
+            &gigs,
+            &ledger,
+            &learning,
+            &career,
+            &game,
+            &notifications,
+            &activity,
+            &uploads,
+        );
+        let privacy = Privacy::new(privacy::Parts {
+            database: database.clone(),
+            uploads: uploads.clone(),
+            custodians,
+            personal: personal.clone(),
+            signer,
+            clock: Clock::system(),
+            metrics: PrivacyMetrics::new(&metrics),
+        });
+
         let mut consumers = events::consumers(
             &gigs_live,
             &chat,
@@ -424,7 +451,8 @@ impl Platform {
             logs.activity,
         );
         consumers.extend(learning::consumers(&learning, &courses_live, &chat, &metrics));
-        consumers.extend(objects::consumers(&uploads));
+        consumers.extend(identity::consumers(&identity));
+        consumers.extend(privacy::consumers(&privacy));
         let parts = Parts {
             database: database.clone(),
             nats,
@@ -509,6 +537,7 @@ impl Platform {
             gigs,
             gigs_live,
             uploads,
+            privacy,
             learning,
             live_quizzes,
             courses_live,
@@ -549,6 +578,7 @@ impl Platform {
             .app_data(web::Data::new(self.ledger.clone()))
             .app_data(web::Data::new(self.gigs.clone()))
             .app_data(web::Data::new(self.uploads.clone()))
+            .app_data(web::Data::new(self.privacy.clone()))
             .app_data(web::Data::new(self.learning.clone()))
             .app_data(web::Data::new(self.live_quizzes.clone()))
             .app_data(web::Data::new(self.served.clone()))

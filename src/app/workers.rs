@@ -32,6 +32,7 @@ pub(super) fn start(platform: &Platform, options: Options) -> Vec<JoinHandle<()>
         spawn_local(sweep(platform.clone())),
         spawn_local(platform.gigs.clone().run_timers()),
         spawn_local(platform.uploads.clone().run_timers()),
+        spawn_local(platform.privacy.clone().run()),
         spawn_local(platform.learning.clone().run_timers()),
         spawn_local(platform.career.clone().run_timers()),
         spawn_local(platform.game.clone().run()),
@@ -107,6 +108,9 @@ async fn tidy(platform: Platform) {
         }
         if let Err(error) = platform.chat.tidy().await {
             slog::warn!(log(), "old statuses stay for now"; "error" => %error);
+        }
+        if let Err(error) = platform.career.tidy().await {
+            slog::warn!(log(), "times of the past stay for now"; "error" => %error);
         }
         if let Err(error) = platform.notifications.tidy().await {
             slog::warn!(log(), "old notifications stay for now"; "error" => %error);

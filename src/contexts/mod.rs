@@ -10,3 +10,4 @@ pub mod learning;
 pub mod ledger;
 pub mod notifications;
 pub mod objects;
+pub mod privacy;

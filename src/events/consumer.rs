@@ -70,6 +70,13 @@ impl AfterCommit {
         self
     }
 
+    /// This, then what another says.
+    #[must_use]
+    pub fn followed_by(mut self, other: Self) -> Self {
+        self.0.extend(other.0);
+        self
+    }
+
     /// What is to be done, for the one who committed.
     pub(crate) fn into_steps(self) -> Vec<Box<dyn FnOnce() + Send>> {
         self.0

@@ -20,6 +20,7 @@ mod bridge;
 mod consumer;
 mod dispatch;
 mod envelope;
+mod erasure;
 mod history;
 mod inlet;
 mod letters;
@@ -38,6 +39,7 @@ use tokio::{sync::watch, task::JoinHandle};
 
 pub use consumer::{AfterCommit, ConsumeError, Consumer};
 pub use envelope::{Envelope, NotAnEvent};
+pub use erasure::{Standing, forget, unhandled};
 pub use history::{backlog, past};
 pub use letters::{DeadLetter, Letters, dead_letters, replay};
 pub use record::{NewEvent, Recorded, record, record_all, traced};

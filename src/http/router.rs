@@ -14,7 +14,7 @@ use crate::{
         activity::handlers as activity, career::handlers as career, chat::handlers as chat,
         gamification::handlers as game, gigs::handlers as gigs, identity::handlers as identity,
         learning::handlers as learning, ledger::handlers as ledger, notifications::handlers as notifications,
-        objects::handlers as uploads,
+        objects::handlers as uploads, privacy::handlers as privacy,
     },
     error::ErrorKind,
     ports::objects::directory::serve as objects,
@@ -58,6 +58,7 @@ routes! {
     "/ops" => { GET pages::ops }
     "/docs" => { GET pages::docs }
     "/mentors" => { GET pages::mentors }
+    "/privacy" => { GET pages::privacy }
     "/verify-email" => { GET pages::verify_email }
     "/push-worker.js" => { GET pages::push_worker }
     "/badges/{id}" => { GET pages::badge }
@@ -167,11 +168,22 @@ routes! {
     "/api/v1/people/{id}/activity" => { GET activity::of_person }
     "/api/v1/people/{id}/reviews" => { GET gigs::reviews::about }
 
+    "/api/v1/me/exports" => { GET privacy::list, POST privacy::request }
+    "/api/v1/me/exports/{id}" => { GET privacy::get, DELETE privacy::remove }
+    "/api/v1/me/exports/{id}/download" => { GET privacy::download }
+    "/api/v1/me/erasure" => { GET privacy::erasure }
+    "/api/v1/ops/erasures" => { GET privacy::open_erasures }
     "/api/v1/me/profile" => { GET career::portfolio::get, PUT career::portfolio::put }
     "/api/v1/me/profile/resume" => { GET career::portfolio::resume, PUT career::portfolio::import }
     "/api/v1/me/projects" => { POST career::portfolio::add_project, PUT career::portfolio::order }
     "/api/v1/me/projects/{id}" => { PUT career::portfolio::change_project, DELETE career::portfolio::drop_project }
+    "/api/v1/me/projects/{id}/artifacts" => { POST career::artifacts::add, PUT career::artifacts::order }
+    "/api/v1/me/projects/{id}/artifacts/{artifact}" => { DELETE career::artifacts::remove }
+    "/api/v1/portfolios/{slug}/resume" => { GET career::page::resume }
+    "/api/v1/artifacts/{id}" => { GET career::artifacts::get }
+    "/api/v1/artifacts/{id}/thumbnail" => { GET career::artifacts::thumbnail }
     "/api/v1/me/evidence/{id}" => { PUT career::portfolio::show }
+    "/api/v1/me/feed" => { GET career::portfolio::feed }
     "/api/v1/me/follows" => { GET career::portfolio::follows }
     "/api/v1/me/follows/people/{id}" => {
         PUT career::portfolio::follow_person, DELETE career::portfolio::unfollow_person

@@ -209,6 +209,41 @@ impl Executor {
         Ok(())
     }
 
+    /// Sets the timers of the state that a thing was born into, or is in again at a new version.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn wait<S: State>(
+        &self,
+        conn: &mut AsyncPgConnection,
+        machine: &Machine<S>,
+        thing: At<S>,
+        at: DateTime<Utc>,
+    ) -> Result<(), MoveError> {
+        for (step, due) in machine.timers(thing.state) {
+            let due = match due {
+                Due::After(wait) => chrono::Duration::from_std(wait).ok().map(|wait| at + wait),
+                Due::Deadline => thing.deadline,
+            };
+            let Some(due) = due else { continue };
+            diesel::sql_query(format!(
+                "INSERT INTO {schema}.timers (id, machine, entity_id, task, version, due_at, correlation_id)
+                 VALUES ($1, $2, $3, $4, $5, $6, $7)",
+                schema = self.context
+            ))
+            .bind::<SqlUuid, _>(Uuid::now_v7())
+            .bind::<Text, _>(machine.name)
+            .bind::<SqlUuid, _>(thing.id)
+            .bind::<Text, _>(step.name)
+            .bind::<BigInt, _>(thing.version)
+            .bind::<Timestamptz, _>(due)
+            .bind::<Text, _>(correlation::current_or_fresh().as_str())
+            .execute(conn)
+            .await?;
+        }
+        Ok(())
+    }
+
     /// Records an event of a thing that did not move.
     ///
     /// # Errors

@@ -20,6 +20,7 @@ mod nodes;
 mod notifications;
 mod objects;
 mod postgres;
+mod privacy;
 mod realtime;
 mod redis;
 pub(crate) mod support;

@@ -17,7 +17,7 @@ use crate::{
 
 /// Everybody here who acts on events.
 pub fn consumers(stream: Arc<dyn ActivityStream>) -> Vec<Arc<dyn Consumer>> {
-    vec![Arc::new(Scribe { stream: stream.clone() }), Arc::new(Eraser { stream })]
+    vec![Arc::new(Scribe { stream })]
 }
 
 /// What an event tells of whom.
@@ -149,7 +149,7 @@ pub(super) fn entries(event: &Envelope) -> Vec<Entry> {
 }
 
 /// A stream that is merely away is waited for, however long; the event is not given up.
-fn refused(error: ActivityError) -> ConsumeError {
+pub(super) fn refused(error: ActivityError) -> ConsumeError {
     match error {
         ActivityError::Db(error) => ConsumeError::Db(error),
         ActivityError::Mongo(MongoError::Unavailable(cause)) => ConsumeError::Db(DbError::Unavailable(cause)),
@@ -193,34 +193,6 @@ impl Consumer for Scribe {
     ) -> BoxFuture<'a, Result<AfterCommit, ConsumeError>> {
         Box::pin(async move {
             self.stream.append(conn, &entries(event)).await.map_err(refused)?;
-            Ok(AfterCommit::nothing())
-        })
-    }
-}
-
-/// A person who is erased has done nothing.
-struct Eraser {
-    stream: Arc<dyn ActivityStream>,
-}
-
-impl Consumer for Eraser {
-    fn name(&self) -> &'static str {
-        "activity.erasure"
-    }
-
-    fn subjects(&self) -> &'static [&'static str] {
-        &["user.erasure_requested"]
-    }
-
-    fn handle<'a>(
-        &'a self,
-        conn: &'a mut AsyncPgConnection,
-        event: &'a Envelope,
-    ) -> BoxFuture<'a, Result<AfterCommit, ConsumeError>> {
-        Box::pin(async move {
-            if let Some(person) = id(&event.data, "user_id").map(UserId) {
-                self.stream.erase(conn, person).await.map_err(refused)?;
-            }
             Ok(AfterCommit::nothing())
         })
     }

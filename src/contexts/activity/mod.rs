@@ -11,6 +11,7 @@
 //! entries are for everybody signed in; the others for the person alone.
 
 mod consumer;
+mod custody;
 mod error;
 pub mod handlers;
 mod model;

@@ -13,6 +13,8 @@ pub struct CareerMetrics {
     pub conflicts: IntCounter,
     /// Invitations that were mailed, by what they want.
     pub invitations: IntCounterVec,
+    /// Files of projects, by what became of them.
+    pub artifacts: IntCounterVec,
     /// Times that were offered to the waiting list.
     pub offers: IntCounter,
 }
@@ -25,6 +27,7 @@ impl CareerMetrics {
         metrics.register(made.conflicts.clone());
         metrics.register(made.invitations.clone());
         metrics.register(made.offers.clone());
+        metrics.register(made.artifacts.clone());
         made
     }
 
@@ -39,6 +42,11 @@ impl CareerMetrics {
             steps: by("gigsy_booking_steps_total", "Steps of bookings", "step"),
             conflicts: counter("gigsy_booking_conflicts_total", "Bookings that came too late for their time"),
             invitations: by("gigsy_calendar_mails_total", "Calendar invitations that were mailed", "method"),
+            artifacts: by(
+                "gigsy_artifacts_total",
+                "Files of portfolio projects, by what became of them",
+                "result",
+            ),
             offers: counter("gigsy_waitlist_offers_total", "Times that were offered to the waiting list"),
         }
     }

@@ -17,6 +17,7 @@
 
 mod channels;
 mod consumers;
+mod custody;
 mod error;
 mod forms;
 pub mod handlers;
@@ -40,23 +41,23 @@ pub use channels::{Live, namespaces};
 pub use consumers::consumers;
 pub use error::CareerError;
 pub use forms::{
-    AvailabilityForm, BookForm, ItemForm, ItemPatch, MentorForm, NoteForm, OrderForm, ProjectForm,
-    RatingForm, ShowForm, StepForm, WaitForm,
+    ArtifactForm, ArtifactOrderForm, AvailabilityForm, BookForm, ItemForm, ItemPatch, MentorForm, NoteForm,
+    OrderForm, ProjectForm, RatingForm, ShowForm, StepForm, WaitForm,
 };
 pub use handlers::api;
 pub use metrics::CareerMetrics;
 pub use model::{
-    Availability, BOOKING, BookingId, BookingState, Calendar, ClaimedSkill, EvidenceId, EvidenceKind,
-    Exception, ItemId, ItemKind, Link as ProfileLink, MENTOR, MentorState, MentorshipId, NoteId, ProfileForm,
-    ProjectId, ReviewId, Rule, SpokenLanguage, Station as ProfileStation, Visibility, WaitId, WaitState,
-    WallTime, Window,
+    ArtifactId, ArtifactKind, Availability, BOOKING, BookingId, BookingState, Calendar, ClaimedSkill,
+    EvidenceId, EvidenceKind, Exception, ItemId, ItemKind, Link as ProfileLink, MENTOR, MentorState,
+    MentorshipId, NoteId, ProfileForm, ProjectId, ReviewId, Rule, SpokenLanguage, Station as ProfileStation,
+    Visibility, WaitId, WaitState, WallTime, Window,
 };
-pub use people::{Affinity, Contact, NoAffinity, People, Taxonomy};
-pub use service::{DemoCast, MatchQuery, MentorQuery, SlotQuery, WhoseBookings};
+pub use people::{Affinity, Apart, Contact, NoAffinity, People, Taxonomy};
+pub use service::{DemoCast, MatchQuery, MentorQuery, Shown, SlotQuery, WhoseBookings};
 pub use views::{
-    BookingView, EvidenceView, FeedView, FollowsView, ImportedView, ItemView, MatchView, MentorReviewView,
-    MentorView, MentorshipView, NoteView, OwnMentorView, OwnProfileView, PortfolioView, ProjectView,
-    SkillView, SlotView, SlotsView, WaitView,
+    ArtifactView, BookingView, EvidenceView, FeedEntryView, FeedView, FollowsView, ImportedView, ItemView,
+    MatchView, MentorReviewView, MentorView, MentorshipView, NoteView, OwnMentorView, OwnProfileView,
+    PortfolioView, ProjectView, SkillView, SlotView, SlotsView, WaitView,
 };
 
 use service::escape;
@@ -66,7 +67,12 @@ pub(crate) use model::slots;
 
 use crate::{
     clock::Clock,
-    contexts::ledger::{Ledger, LedgerError, PaymentSink},
+    contexts::{
+        activity::ActivityStream,
+        ledger::{Ledger, LedgerError, PaymentSink},
+        objects::Uploads,
+    },
+    documents::LazyFonts,
     ports::{
         mail::MailQueue,
         payments::{Notice, Payments},
@@ -108,12 +114,35 @@ struct Inner {
     /// Woken when a job was set that is due at once.
     jobs: Notify,
     mail: OnceLock<MailQueue>,
+    uploads: OnceLock<Uploads>,
+    fonts: OnceLock<LazyFonts>,
+    feed: OnceLock<(Arc<dyn ActivityStream>, Arc<dyn Apart>)>,
+    /// Whose turn it is to decode a picture.
+    drawing: tokio::sync::Semaphore,
 }
 
 impl Career {
     /// Sets the context up; nothing runs by itself. The server runs [`Career::run_timers`].
     pub fn new(parts: Parts) -> Self {
-        Self { inner: Arc::new(Inner { parts, jobs: Notify::new(), mail: OnceLock::new() }) }
+        let (mail, uploads, fonts) = (OnceLock::new(), OnceLock::new(), OnceLock::new());
+        let (feed, drawing) = (OnceLock::new(), tokio::sync::Semaphore::new(1));
+        Self { inner: Arc::new(Inner { parts, jobs: Notify::new(), mail, uploads, fonts, feed, drawing }) }
+    }
+
+    /// Says which fonts résumés are written in; a second call changes nothing. Before it, there are none.
+    pub fn write_in(&self, fonts: LazyFonts) {
+        let _ = self.inner.fonts.set(fonts);
+    }
+
+    /// Says where activity is read, and who wants nothing to do with whom; a second call changes nothing. Before
+    /// it, feeds are empty.
+    pub fn read_feeds(&self, stream: Arc<dyn ActivityStream>, apart: Arc<dyn Apart>) {
+        let _ = self.inner.feed.set((stream, apart));
+    }
+
+    /// Says where files are kept; a second call changes nothing. Before it, projects have none.
+    pub fn keep_in(&self, uploads: Uploads) {
+        let _ = self.inner.uploads.set(uploads);
     }
 
     /// Says where invitations are mailed; a second call changes nothing. Before it, none are.

@@ -6,7 +6,7 @@ use futures_util::future::BoxFuture;
 
 use super::error::CareerError;
 use crate::{
-    contexts::{gigs::Gigs, identity::Directory},
+    contexts::{chat::Chat, gigs::Gigs, identity::Directory},
     principal::UserId,
 };
 
@@ -52,6 +52,18 @@ impl People for Directory {
             let people = self.people(&users).await.map_err(|error| CareerError::Elsewhere(error.into()))?;
             Ok(people.into_iter().map(|person| (person.id, person.display_name)).collect())
         })
+    }
+}
+
+/// Who wants nothing to do with whom. Chat keeps that.
+pub trait Apart: Send + Sync + 'static {
+    /// Whom somebody blocked, and who blocked them.
+    fn apart_from(&self, user: UserId) -> Vec<UserId>;
+}
+
+impl Apart for Chat {
+    fn apart_from(&self, user: UserId) -> Vec<UserId> {
+        self.blocks().apart_from(user)
     }
 }
 

@@ -3,23 +3,14 @@
 //! Both are rows: a room's retention is among its settings, an erasure is a row of `chat.erasures`. Whoever
 //! looks does what is left, so a crash in between loses nothing and doing it again changes nothing.
 
-use std::sync::Arc;
-
 use chrono::{DateTime, Duration, Utc};
-use diesel_async::AsyncPgConnection;
-use futures_util::future::BoxFuture;
 
 use super::{
     Actor, Chat, ChatError,
     model::{RoomId, RoomKind, Seq, now},
     store::StoreError,
 };
-use crate::{
-    config::Erasure,
-    events::{AfterCommit, ConsumeError, Consumer, Envelope},
-    principal::UserId,
-    telemetry::log,
-};
+use crate::{config::Erasure, principal::UserId, telemetry::log};
 
 /// Rooms looked at in one query.
 const PAGE: usize = 200;
@@ -170,38 +161,5 @@ impl Chat {
                 }
             }
         }
-    }
-}
-
-/// Notes that a person is to be erased, and forgets at once what needs no log.
-struct Eraser(Chat);
-
-/// What chat does when others' events come.
-pub fn consumers(chat: &Chat) -> Vec<Arc<dyn Consumer>> {
-    vec![Arc::new(Eraser(chat.clone()))]
-}
-
-impl Consumer for Eraser {
-    fn name(&self) -> &'static str {
-        "chat.erase"
-    }
-
-    fn subjects(&self) -> &'static [&'static str] {
-        &["user.erasure_requested"]
-    }
-
-    fn handle<'a>(
-        &'a self,
-        conn: &'a mut AsyncPgConnection,
-        event: &'a Envelope,
-    ) -> BoxFuture<'a, Result<AfterCommit, ConsumeError>> {
-        Box::pin(async move {
-            let user = event.data.get("user_id").and_then(|id| id.as_str()).and_then(|id| id.parse().ok());
-            let Some(user) = user else { return Err(ConsumeError::Reject("it names nobody".into())) };
-            let policy = self.0.inner.keeping.erasure.as_str();
-            super::store::desk::begin_erasure(conn, user, policy).await?;
-            let chat = self.0.clone();
-            Ok(AfterCommit::run(move || chat.inner.erasing.notify_one()))
-        })
     }
 }

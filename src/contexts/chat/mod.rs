@@ -18,6 +18,7 @@
 mod actors;
 mod announcer;
 mod channels;
+mod custody;
 mod emoji;
 mod error;
 pub mod handlers;
@@ -49,7 +50,7 @@ pub use actors::{ChatRoom, RoomLimits};
 pub use channels::Outlet;
 pub use error::ChatError;
 pub use handlers::api;
-pub use keeping::{Keeping, consumers};
+pub use keeping::Keeping;
 pub use metrics::ChatMetrics;
 pub use model::{
     Attachment, LastSeenTo, MemberRole, MessageId, NotifyLevel, ReportReason, RoomId, RoomKind, Seq, Status,

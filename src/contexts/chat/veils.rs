@@ -62,6 +62,17 @@ impl Known {
 }
 
 impl Blocks {
+    /// Whom somebody blocked, and who blocked them.
+    pub fn apart_from(&self, user: UserId) -> Vec<UserId> {
+        let known = self.inner.known.read().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut apart: Vec<UserId> =
+            known.by.get(&user).map(|blocked| blocked.iter().copied().collect()).unwrap_or_default();
+        if known.of.get(&user).is_some_and(|n| *n > 0) {
+            apart.extend(known.by.iter().filter(|(_, all)| all.contains(&user)).map(|(by, _)| *by));
+        }
+        apart
+    }
+
     /// Begins a reading of the table; what is read is to be known before the guard goes.
     pub(super) async fn reading(&self) -> tokio::sync::MutexGuard<'_, ()> {
         self.inner.reading.lock().await

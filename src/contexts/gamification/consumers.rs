@@ -13,12 +13,10 @@ use crate::{
 
 /// The durable name of the consumer that awards.
 pub const AWARDS: &str = "gamification.awards";
-/// The event after which nothing personal may be left.
-pub const ERASURE: &str = "user.erasure_requested";
 
 /// Everybody here who acts on events.
 pub fn consumers(game: &Gamification) -> Vec<Arc<dyn Consumer>> {
-    vec![Arc::new(Awards(game.clone())), Arc::new(Erasure(game.clone()))]
+    vec![Arc::new(Awards(game.clone()))]
 }
 
 struct Awards(Gamification);
@@ -53,35 +51,7 @@ impl Consumer for Awards {
     }
 }
 
-struct Erasure(Gamification);
-
-impl Consumer for Erasure {
-    fn name(&self) -> &'static str {
-        "gamification.erasure"
-    }
-
-    fn subjects(&self) -> &'static [&'static str] {
-        &[ERASURE]
-    }
-
-    fn handle<'a>(
-        &'a self,
-        conn: &'a mut AsyncPgConnection,
-        event: &'a Envelope,
-    ) -> BoxFuture<'a, Result<AfterCommit, ConsumeError>> {
-        Box::pin(async move {
-            let user = event.data.get("user_id").and_then(serde_json::Value::as_str);
-            let Some(user) = user.and_then(|text| text.parse().ok()) else {
-                return Err(ConsumeError::Reject("it names nobody".into()));
-            };
-            self.0.erase(conn, user).await.map_err(refused)?;
-            let game = self.0.clone();
-            Ok(AfterCommit::run(move || game.awarded()))
-        })
-    }
-}
-
-fn refused(error: GameError) -> ConsumeError {
+pub(super) fn refused(error: GameError) -> ConsumeError {
     match error {
         GameError::Db(error) => ConsumeError::Db(error),
         other if other.kind().temporary() => ConsumeError::Retry(other.to_string()),

@@ -20,6 +20,7 @@ mod actors;
 mod channels;
 mod consumers;
 mod copies;
+mod custody;
 mod error;
 mod events;
 pub mod handlers;

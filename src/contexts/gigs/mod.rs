@@ -16,6 +16,7 @@
 
 mod channels;
 mod consumers;
+mod custody;
 mod error;
 mod forms;
 pub mod handlers;
@@ -135,6 +136,11 @@ impl Gigs {
 
     fn payments(&self) -> &Arc<dyn Payments> {
         self.inner.ledger.payments()
+    }
+
+    /// Says that a job was set that is due at once.
+    fn wake(&self) {
+        self.inner.jobs.notify_one();
     }
 
     fn now(&self) -> chrono::DateTime<chrono::Utc> {

@@ -18,6 +18,8 @@
 
 pub mod actors;
 mod admission;
+mod consumers;
+mod custody;
 mod error;
 pub mod events;
 pub mod handlers;
@@ -33,6 +35,7 @@ use std::sync::{Arc, OnceLock};
 
 use chrono::Duration;
 
+pub use consumers::consumers;
 pub use error::IdentityError;
 pub use handlers::api;
 pub use model::{
@@ -40,8 +43,8 @@ pub use model::{
     SessionView, UserView,
 };
 pub use service::{
-    ChangePasswordForm, DEMO_ACCOUNTS, DEMO_PASSWORD, DemoAccount, DemoPeople, Directory, LinkForm, Opened,
-    PasswordForm, Reach, RealtimeGrant, RealtimeToken, ResetForm, ResetRequestForm, SignInForm,
+    ChangePasswordForm, DEMO_ACCOUNTS, DEMO_PASSWORD, DeletionForm, DemoAccount, DemoPeople, Directory,
+    LinkForm, Opened, Reach, RealtimeGrant, RealtimeToken, ResetForm, ResetRequestForm, SignInForm,
 };
 pub use store::{Store, StoreError};
 pub use tokens::{Token, TokenKind};

@@ -29,7 +29,6 @@ pub fn consumers(learning: &Learning, live: &Live, chat: &Chat, metrics: &Metric
         Arc::new(Rooms { chat: chat.clone() }),
         Arc::new(News { live: live.clone() }),
         Arc::new(Counts(counter(metrics))),
-        Arc::new(Erasure(learning.clone())),
     ]
 }
 
@@ -37,7 +36,7 @@ fn id(data: &Value, name: &str) -> Option<Uuid> {
     data.get(name).and_then(Value::as_str).and_then(|text| text.parse().ok())
 }
 
-fn failed(error: &(impl Fault + ?Sized)) -> ConsumeError {
+pub(super) fn failed(error: &(impl Fault + ?Sized)) -> ConsumeError {
     if error.kind().temporary() {
         ConsumeError::Retry(error.to_string())
     } else {
@@ -203,32 +202,5 @@ impl Consumer for Counts {
         // Subjects are the machines' constants: there are a few dozen.
         let count = self.0.with_label_values(&[event.subject.as_str()]);
         Box::pin(async move { Ok(AfterCommit::run(move || count.inc())) })
-    }
-}
-
-/// Forgets who wants to be forgotten.
-struct Erasure(Learning);
-
-impl Consumer for Erasure {
-    fn name(&self) -> &'static str {
-        "learning.erasure"
-    }
-
-    fn subjects(&self) -> &'static [&'static str] {
-        &["user.erasure_requested"]
-    }
-
-    fn handle<'a>(
-        &'a self,
-        conn: &'a mut AsyncPgConnection,
-        event: &'a Envelope,
-    ) -> BoxFuture<'a, Result<AfterCommit, ConsumeError>> {
-        Box::pin(async move {
-            let Some(user) = id(&event.data, "user_id").map(UserId) else {
-                return Err(ConsumeError::Reject("it names nobody".into()));
-            };
-            self.0.forget(conn, user).await.map_err(|error| failed(&error))?;
-            Ok(AfterCommit::nothing())
-        })
     }
 }

@@ -19,6 +19,7 @@ mod actors;
 pub mod certificate;
 mod channels;
 mod consumers;
+mod custody;
 mod error;
 mod forms;
 pub mod handlers;

@@ -19,6 +19,7 @@
 //! A payment that arrives when nobody waits for it any more is funded under an id of its own and
 //! refunded at once: so it is in the books, both ways.
 
+mod custody;
 mod error;
 pub mod handlers;
 mod model;

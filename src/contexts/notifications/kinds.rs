@@ -235,6 +235,10 @@ pub const KINDS: &[Kind] = kinds! {
         name: "Certificates are revoked", to: &[SELF], one: "Your certificate for “{title|a course}” was revoked",
         link: CERTIFICATE_LINK, keep: CERTIFICATE,
     }
+    "export.ready" {
+        name: "Archives of your data", to: &[SELF], one: "The archive of your data can be fetched",
+        body: "It is there for seven days.", link: "/privacy", keep: &["export_id", "expires_at"],
+    }
     "submission.graded" {
         name: "Hand-ins are graded", to: &[STUDENT], one: "What you handed in was graded",
         link: ITEM_LINK, keep: HAND_IN,
@@ -336,6 +340,7 @@ pub const SUBJECTS: &[&str] = &[
     "milestone.*",
     "dispute.*",
     "payment.*",
+    "export.*",
     "review.*",
     "saved_search.*",
     "course.*",

@@ -22,6 +22,7 @@
 mod calm;
 mod channels;
 mod consumers;
+mod custody;
 mod due;
 mod error;
 pub mod handlers;

@@ -13,6 +13,7 @@
 //! size, type and checksum. Until then nobody gets a link. What is never completed expires, and
 //! [`Uploads::run_timers`] removes its bytes; after a crash at any point it goes on from the rows.
 
+mod custody;
 mod error;
 mod forms;
 pub mod handlers;
@@ -29,10 +30,7 @@ pub use error::UploadError;
 pub use forms::{CompleteForm, PartsForm, UploadForm};
 pub use handlers::api;
 pub use model::{UPLOAD, UploadId, UploadState};
-pub use service::{
-    erase::consumers,
-    holds::{hold, ready, release},
-};
+pub use service::holds::{hold, ready, release};
 pub use views::{DownloadView, FileView, PartView, PartsView, SignedPart, UploadView};
 
 use crate::{

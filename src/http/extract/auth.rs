@@ -14,6 +14,9 @@ use crate::{
 /// The session cookie's name.
 pub const COOKIE: &str = "gigsy_session";
 
+/// What an account that is erased may still post to: a token to watch by.
+const WATCHING: &str = "/api/v1/realtime/token";
+
 /// Finds who a session token belongs to. `contexts::identity` implements it.
 pub trait SessionLookup: Send + Sync {
     /// The principal behind a token, or a 401 problem (503 when the store is away).
@@ -66,6 +69,12 @@ async fn authenticate(req: HttpRequest) -> Result<Principal, Problem> {
         return Err(Problem::new(ErrorKind::Internal, "no session store is wired"));
     };
     let who = sessions.by_session_token(&credential.token).await?;
+    if who.is_leaving() && !req.method().is_safe() && req.path() != WATCHING {
+        return Err(Problem::new(
+            ErrorKind::Forbidden,
+            "this account is erased: it can look on, and no more",
+        ));
+    }
     if let Some(limits) = req.app_data::<web::Data<Limits>>() {
         limits.admit_user(&req, who.user_id).await?;
     }

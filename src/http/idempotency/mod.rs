@@ -95,6 +95,17 @@ fn applies(req: &ServiceRequest) -> bool {
         && !path.starts_with("/api/v1/realtime/")
 }
 
+/// Forgets the answers to a person; how many.
+///
+/// # Errors
+/// The database's.
+pub async fn forget(
+    conn: &mut diesel_async::AsyncPgConnection,
+    person: crate::principal::UserId,
+) -> Result<u64, DbError> {
+    store::forget(conn, person).await
+}
+
 /// One attempt.
 struct Run {
     idempotency: web::Data<Idempotency>,
@@ -128,7 +139,7 @@ async fn admit(req: &mut ServiceRequest) -> Result<Option<Admitted>, Problem> {
     req.set_payload(Payload::from(body));
 
     let now = idempotency.clock.now();
-    match store::claim(&idempotency.database, &scope, &fingerprint, now).await? {
+    match store::claim(&idempotency.database, &scope, &fingerprint, caller, now).await? {
         Claim::Run { owner, resource_id } => {
             req.extensions_mut().insert(IdempotencyKey::new(key, resource_id));
             Ok(Some(Admitted::Run(Run { idempotency, scope, owner })))

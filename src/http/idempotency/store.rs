@@ -2,10 +2,13 @@
 
 use chrono::{DateTime, Duration, Utc};
 use diesel::{ExpressionMethods, OptionalExtension, QueryDsl, sql_types};
-use diesel_async::RunQueryDsl;
+use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use uuid::Uuid;
 
-use crate::postgres::{Database, DbError};
+use crate::{
+    postgres::{Database, DbError},
+    principal::UserId,
+};
 
 diesel::table! {
     platform.idempotency (scope) {
@@ -60,6 +63,7 @@ pub(super) async fn claim(
     database: &Database,
     scope: &[u8],
     fingerprint: &[u8],
+    person: UserId,
     now: DateTime<Utc>,
 ) -> Result<Claim, DbError> {
     let mut conn = database.conn().await?;
@@ -67,8 +71,8 @@ pub(super) async fn claim(
     // One statement decides: of several at once, one inserts or takes over.
     let claimed: Option<Claimed> = diesel::sql_query(
         "insert into platform.idempotency as held
-            (scope, fingerprint, resource_id, owner, locked_until, created_at, expires_at)
-         values ($1, $2, $3, $3, $4, $5, $6)
+            (scope, fingerprint, resource_id, owner, locked_until, created_at, expires_at, person)
+         values ($1, $2, $3, $3, $4, $5, $6, $7)
          on conflict (scope) do update set
             fingerprint = excluded.fingerprint,
             resource_id = case when held.expires_at <= $5 then excluded.resource_id else held.resource_id end,
@@ -85,6 +89,7 @@ pub(super) async fn claim(
     .bind::<sql_types::Timestamptz, _>(now + LOCK)
     .bind::<sql_types::Timestamptz, _>(now)
     .bind::<sql_types::Timestamptz, _>(now + KEPT)
+    .bind::<sql_types::Uuid, _>(person)
     .get_result(&mut conn)
     .await
     .optional()?;
@@ -107,6 +112,13 @@ pub(super) async fn claim(
         // Also for one that was tidied away just now: the caller comes again.
         _ => Claim::InFlight,
     })
+}
+
+/// Forgets the answers to a person; how many.
+pub(super) async fn forget(conn: &mut AsyncPgConnection, person: UserId) -> Result<u64, DbError> {
+    let gone = diesel::sql_query("delete from platform.idempotency where person = $1")
+        .bind::<sql_types::Uuid, _>(person);
+    Ok(gone.execute(conn).await? as u64)
 }
 
 /// Keeps the answer, unless somebody else took over.

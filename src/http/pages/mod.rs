@@ -87,6 +87,7 @@ const FILES: &[(&str, Asset)] = assets! {
     "live-quiz.js" as SCRIPT,
     "quiz-question.js" as SCRIPT,
     "quiz.js" as SCRIPT,
+    "privacy.js" as SCRIPT,
     "push-worker.js" as SCRIPT,
     "push.js" as SCRIPT,
     "portfolio.js" as SCRIPT,
@@ -114,6 +115,7 @@ const PAGES: &[(&str, Asset)] = assets! {
     "index.html" as HTML,
     "mentors.html" as HTML,
     "ops.html" as HTML,
+    "privacy.html" as HTML,
     "reset-password.html" as HTML,
     "verify-email.html" as HTML,
 };
@@ -169,6 +171,11 @@ pub async fn push_worker(req: HttpRequest) -> Result<HttpResponse, Problem> {
 /// Mentors, bookings and one's own portfolio: `GET /mentors`.
 pub async fn mentors(req: HttpRequest) -> Result<HttpResponse, Problem> {
     page(&req, "mentors.html")
+}
+
+/// One's data: archives, and being forgotten.
+pub async fn privacy(req: HttpRequest) -> Result<HttpResponse, Problem> {
+    page(&req, "privacy.html")
 }
 
 /// Whether a file of that name is compiled in.

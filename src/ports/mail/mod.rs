@@ -15,7 +15,7 @@ use uuid::Uuid;
 
 pub use files::FileMail;
 pub use metrics::MailMetrics;
-pub use queue::{DeadMail, MailQueue, MailReport, QueueSettings};
+pub use queue::{DeadMail, MailQueue, MailReport, QueueSettings, forget_address};
 pub use rfc5322::Sender;
 pub use smtp::{SmtpMail, SmtpSettings, SmtpSetupError};
 

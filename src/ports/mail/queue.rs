@@ -146,6 +146,18 @@ struct StateCount {
     count: i64,
 }
 
+/// Forgets what was or is to be mailed to an address.
+///
+/// # Errors
+/// The database's.
+pub async fn forget_address(conn: &mut AsyncPgConnection, address: &str) -> Result<(), DbError> {
+    diesel::sql_query("DELETE FROM platform.mails WHERE recipient = $1")
+        .bind::<Text, _>(address)
+        .execute(conn)
+        .await?;
+    Ok(())
+}
+
 impl MailQueue {
     /// A queue whose mails leave by `via`.
     pub fn new(

@@ -15,7 +15,7 @@ mod sniff;
 #[cfg(test)]
 pub(crate) mod contract;
 
-use std::{pin::Pin, time::Duration};
+use std::{path::Path, pin::Pin, time::Duration};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -192,6 +192,9 @@ pub trait Objects: Send + Sync + 'static {
 
     /// Writes an object that the server made itself.
     async fn write(&self, key: &Key, media_type: &str, bytes: Bytes) -> Result<(), ObjectError>;
+
+    /// Writes an object that the server made itself and has in a file.
+    async fn write_file(&self, key: &Key, media_type: &str, path: &Path) -> Result<(), ObjectError>;
 
     /// An object's bytes.
     async fn read(&self, key: &Key) -> Result<ByteStream, ObjectError>;

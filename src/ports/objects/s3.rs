@@ -2,6 +2,7 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
+    path::Path,
     time::{Duration, Instant},
 };
 
@@ -233,6 +234,15 @@ impl Objects for S3 {
     async fn write(&self, key: &Key, media_type: &str, bytes: Bytes) -> Result<(), ObjectError> {
         self.bucket.put_object_with_content_type(key.as_str(), &bytes, media_type).await.map_err(failed)?;
         Ok(())
+    }
+
+    async fn write_file(&self, key: &Key, media_type: &str, path: &Path) -> Result<(), ObjectError> {
+        let mut file = tokio::fs::File::open(path).await?;
+        let sent = self.slow.put_object_stream_with_content_type(&mut file, key.as_str(), media_type);
+        match sent.await.map_err(failed)?.status_code() {
+            200..=299 => Ok(()),
+            other => Err(ObjectError::unavailable(format!("PutObject answered {other}"))),
+        }
     }
 
     async fn read(&self, key: &Key) -> Result<ByteStream, ObjectError> {

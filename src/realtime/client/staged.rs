@@ -29,6 +29,8 @@ impl Client {
 
     pub(super) fn rpc(&self, id: u32, request: RpcRequest, permit: OwnedSemaphorePermit) -> Work<Outcome> {
         let staged = match self.cx.core.rpc(&request.method) {
+            // An account that is erased may look on, and say nothing.
+            Some(_) if self.cx.who.is_leaving() => refused(RtError::PERMISSION_DENIED),
             Some(rpc) => {
                 let data = request.data.unwrap_or_else(null);
                 rpc.call(self.cx.who.clone(), self.cx.info.clone(), data)
@@ -46,6 +48,9 @@ impl Client {
     }
 
     fn stage_publish(&self, request: PublishRequest) -> Result<Staged<Result<(), RtError>>, RtError> {
+        if self.cx.who.is_leaving() {
+            return Err(RtError::PERMISSION_DENIED);
+        }
         let channel = parse_channel(&request.channel)?;
         let namespace = self.cx.core.namespace(&channel).ok_or(RtError::UNKNOWN_CHANNEL)?;
         if !namespace.options().publish {

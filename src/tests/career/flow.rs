@@ -9,7 +9,7 @@ use crate::{
     contexts::{
         career::{
             AvailabilityForm, BookingId, BookingState, CareerError, ItemForm, ItemId, ItemKind, ItemPatch,
-            MentorQuery, NoteForm, NoteId, RatingForm, StepForm, WaitForm, WaitId, WaitState, consumers,
+            MentorQuery, NoteForm, NoteId, RatingForm, StepForm, WaitForm, WaitId, WaitState,
         },
         chat::{Chat, HistoryForm, RoomId},
         ledger,
@@ -383,8 +383,6 @@ async fn a_mentorship_has_one_room_and_both_get_invitations_that_grow() {
 #[actix_web::test]
 async fn who_asks_to_be_forgotten_leaves_no_word_behind() {
     let world = World::new().await;
-    let node = Node::on(&world.test).await;
-    let live = news();
     let mentor = world.mentor(json!({ "headline": "SECRET headline", "bio": "SECRET bio" })).await;
     let seeker = person(Role::Student);
     let id = world.agreed(&seeker, &mentor, at(START)).await;
@@ -403,10 +401,9 @@ async fn who_asks_to_be_forgotten_leaves_no_word_behind() {
     event.subject = "user.erasure_requested".into();
     for who in [&seeker, &mentor] {
         event.data = json!({ "user_id": who.user_id });
-        for consumer in consumers(&world.career, &live, &node.chat) {
-            world.hand(&*consumer, &event).await;
-            world.hand(&*consumer, &event).await;
-        }
+        let eraser = crate::custody::eraser(std::sync::Arc::new(world.career.clone()), None);
+        world.hand(&*eraser, &event).await;
+        world.hand(&*eraser, &event).await;
     }
     assert_eq!(world.count("SELECT count(*) AS n FROM career.bookings WHERE state = 'cancelled'").await, 2);
     assert_eq!(world.count(WRONG_SEATS).await, 0);

@@ -3,6 +3,8 @@
 
 mod bookings;
 mod calendar;
+mod feed;
+mod files;
 mod flow;
 mod http;
 mod oracle;

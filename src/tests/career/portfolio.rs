@@ -65,7 +65,9 @@ impl Show {
     }
 
     async fn tell(&self, event: &Envelope) {
-        for consumer in consumers(&self.world.career, &self.live, &self.node.chat) {
+        let eraser = crate::custody::eraser(std::sync::Arc::new(self.world.career.clone()), None);
+        for consumer in consumers(&self.world.career, &self.live, &self.node.chat).into_iter().chain([eraser])
+        {
             self.world.hand(&*consumer, event).await;
         }
     }

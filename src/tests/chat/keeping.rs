@@ -12,10 +12,10 @@ use crate::{
     config::Erasure,
     contexts::chat::{
         ChatError, EditForm, EventLog, Keeping, OwnForm, PatchRoomForm, ReportForm, ReportReason, RoomId,
-        RoomKind, RoomLimits, consumers,
+        RoomKind, RoomLimits,
         contract::{now, said},
     },
-    events::{Consumer, Envelope},
+    events::Envelope,
     principal::UserId,
     tests::support::database::TestDatabase,
 };
@@ -115,7 +115,7 @@ fn goodbye(user: UserId) -> Envelope {
 }
 
 async fn tell(node: &Node, event: &Envelope) {
-    let [eraser]: [Arc<dyn Consumer>; 1] = consumers(&node.chat).try_into().unwrap_or_else(|_| panic!("one"));
+    let eraser = crate::custody::eraser(Arc::new(node.chat.clone()), None);
     let mut conn = node.db.conn().await.unwrap();
     (*conn)
         .transaction(async |conn| {

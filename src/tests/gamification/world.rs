@@ -82,7 +82,8 @@ impl World {
             rules,
             metrics: GameMetrics::unregistered(),
         });
-        let consumers = consumers(&game);
+        let mut consumers = consumers(&game);
+        consumers.push(crate::custody::eraser(std::sync::Arc::new(game.clone()), None));
         Self { game, database, clock, consumers, _files: files, test }
     }
 

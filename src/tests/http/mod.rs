@@ -134,13 +134,22 @@ async fn past_the_limit_comes_429_with_the_time_to_wait() {
 #[actix_web::test]
 async fn without_a_session_every_private_path_answers_401_whatever_else_is_wrong() {
     let app = TestApp::start(&[]).await;
-    let public =
-        ["/api/v1/demo", "/api/v1/auth/", "/healthz", "/readyz", "/metrics", "/assets/", "/api/openapi.json"];
+    let public = [
+        "/api/v1/demo",
+        "/api/v1/auth/",
+        "/api/v1/artifacts/",
+        "/healthz",
+        "/readyz",
+        "/metrics",
+        "/assets/",
+        "/api/openapi.json",
+    ];
     let pages = [
         "/",
         "/ops",
         "/docs",
         "/mentors",
+        "/privacy",
         "/push-worker.js",
         "/verify-email",
         "/reset-password",

@@ -48,7 +48,7 @@ impl SessionLookup for Tokens {
                     .map_err(|_| Problem::new(ErrorKind::Unauthenticated, "no such session"))?,
                 session_id: SessionId::new(),
                 display_name: "Somebody".into(),
-                roles: Vec::new(),
+                roles: vec![crate::principal::Role::Student],
                 email_verified: true,
             })
         })

@@ -2,12 +2,14 @@ use chrono::Duration;
 
 use super::world::{HOME, PASSWORD, World, home, world};
 use crate::{
-    contexts::identity::{DeletionView, IdentityError, PasswordForm},
+    contexts::identity::{DeletionForm, DeletionView, IdentityError},
     principal::Principal,
 };
 
 async fn ask(w: &World, who: &Principal, password: &str) -> Result<DeletionView, IdentityError> {
-    w.identity.request_deletion(who, &PasswordForm { password: password.into() }, home()).await
+    w.identity
+        .request_deletion(who, &DeletionForm { password: password.into(), at_once: false }, home())
+        .await
 }
 
 #[tokio::test]

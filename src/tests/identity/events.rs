@@ -3,7 +3,7 @@ use diesel::{QueryableByName, sql_types::Text};
 use diesel_async::RunQueryDsl;
 
 use super::world::{PASSWORD, World, form, home, world};
-use crate::contexts::identity::PasswordForm;
+use crate::contexts::identity::DeletionForm;
 
 async fn recorded(w: &World, subject: &str) -> Vec<(String, String)> {
     #[derive(QueryableByName)]
@@ -39,7 +39,7 @@ async fn who_registers_is_told_of_once_and_without_personal_data() {
 async fn erasure_is_told_of_when_it_happens() {
     let w = world().await;
     let (_, who) = w.person("lina@example.org").await;
-    let form = PasswordForm { password: PASSWORD.into() };
+    let form = DeletionForm { password: PASSWORD.into() };
     w.identity.request_deletion(&who, &form, home()).await.unwrap();
     w.identity.tidy().await.unwrap();
     assert!(recorded(&w, "user.erasure_requested").await.is_empty(), "it can still be taken back");

@@ -134,7 +134,7 @@ async fn a_course_from_its_draft_to_its_certificate() {
     let enrolment: EnrolmentId = enrolment.parse().unwrap();
     let certificate = world.learning.issue(&mut conn, enrolment).await.unwrap().unwrap();
     drop(conn);
-    assert_eq!(consumers(&world.learning, &world.live, &node.chat, &Metrics::new()).len(), 5);
+    assert_eq!(consumers(&world.learning, &world.live, &node.chat, &Metrics::new()).len(), 4);
     let (status, one, _) = call!(app, student, get api(&format!("/certificates/{certificate}")));
     assert_eq!((status, &one["course_title"]), (200, &json!("Rust")));
     let verify = format!("/verify/{certificate}");

@@ -1,5 +1,7 @@
 //! What a person may have handed out, and may have forgotten.
 
+use std::sync::Arc;
+
 use diesel_async::AsyncConnection;
 use serde_json::json;
 use uuid::Uuid;
@@ -8,8 +10,9 @@ use super::world::{World, person, single};
 use crate::{
     contexts::{
         learning::{AnswersForm, SubmissionForm, consumers, marking::Answer},
-        objects::{self, CompleteForm, UploadError, UploadForm, UploadId},
+        objects::{CompleteForm, UploadError, UploadForm, UploadId},
     },
+    custody::{self, Custodian},
     events::{self, NewEvent},
     ports::objects::contract::send,
     principal::Role,
@@ -63,6 +66,8 @@ async fn who_is_erased_leaves_neither_words_nor_files_nor_a_name() {
     let busy = world.uploads.remove(&student, upload.id).await;
     assert!(matches!(busy, Err(UploadError::InUse)), "the hand-in holds it");
 
+    let custodians =
+        || -> [Arc<dyn Custodian>; 2] { [Arc::new(world.learning.clone()), Arc::new(world.uploads.clone())] };
     let mut conn = world.database.conn().await.unwrap();
     let event = NewEvent {
         subject: "user.erasure_requested",
@@ -74,9 +79,8 @@ async fn who_is_erased_leaves_neither_words_nor_files_nor_a_name() {
     (*conn).transaction(async |conn| events::record(conn, event).await).await.unwrap();
     drop(conn);
     for _ in 0..2 {
-        world.deliver(&*all[4]).await;
-        for consumer in objects::consumers(&world.uploads) {
-            world.deliver(&*consumer).await;
+        for custodian in custodians() {
+            world.deliver(&*custody::eraser(custodian, None)).await;
         }
     }
     let left = world.learning.personal_data(student.user_id).await.unwrap().to_string();

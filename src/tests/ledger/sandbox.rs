@@ -97,7 +97,7 @@ fn person(user_id: UserId) -> Principal {
         user_id,
         session_id: SessionId::new(),
         display_name: "Ada".into(),
-        roles: Vec::new(),
+        roles: vec![crate::principal::Role::Student],
         email_verified: true,
     }
 }

@@ -106,8 +106,9 @@ impl World {
             public_url: HOME.into(),
             metrics: told,
         });
-        let [teller, forgetter]: [Arc<dyn Consumer>; 2] =
-            consumers(&notifications).try_into().unwrap_or_else(|_| panic!("two consumers"));
+        let [teller]: [Arc<dyn Consumer>; 1] =
+            consumers(&notifications).try_into().unwrap_or_else(|_| panic!("one consumer"));
+        let forgetter = crate::custody::eraser(Arc::new(notifications.clone()), None);
         Self {
             notifications,
             feed,

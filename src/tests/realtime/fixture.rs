@@ -109,7 +109,7 @@ fn principal(n: u128) -> Principal {
         user_id: user(n),
         session_id: session(n),
         display_name: format!("user {n}"),
-        roles: Vec::new(),
+        roles: vec![crate::principal::Role::Student],
         email_verified: true,
     }
 }

@@ -17,22 +17,27 @@ pub struct TestApp {
     database: Database,
     base: String,
     // Dropped last: what the server stands on.
-    _files: TempDir,
+    files: TempDir,
     test: Arc<TestDatabase>,
 }
 
 impl TestApp {
     /// Starts one with settings by their environment names.
     pub async fn start(settings: &[(&str, &str)]) -> Self {
-        Self::on(Arc::new(TestDatabase::new()), settings).await
+        Self::on(Arc::new(TestDatabase::new()), settings, Options::default()).await
+    }
+
+    /// Starts one that fills itself with the demo's people; `/readyz` tells when it has.
+    pub async fn demo(settings: &[(&str, &str)]) -> Self {
+        Self::on(Arc::new(TestDatabase::new()), settings, Options { demo: true }).await
     }
 
     /// Starts another node over the same database.
     pub async fn beside(&self, settings: &[(&str, &str)]) -> Self {
-        Self::on(self.test.clone(), settings).await
+        Self::on(self.test.clone(), settings, Options::default()).await
     }
 
-    async fn on(test: Arc<TestDatabase>, settings: &[(&str, &str)]) -> Self {
+    async fn on(test: Arc<TestDatabase>, settings: &[(&str, &str)], options: Options) -> Self {
         let files = TempDir::new().unwrap();
         let mut vars: Vec<(String, String)> =
             settings.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
@@ -47,13 +52,18 @@ impl TestApp {
         let listener = TcpListener::bind(config.server.listen).unwrap();
         let base = format!("http://{}", listener.local_addr().unwrap());
         let database = test.open().await;
-        let server = app::start(config, listener, database.clone(), Options::default()).await.unwrap();
-        Self { server, database, base, _files: files, test }
+        let server = app::start(config, listener, database.clone(), options).await.unwrap();
+        Self { server, database, base, files: files, test }
     }
 
     /// What the server stands on.
     pub fn database(&self) -> &Database {
         &self.database
+    }
+
+    /// The data directory.
+    pub fn files(&self) -> &std::path::Path {
+        self.files.path()
     }
 
     /// `http://127.0.0.1:PORT`

@@ -62,6 +62,29 @@ pub async fn all(stream: &dyn ActivityStream, db: &Database) {
     }
     assert_eq!(walked, newest);
 
+    // What one follows: people, or what is about a skill; public, and of nobody who is left out.
+    let (dan, eve) = (UserId::new(), UserId::new());
+    let mut told = Vec::new();
+    for (who, skill, public) in
+        [(dan, "rust", true), (eve, "sql", true), (eve, "rust", false), (eve, "rust", true)]
+    {
+        tokio::time::sleep(std::time::Duration::from_millis(2)).await;
+        let mut one = entry(who, 0, public);
+        one.data = json!({ "skills": [skill, "x"] });
+        told.push(one);
+    }
+    stream.append(&mut conn, &told).await.unwrap();
+    let skills = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
+    let shown = async |people: &[UserId], names: &[&str], not: &[UserId], before| {
+        let found = stream.followed(people, &skills(names), not, before, 9).await.unwrap();
+        found.iter().map(|entry| told.iter().position(|one| one.id == entry.id).unwrap()).collect::<Vec<_>>()
+    };
+    assert_eq!(shown(&[dan], &["rust"], &[], None).await, [3, 0]);
+    assert_eq!(shown(&[eve], &[], &[], None).await, [3, 1]);
+    assert_eq!(shown(&[eve, dan], &["rust", "sql"], &[eve], None).await, [0]);
+    assert_eq!(shown(&[eve, dan], &["sql"], &[], Some(told[3].id)).await, [1, 0]);
+    assert_eq!(shown(&[], &[], &[], None).await, [] as [usize; 0]);
+
     let mut about = entry(cat, 0, true);
     about.object = Object { kind: "person".into(), id: ben.0 };
     stream.append(&mut conn, &[about]).await.unwrap();

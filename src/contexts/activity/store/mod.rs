@@ -32,8 +32,20 @@ pub trait ActivityStream: Send + Sync + 'static {
         limit: usize,
     ) -> Answer<'a, Vec<Entry>>;
 
-    /// Forgets everything about a person: what they did, and what was done to them.
-    fn erase<'a>(&'a self, conn: &'a mut AsyncPgConnection, person: UserId) -> Answer<'a, ()>;
+    /// Up to `limit` public entries that are of these people or about one of these skills, and of nobody in
+    /// `not`, the newest first, older than `before`.
+    fn followed<'a>(
+        &'a self,
+        people: &'a [UserId],
+        skills: &'a [String],
+        not: &'a [UserId],
+        before: Option<Uuid>,
+        limit: usize,
+    ) -> Answer<'a, Vec<Entry>>;
+
+    /// Forgets everything about a person: what they did, and what was done to them. Answers how
+    /// much that was.
+    fn erase<'a>(&'a self, conn: &'a mut AsyncPgConnection, person: UserId) -> Answer<'a, u64>;
 
     /// Forgets what is older. Answers how much that was.
     fn expire(&self, before: DateTime<Utc>) -> Answer<'_, u64>;
@@ -56,8 +68,19 @@ pub mod nowhere {
             Box::pin(async { Ok(Vec::new()) })
         }
 
-        fn erase<'a>(&'a self, _: &'a mut AsyncPgConnection, _: UserId) -> Answer<'a, ()> {
-            Box::pin(async { Ok(()) })
+        fn followed<'a>(
+            &'a self,
+            _: &'a [UserId],
+            _: &'a [String],
+            _: &'a [UserId],
+            _: Option<Uuid>,
+            _: usize,
+        ) -> Answer<'a, Vec<Entry>> {
+            Box::pin(async { Ok(Vec::new()) })
+        }
+
+        fn erase<'a>(&'a self, _: &'a mut AsyncPgConnection, _: UserId) -> Answer<'a, u64> {
+            Box::pin(async { Ok(0) })
         }
 
         fn expire(&self, _: DateTime<Utc>) -> Answer<'_, u64> {

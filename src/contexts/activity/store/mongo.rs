@@ -161,15 +161,46 @@ impl ActivityStream for MongoActivity {
         })
     }
 
-    fn erase<'a>(&'a self, _: &'a mut AsyncPgConnection, person: UserId) -> Answer<'a, ()> {
+    fn followed<'a>(
+        &'a self,
+        people: &'a [UserId],
+        skills: &'a [String],
+        not: &'a [UserId],
+        before: Option<Uuid>,
+        limit: usize,
+    ) -> Answer<'a, Vec<Entry>> {
         Box::pin(async move {
             let at = self.entries().await?;
+            let ids = |people: &[UserId]| people.iter().map(|person| of(person.0)).collect::<Vec<Bson>>();
+            let mut filter = doc! {
+                "public": true,
+                "$or": [{ "actor": { "$in": ids(people) } }, { "data.skills": { "$in": skills } }],
+                "actor": { "$nin": ids(not) },
+            };
+            if let Some(before) = before {
+                filter.insert("_id", doc! { "$lt": of(before) });
+            }
+            let found: Vec<EntryDoc> = self
+                .mongo
+                .run(async {
+                    let most = i64::try_from(limit).unwrap_or(i64::MAX);
+                    at.find(filter).sort(doc! { "_id": -1 }).limit(most).await?.try_collect().await
+                })
+                .await?;
+            found.into_iter().map(Entry::try_from).collect()
+        })
+    }
+
+    fn erase<'a>(&'a self, _: &'a mut AsyncPgConnection, person: UserId) -> Answer<'a, u64> {
+        Box::pin(async move {
+            let at = self.entries().await?;
+            let mut gone = 0;
             for theirs in
                 [doc! { "actor": of(person.0) }, doc! { "object": of(person.0), "object_kind": "person" }]
             {
-                self.mongo.run(async { at.delete_many(theirs).await }).await?;
+                gone += self.mongo.run(async { at.delete_many(theirs).await }).await?.deleted_count;
             }
-            Ok(())
+            Ok(gone)
         })
     }
 

@@ -1,7 +1,7 @@
 //! The stream in Postgres, schema `activity`.
 
 use chrono::{DateTime, Utc};
-use diesel::prelude::*;
+use diesel::{deserialize::QueryableByName, pg::Pg, prelude::*, row::NamedRow, sql_types};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use serde_json::Value;
 use uuid::Uuid;
@@ -50,6 +50,24 @@ struct Row {
     public: bool,
     data: Value,
     at: DateTime<Utc>,
+}
+
+/// A row by the names of its columns.
+struct Named(Row);
+
+impl QueryableByName<Pg> for Named {
+    fn build<'a>(row: &impl NamedRow<'a, Pg>) -> diesel::deserialize::Result<Self> {
+        Ok(Self(Row {
+            id: NamedRow::get::<sql_types::Uuid, _>(row, "id")?,
+            actor_id: NamedRow::get::<sql_types::Uuid, _>(row, "actor_id")?,
+            verb: NamedRow::get::<sql_types::Text, _>(row, "verb")?,
+            object_kind: NamedRow::get::<sql_types::Text, _>(row, "object_kind")?,
+            object_id: NamedRow::get::<sql_types::Uuid, _>(row, "object_id")?,
+            public: NamedRow::get::<sql_types::Bool, _>(row, "public")?,
+            data: NamedRow::get::<sql_types::Jsonb, _>(row, "data")?,
+            at: NamedRow::get::<sql_types::Timestamptz, _>(row, "at")?,
+        }))
+    }
 }
 
 impl From<&Entry> for Row {
@@ -101,13 +119,44 @@ impl ActivityStream for PostgresActivity {
         })
     }
 
-    fn erase<'a>(&'a self, conn: &'a mut AsyncPgConnection, person: UserId) -> Answer<'a, ()> {
+    fn followed<'a>(
+        &'a self,
+        people: &'a [UserId],
+        skills: &'a [String],
+        not: &'a [UserId],
+        before: Option<Uuid>,
+        limit: usize,
+    ) -> Answer<'a, Vec<Entry>> {
+        Box::pin(async move {
+            let mut conn = self.db.conn().await.map_err(ActivityError::from)?;
+            // Each part by its index, newest first; then the two together.
+            let rows: Vec<Named> = diesel::sql_query(
+                "SELECT * FROM (
+                    (SELECT * FROM activity.entries WHERE public AND actor_id = ANY($1) AND ($4 IS NULL OR id < $4)
+                        AND NOT actor_id = ANY($3) ORDER BY id DESC LIMIT $5)
+                    UNION
+                    (SELECT * FROM activity.entries WHERE public AND data -> 'skills' ?| $2
+                        AND ($4 IS NULL OR id < $4) AND NOT actor_id = ANY($3) ORDER BY id DESC LIMIT $5)
+                 ) both_ ORDER BY id DESC LIMIT $5",
+            )
+            .bind::<sql_types::Array<sql_types::Uuid>, _>(people)
+            .bind::<sql_types::Array<sql_types::Text>, _>(skills)
+            .bind::<sql_types::Array<sql_types::Uuid>, _>(not)
+            .bind::<sql_types::Nullable<sql_types::Uuid>, _>(before)
+            .bind::<sql_types::BigInt, _>(i64::try_from(limit).unwrap_or(i64::MAX))
+            .load(&mut conn)
+            .await?;
+            Ok(rows.into_iter().map(|row| Entry::from(row.0)).collect())
+        })
+    }
+
+    fn erase<'a>(&'a self, conn: &'a mut AsyncPgConnection, person: UserId) -> Answer<'a, u64> {
         Box::pin(async move {
             let theirs = entries::actor_id
                 .eq(person)
                 .or(entries::object_kind.eq("person").and(entries::object_id.eq(person.0)));
-            diesel::delete(entries::table.filter(theirs)).execute(conn).await?;
-            Ok(())
+            let gone = diesel::delete(entries::table.filter(theirs)).execute(conn).await?;
+            Ok(gone as u64)
         })
     }
 

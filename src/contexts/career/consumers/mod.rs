@@ -1,4 +1,4 @@
-//! What follows from events: news, chat rooms, mailed invitations, and being forgotten.
+//! What follows from events: news, chat rooms, mailed invitations.
 
 use std::sync::Arc;
 
@@ -11,14 +11,13 @@ use super::{
     Career, CareerError,
     channels::Live,
     model::{BookingId, ics::Status},
-    service::{EVIDENCE_SUBJECTS, Said, step_booking},
-    store::{self, bookings::Filter, moves::By},
+    service::{EVIDENCE_SUBJECTS, Said},
+    store,
 };
 use crate::{
     contexts::chat::{Chat, ContractRoom, RoomId},
     error::Fault,
     events::{AfterCommit, ConsumeError, Consumer, Envelope},
-    machine::Actor,
     principal::UserId,
 };
 
@@ -28,7 +27,6 @@ pub fn consumers(career: &Career, live: &Live, chat: &Chat) -> Vec<Arc<dyn Consu
         Arc::new(News { live: live.clone() }),
         Arc::new(Rooms { career: career.clone(), chat: chat.clone() }),
         Arc::new(Invitations { career: career.clone() }),
-        Arc::new(Forgetter { career: career.clone() }),
         Arc::new(Proofs { career: career.clone() }),
     ]
 }
@@ -236,55 +234,6 @@ impl Consumer for Proofs {
         Box::pin(async move {
             // What changed is an event of its own, and that is what is shown live.
             self.career.take_evidence(conn, event).await?;
-            Ok(AfterCommit::nothing())
-        })
-    }
-}
-
-/// Erases what is known of people who asked for it.
-struct Forgetter {
-    career: Career,
-}
-
-impl Consumer for Forgetter {
-    fn name(&self) -> &'static str {
-        "career.erase"
-    }
-
-    fn subjects(&self) -> &'static [&'static str] {
-        &["user.erasure_requested"]
-    }
-
-    fn shares_transactions(&self) -> bool {
-        // It locks calendars of others, in one order.
-        false
-    }
-
-    fn handle<'a>(
-        &'a self,
-        conn: &'a mut AsyncPgConnection,
-        event: &'a Envelope,
-    ) -> BoxFuture<'a, Result<AfterCommit, ConsumeError>> {
-        Box::pin(async move {
-            let Some(user) = id(&event.data, "user_id").map(UserId) else {
-                return Err(ConsumeError::Reject("names nobody".into()));
-            };
-            let now = self.career.now();
-            let filter = Filter { mentor: Some(user), seeker: Some(user), ..Filter::default() };
-            let theirs = store::bookings::list(conn, filter, i64::MAX).await?;
-            let live: Vec<_> = theirs.into_iter().filter(|booking| booking.state.is_live()).collect();
-            // All calendars at once, in their order: one by one they could be somebody else's in turn.
-            let people: Vec<UserId> = live.iter().flat_map(|one| [one.mentor_id, one.seeker_id]).collect();
-            store::calendars::lock(conn, &people).await?;
-            for booking in live {
-                let Some(mut booking) = store::bookings::lock(conn, booking.id).await? else { continue };
-                let side = booking.side(user).unwrap_or(Actor::Student);
-                if booking.state.is_live() {
-                    let by = By { actors: &[side], user: None };
-                    step_booking(conn, &mut booking, "cancel", by, now, json!({})).await?;
-                }
-            }
-            store::erasure::forget(conn, user, now).await?;
             Ok(AfterCommit::nothing())
         })
     }

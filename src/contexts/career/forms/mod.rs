@@ -10,7 +10,7 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 
 pub(super) use portfolio::is_date;
-pub use portfolio::{OrderForm, ProjectForm, ShowForm};
+pub use portfolio::{ArtifactForm, ArtifactOrderForm, OrderForm, ProjectForm, ShowForm};
 
 use super::{
     error::CareerError,

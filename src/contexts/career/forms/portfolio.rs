@@ -8,7 +8,7 @@ use utoipa::ToSchema;
 use super::Check;
 use crate::contexts::career::{
     error::CareerError,
-    model::{ProfileForm, ProjectId, Station, Visibility},
+    model::{ArtifactId, ProfileForm, ProjectId, Station, Visibility},
 };
 
 /// A project.
@@ -36,6 +36,34 @@ pub struct ProjectForm {
 
 fn public() -> Visibility {
     Visibility::Public
+}
+
+/// A picture or a document for a project.
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+pub struct ArtifactForm {
+    /// An upload of one's own that is ready: a PNG, JPEG or WebP picture, or a PDF.
+    pub upload_id: uuid::Uuid,
+    /// What is to be seen on it, for who does not see it: up to 300 characters.
+    #[serde(default)]
+    #[schema(max_length = 300)]
+    pub alt: String,
+}
+
+impl ArtifactForm {
+    /// Within its bounds.
+    pub fn check(&self) -> Result<(), CareerError> {
+        let mut check = Check::default();
+        check.text("/alt", &self.alt, 0..=300);
+        check.done()
+    }
+}
+
+/// The order of a project's files.
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+pub struct ArtifactOrderForm {
+    /// All of them, the first one first.
+    #[schema(max_items = 12)]
+    pub ids: Vec<ArtifactId>,
 }
 
 /// The order of one's projects.

@@ -1,5 +1,6 @@
 //! Careers over HTTP: extract, call one use case, encode.
 
+pub mod artifacts;
 pub mod bookings;
 pub mod calendar;
 pub mod mentors;
@@ -58,8 +59,15 @@ use super::CareerError;
         portfolio::order,
         portfolio::change_project,
         portfolio::drop_project,
+        artifacts::add,
+        artifacts::order,
+        artifacts::remove,
+        artifacts::get,
+        artifacts::thumbnail,
+        page::resume,
         portfolio::show,
         portfolio::follows,
+        portfolio::feed,
         portfolio::follow_person,
         portfolio::unfollow_person,
         portfolio::follow_skill,

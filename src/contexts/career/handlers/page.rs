@@ -7,13 +7,13 @@ use actix_web::{FromRequest, HttpRequest, HttpResponse, http::header, web};
 use serde_json::{Value, json};
 
 use crate::{
-    contexts::career::{Career, EvidenceView, PortfolioView, ProfileStation, escape},
+    contexts::career::{ArtifactView, Career, EvidenceView, PortfolioView, ProfileStation, escape},
     http::{Problem, SignedIn, pages},
     principal::UserId,
 };
 
 /// Who asks, if they are signed in: a session that has ended asks as nobody.
-async fn asker(req: &HttpRequest) -> Option<UserId> {
+pub(super) async fn asker(req: &HttpRequest) -> Option<UserId> {
     SignedIn::extract(req).await.ok().map(|who| who.0.user_id)
 }
 
@@ -37,6 +37,25 @@ pub async fn portfolio(
         .insert_header((header::CONTENT_SECURITY_POLICY, pages::POLICY))
         .content_type("text/html; charset=utf-8")
         .body(render(&shown)))
+}
+
+/// A portfolio as a PDF: a résumé to hand out.
+#[utoipa::path(get, path = "/api/v1/portfolios/{slug}/resume", tag = "portfolio",
+    params(("slug" = String, Path, description = "The address of the portfolio's page")),
+    responses((status = 200, description = "The document", content_type = "application/pdf", body = Vec<u8>)))]
+pub async fn resume(
+    career: web::Data<Career>,
+    path: web::Path<String>,
+    req: HttpRequest,
+) -> Result<HttpResponse, Problem> {
+    let (name, bytes) = career.cv(asker(&req).await, super::plain(&path, "portfolio")?).await?;
+    Ok(HttpResponse::Ok()
+        .insert_header((header::VARY, "Cookie, Authorization"))
+        .insert_header((header::CACHE_CONTROL, "private, no-cache"))
+        .insert_header((header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
+        .insert_header((header::CONTENT_DISPOSITION, format!("attachment; filename=\"{name}\"")))
+        .content_type("application/pdf")
+        .body(bytes))
 }
 
 /// JSON that may stand within a `script` element: nothing in it can end the element.
@@ -122,7 +141,7 @@ fn render(shown: &PortfolioView) -> String {
                 }
                 None => e(&one.title),
             };
-            format!("<b>{title}</b> {}", e(&one.summary))
+            format!("<b>{title}</b> {}{}", e(&one.summary), artifacts(&one.artifacts))
         }),
     );
     for (heading, stations) in [("Experience", &shown.experience), ("Education", &shown.education)] {
@@ -143,8 +162,36 @@ fn render(shown: &PortfolioView) -> String {
             format!("<a href=\"{}\" rel=\"me noopener nofollow\">{}</a>", e(&one.url), e(&one.label))
         }),
     );
+    let _ = writeln!(
+        page,
+        "<p><a href=\"/api/v1/portfolios/{}/resume\" download>Résumé as PDF</a></p>",
+        e(&shown.slug)
+    );
     page.push_str("</main>\n</body>\n</html>\n");
     page
+}
+
+/// The pictures and documents of a project.
+fn artifacts(all: &[ArtifactView]) -> String {
+    let mut markup = String::new();
+    for one in all {
+        let _ = match &one.thumbnail_url {
+            Some(small) => write!(
+                markup,
+                "<a href=\"{}\"><img class=\"artifact\" loading=\"lazy\" src=\"{}\" alt=\"{}\"></a>",
+                escape(&one.url),
+                escape(small),
+                escape(&one.alt)
+            ),
+            None => write!(
+                markup,
+                "<a class=\"artifact\" href=\"{}\" download>{} (PDF)</a>",
+                escape(&one.url),
+                escape(&one.name)
+            ),
+        };
+    }
+    if markup.is_empty() { markup } else { format!("<div class=\"artifacts\">{markup}</div>") }
 }
 
 /// A heading with a list, where there is something in it; the items are markup.

@@ -1,15 +1,15 @@
 //! Profiles, projects, evidence, follows.
 
-use actix_web::{HttpResponse, http::header, web};
+use actix_web::{HttpRequest, HttpResponse, http::header, web};
 use serde_json::Value;
 
 use super::id;
 use crate::{
     contexts::career::{
-        Career, EvidenceId, EvidenceView, FollowsView, ImportedView, OrderForm, OwnProfileView,
-        PortfolioView, ProfileForm, ProjectForm, ProjectId, ProjectView, ShowForm,
+        Career, EvidenceId, EvidenceView, FeedEntryView, FollowsView, ImportedView, OrderForm,
+        OwnProfileView, PortfolioView, ProfileForm, ProjectForm, ProjectId, ProjectView, ShowForm,
     },
-    http::{Idempotent, IfMatch, Json, Page, Problem, SignedIn, etag},
+    http::{Idempotent, IfMatch, Json, Page, PageQuery, Problem, Query, SignedIn, etag},
     principal::UserId,
 };
 
@@ -225,6 +225,25 @@ pub async fn show(
     responses((status = 200, description = "They", body = FollowsView)))]
 pub async fn follows(career: web::Data<Career>, who: SignedIn) -> Result<HttpResponse, Problem> {
     Ok(HttpResponse::Ok().json(career.follows(&who.0).await?))
+}
+
+/// What the people do whom one follows, and what is about the skills, the newest first.
+///
+/// A page may be short and still go on: while there is a cursor, there is more.
+#[utoipa::path(get, path = "/api/v1/me/feed", tag = "portfolio", params(PageQuery),
+    security(("bearer" = []), ("cookie" = [])),
+    responses((status = 200, description = "A page of the feed", body = Page<FeedEntryView>)))]
+pub async fn feed(
+    career: web::Data<Career>,
+    who: SignedIn,
+    query: Query<PageQuery>,
+    req: HttpRequest,
+) -> Result<HttpResponse, Problem> {
+    let limit = query.0.limit()?;
+    let (items, next_cursor) = career.feed(&who.0, limit, query.0.cursor.as_deref()).await?;
+    let mut answer = Page { items, next_cursor }.respond(&req);
+    answer.headers_mut().insert(header::CACHE_CONTROL, header::HeaderValue::from_static("private, no-store"));
+    Ok(answer)
 }
 
 /// Follow a person. Those who follow each other are connections.

@@ -1,8 +1,10 @@
 //! What careers are made of: mentors and their hours, slots, bookings. No I/O.
 
 mod availability;
+pub mod cv;
 pub mod ics;
 mod machines;
+pub mod pictures;
 mod portfolio;
 mod records;
 pub mod slots;
@@ -10,8 +12,8 @@ pub mod slots;
 pub use availability::{Calendar, Exception, Rule, WallTime, Window};
 pub use machines::{BOOKING, BookingState, ItemKind, MENTOR, MentorState, PaymentState, WaitState};
 pub use portfolio::{
-    Availability, ClaimedSkill, Evidence, EvidenceKind, Link, Profile, ProfileForm, Project, SpokenLanguage,
-    Station, Visibility,
+    Artifact, ArtifactKind, Availability, ClaimedSkill, Evidence, EvidenceKind, Link, Profile, ProfileForm,
+    Project, SpokenLanguage, Station, Visibility,
 };
 pub use records::{Booking, Item, Mentor, Mentorship, Note, Payment, Review, Session, Timer, WaitEntry};
 
@@ -22,6 +24,10 @@ crate::id_type!(
 crate::id_type!(
     /// A project of a portfolio.
     ProjectId
+);
+crate::id_type!(
+    /// A picture or a document of a project.
+    ArtifactId
 );
 crate::id_type!(
     /// A piece of evidence.

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
 
-use super::{EvidenceId, ProjectId};
+use super::{ArtifactId, EvidenceId, ProjectId};
 use crate::{money::Money, principal::UserId, states};
 
 states! {
@@ -35,6 +35,16 @@ states! {
         Busy = "busy",
         /// Does not say.
         Unsaid = "unsaid",
+    }
+}
+
+states! {
+    /// What an artifact is.
+    ArtifactKind {
+        /// A picture, as we wrote it.
+        Image = "image",
+        /// A PDF, as it came.
+        Document = "document",
     }
 }
 
@@ -238,6 +248,39 @@ pub struct Project {
     pub created_at: DateTime<Utc>,
     #[diesel(sql_type = Timestamptz)]
     pub updated_at: DateTime<Utc>,
+}
+
+/// A picture or a document of a project.
+#[derive(Clone, Debug, PartialEq, QueryableByName, Serialize)]
+#[diesel(check_for_backend(diesel::pg::Pg))]
+#[allow(missing_docs)]
+pub struct Artifact {
+    #[diesel(sql_type = Uuid)]
+    pub id: ArtifactId,
+    #[diesel(sql_type = Uuid)]
+    pub project_id: ProjectId,
+    #[diesel(sql_type = Text)]
+    pub kind: ArtifactKind,
+    #[diesel(sql_type = Text)]
+    pub name: String,
+    #[diesel(sql_type = Text)]
+    pub alt: String,
+    #[diesel(sql_type = Text)]
+    pub media_type: String,
+    #[diesel(sql_type = BigInt)]
+    pub size: i64,
+    #[diesel(sql_type = Nullable<Integer>)]
+    pub width: Option<i32>,
+    #[diesel(sql_type = Nullable<Integer>)]
+    pub height: Option<i32>,
+    #[diesel(sql_type = Uuid)]
+    pub object_id: uuid::Uuid,
+    #[diesel(sql_type = Nullable<Uuid>)]
+    pub thumbnail_id: Option<uuid::Uuid>,
+    #[diesel(sql_type = Integer)]
+    pub position: i32,
+    #[diesel(sql_type = Timestamptz)]
+    pub created_at: DateTime<Utc>,
 }
 
 /// What happened, and speaks for somebody.

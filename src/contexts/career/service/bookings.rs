@@ -277,7 +277,7 @@ impl Career {
         };
         drop(conn);
         let names = self.pair(booking.mentor_id, booking.seeker_id).await?;
-        BookingView::of(booking, names, payment, &actors)
+        BookingView::of(booking, names, payment, &actors, self.now())
     }
 
     /// A page of one's bookings, newest first.
@@ -311,7 +311,7 @@ impl Career {
         let name = |id: UserId| names.get(&id).cloned().unwrap_or_default();
         let views = found.into_iter().map(|booking| {
             let (pair, actors) = ((name(booking.mentor_id), name(booking.seeker_id)), actors(who, &booking));
-            BookingView::of(booking, pair, None, &actors)
+            BookingView::of(booking, pair, None, &actors, self.now())
         });
         Ok((views.collect::<Result<_, _>>()?, next))
     }
@@ -331,7 +331,11 @@ pub(super) fn actors(who: &Principal, booking: &Booking) -> Vec<Actor> {
 }
 
 /// Whether a step makes sense at this time of day.
-fn timely(step: &str, booking: &Booking, now: DateTime<Utc>) -> Result<(), CareerError> {
+pub(in crate::contexts::career) fn timely(
+    step: &str,
+    booking: &Booking,
+    now: DateTime<Utc>,
+) -> Result<(), CareerError> {
     let time = Span { from: booking.starts_at, to: booking.ends_at };
     match step {
         "cancel" | "reschedule" | "confirm" | "accept" | "pay" | "request" if now >= time.from => {

@@ -1,8 +1,11 @@
 //! The use cases of careers: one method each.
 
+mod artifacts;
 mod bookings;
+mod cv;
 mod demo;
 mod evidence;
+mod feed;
 mod feeds;
 mod invites;
 mod jobs;
@@ -21,7 +24,9 @@ use std::collections::HashMap;
 
 use uuid::Uuid;
 
+pub use artifacts::Shown;
 pub use bookings::WhoseBookings;
+pub(super) use bookings::timely;
 pub use demo::DemoCast;
 pub(super) use evidence::SUBJECTS as EVIDENCE_SUBJECTS;
 pub(super) use invites::{Said, escape};

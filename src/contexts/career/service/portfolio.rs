@@ -41,7 +41,7 @@ impl Career {
         Ok(OwnProfileView {
             url: self.page_of(&profile.slug),
             profile,
-            projects: projects.into_iter().map(Into::into).collect(),
+            projects: super::artifacts::shown(&mut conn, projects).await?,
             evidence: evidence.into_iter().map(Into::into).collect(),
             version,
         })
@@ -141,7 +141,9 @@ impl Career {
         if !sees.contains(&profile.visibility) {
             return Err(none());
         }
-        let projects = store::portfolio::projects(&mut conn, profile.user_id).await?;
+        let mut projects = store::portfolio::projects(&mut conn, profile.user_id).await?;
+        projects.retain(|project| sees.contains(&project.visibility));
+        let projects = super::artifacts::shown(&mut conn, projects).await?;
         let evidence = store::portfolio::evidence(&mut conn, profile.user_id, true, SHOWN).await?;
         let endorsed: HashMap<String, i64> =
             store::portfolio::endorsements(&mut conn, profile.user_id).await?.into_iter().collect();
@@ -170,11 +172,7 @@ impl Career {
             languages: form.languages,
             experience: form.experience,
             education: form.education,
-            projects: projects
-                .into_iter()
-                .filter(|project| sees.contains(&project.visibility))
-                .map(Into::into)
-                .collect(),
+            projects,
             evidence: evidence.into_iter().map(Into::into).collect(),
             visibility: profile.visibility,
             version: profile.version,
@@ -241,7 +239,10 @@ impl Career {
         project.visibility = form.visibility;
         (project.version, project.updated_at) = (project.version + 1, self.now());
         match store::portfolio::update_project(&mut conn, &project).await? {
-            true => Ok(project.into()),
+            true => super::artifacts::shown(&mut conn, vec![project])
+                .await?
+                .pop()
+                .ok_or(CareerError::No("project")),
             false => Err(CareerError::Stale),
         }
     }
@@ -251,10 +252,13 @@ impl Career {
     /// # Errors
     /// [`CareerError::No`].
     pub async fn drop_project(&self, who: &Principal, id: ProjectId) -> Result<(), CareerError> {
-        match store::portfolio::drop_project(&mut *self.conn().await?, who.user_id, id).await? {
-            true => Ok(()),
-            false => Err(CareerError::No("project")),
+        let mut conn = self.conn().await?;
+        let artifacts = store::artifacts::of(&mut conn, &[id]).await?;
+        if !store::portfolio::drop_project(&mut conn, who.user_id, id).await? {
+            return Err(CareerError::No("project"));
         }
+        drop(conn);
+        self.let_artifacts_go(&artifacts).await
     }
 
     /// Puts one's projects into an order.
@@ -277,7 +281,7 @@ impl Career {
         }
         store::portfolio::order(&mut conn, who.user_id, &form.ids).await?;
         let sorted = store::portfolio::projects(&mut conn, who.user_id).await?;
-        Ok(sorted.into_iter().map(Into::into).collect())
+        super::artifacts::shown(&mut conn, sorted).await
     }
 
     /// Shows a piece of one's evidence to others, or hides it.
@@ -392,7 +396,7 @@ impl Career {
 }
 
 /// What somebody sees of somebody.
-async fn sees(
+pub(super) async fn sees(
     conn: &mut AsyncPgConnection,
     who: Option<UserId>,
     of: UserId,

@@ -63,6 +63,15 @@ impl Career {
         Ok(due.len())
     }
 
+    /// Forgets whose time was taken long ago. Call it now and then.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn tidy(&self) -> Result<usize, CareerError> {
+        let before = self.now() - chrono::Duration::days(1);
+        Ok(store::calendars::prune(&mut *self.conn().await?, before).await?)
+    }
+
     /// Does one. Done twice (the lease ran out, a crash) it takes effect once.
     pub(crate) async fn fire(&self, timer: &Timer) -> Result<(), CareerError> {
         match timer.machine.as_str() {

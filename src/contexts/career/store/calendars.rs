@@ -1,6 +1,6 @@
 //! Whose time is taken when: the constraint that makes double booking impossible, and sessions' seats.
 
-use chrono::DateTime;
+use chrono::{DateTime, Utc};
 use diesel::{
     OptionalExtension, QueryableByName,
     sql_types::{Array, BigInt, Timestamptz, Uuid as SqlUuid},
@@ -191,4 +191,12 @@ pub async fn leave(conn: &mut AsyncPgConnection, booking: &Booking) -> Result<()
         release(conn, booking.session_id).await?;
     }
     Ok(())
+}
+
+/// Forgets times that were over before `before`: nothing overlaps them any more. How many there were.
+pub async fn prune(conn: &mut AsyncPgConnection, before: DateTime<Utc>) -> Result<usize, DbError> {
+    Ok(diesel::sql_query("DELETE FROM career.busy WHERE to_s < $1")
+        .bind::<BigInt, _>(before.timestamp())
+        .execute(conn)
+        .await?)
 }

@@ -6,6 +6,7 @@
 //! payments. So no two use cases wait for each other. The locks only put them in order: that nobody is
 //! booked twice is `career.busy`'s constraint, whoever holds what.
 
+pub(super) mod artifacts;
 pub(super) mod bookings;
 pub(super) mod calendars;
 pub(super) mod erasure;

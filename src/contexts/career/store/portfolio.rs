@@ -9,7 +9,7 @@ use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use uuid::Uuid;
 
 use crate::{
-    contexts::career::model::{Evidence, EvidenceId, Profile, Project, ProjectId},
+    contexts::career::model::{Evidence, EvidenceId, Profile, Project, ProjectId, Visibility},
     postgres::DbError,
     principal::UserId,
 };
@@ -271,6 +271,27 @@ pub async fn follows(
     .await?;
     let people = rows.iter().filter_map(|row| row.person_id).collect();
     Ok((people, rows.into_iter().filter_map(|row| row.skill).collect()))
+}
+
+#[derive(QueryableByName)]
+struct Seen {
+    #[diesel(sql_type = SqlUuid)]
+    user_id: UserId,
+    #[diesel(sql_type = Text)]
+    visibility: Visibility,
+}
+
+/// Who sees the profiles of these people, where they wrote one.
+pub async fn visibilities(
+    conn: &mut AsyncPgConnection,
+    people: &[UserId],
+) -> Result<Vec<(UserId, Visibility)>, DbError> {
+    let rows: Vec<Seen> =
+        diesel::sql_query("SELECT user_id, visibility FROM career.profiles WHERE user_id = ANY($1)")
+            .bind::<Array<SqlUuid>, _>(people)
+            .load(conn)
+            .await?;
+    Ok(rows.into_iter().map(|row| (row.user_id, row.visibility)).collect())
 }
 
 #[derive(QueryableByName)]

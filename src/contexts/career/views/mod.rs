@@ -8,7 +8,8 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 pub use portfolio::{
-    EvidenceView, FollowsView, ImportedView, OwnProfileView, PortfolioView, ProjectView, SkillView,
+    ArtifactView, EvidenceView, FeedEntryView, FollowsView, ImportedView, OwnProfileView, PortfolioView,
+    ProjectView, SkillView,
 };
 
 use super::{
@@ -18,6 +19,7 @@ use super::{
         MentorState, Mentorship, MentorshipId, Note, NoteId, Payment, PaymentId, PaymentState, Review,
         ReviewId, Rule, WaitEntry, WaitId, WaitState,
     },
+    service::timely,
 };
 use crate::{
     machine::Actor,
@@ -287,6 +289,7 @@ impl BookingView {
         (mentor_name, seeker_name): (String, String),
         payment: Option<Payment>,
         actors: &[Actor],
+        now: DateTime<Utc>,
     ) -> Result<Self, CareerError> {
         let mut allowed = BOOKING.allowed_transitions(booking.state, actors);
         // What is paid for is asked for by paying.
@@ -295,6 +298,8 @@ impl BookingView {
             "pay" => booking.price_minor > 0,
             _ => true,
         });
+        // Nobody is offered to say that a mentor did not come before the session's time.
+        allowed.retain(|step| timely(step, &booking, now).is_ok());
         let knows = actors.contains(&Actor::Mentor) || booking.published;
         Ok(Self {
             allowed_transitions: allowed,

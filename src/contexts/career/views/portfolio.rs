@@ -6,9 +6,10 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::{
+    contexts::activity::Entry,
     contexts::career::model::{
-        Availability, Evidence, EvidenceId, EvidenceKind, Link, ProfileForm, Project, ProjectId,
-        SpokenLanguage, Station, Visibility,
+        Artifact, ArtifactId, ArtifactKind, Availability, Evidence, EvidenceId, EvidenceKind, Link,
+        ProfileForm, Project, ProjectId, SpokenLanguage, Station, Visibility,
     },
     money::Money,
     principal::UserId,
@@ -67,17 +68,77 @@ pub struct ProjectView {
     pub url: Option<String>,
     /// Slugs of the taxonomy.
     pub skills: Vec<String>,
+    /// Its pictures and documents, in their order.
+    pub artifacts: Vec<ArtifactView>,
     /// Who sees it.
     pub visibility: Visibility,
     /// Grows with every change; the ETag.
     pub version: i64,
 }
 
+/// A picture or a document of a project.
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
+pub struct ArtifactView {
+    /// Its id.
+    pub id: ArtifactId,
+    /// What it is.
+    pub kind: ArtifactKind,
+    /// What it is called.
+    pub name: String,
+    /// What is to be seen on it, for who does not see it.
+    pub alt: String,
+    /// What it is; pictures are as the server wrote them.
+    pub media_type: String,
+    /// In bytes.
+    pub size: i64,
+    /// Of a picture, in pixels.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub width: Option<i32>,
+    /// Of a picture, in pixels.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub height: Option<i32>,
+    /// Where it is, for whoever sees the project.
+    pub url: String,
+    /// A smaller one, of a picture.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub thumbnail_url: Option<String>,
+}
+
+impl From<&Artifact> for ArtifactView {
+    fn from(one: &Artifact) -> Self {
+        let url = format!("/api/v1/artifacts/{}", one.id);
+        Self {
+            id: one.id,
+            kind: one.kind,
+            name: one.name.clone(),
+            alt: one.alt.clone(),
+            media_type: one.media_type.clone(),
+            size: one.size,
+            width: one.width,
+            height: one.height,
+            thumbnail_url: one.thumbnail_id.map(|_| format!("{url}/thumbnail")),
+            url,
+        }
+    }
+}
+
 impl From<Project> for ProjectView {
     fn from(project: Project) -> Self {
         let Project { id, title, summary, url, skills, visibility, version, .. } = project;
-        Self { id, title, summary, url, skills, visibility, version }
+        Self { id, title, summary, url, skills, artifacts: Vec::new(), visibility, version }
     }
+}
+
+/// Something that somebody did, in a feed.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct FeedEntryView {
+    /// What it was.
+    #[serde(flatten)]
+    pub entry: Entry,
+    /// What its actor is called.
+    pub actor_name: String,
+    /// Whether one follows the person; otherwise a skill that it is about.
+    pub followed_person: bool,
 }
 
 /// What happened on the platform and speaks for somebody.

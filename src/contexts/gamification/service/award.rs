@@ -198,16 +198,16 @@ impl Gamification {
         &self,
         conn: &mut AsyncPgConnection,
         user: UserId,
-    ) -> Result<(), GameError> {
+    ) -> Result<u64, GameError> {
         let mut member = members::lock(conn, user).await?;
-        members::forget(conn, user).await?;
+        let gone = members::forget(conn, user).await?;
         member.zone = "UTC".to_owned();
         member.cohort = None;
         member.opted_out = true;
         member.anonymous = true;
         member.erased_at = Some(self.now());
         members::save_settings(conn, &member).await?;
-        Ok(())
+        Ok(gone)
     }
 }
 

@@ -123,15 +123,16 @@ pub async fn save_settings(conn: &mut AsyncPgConnection, member: &Member) -> Que
     .map(|_| ())
 }
 
-/// Removes what is personal and no ledger: facts, days, badges.
-pub async fn forget(conn: &mut AsyncPgConnection, user: UserId) -> QueryResult<()> {
+/// Removes what is personal and no ledger: facts, days, badges; how many rows.
+pub async fn forget(conn: &mut AsyncPgConnection, user: UserId) -> QueryResult<u64> {
+    let mut gone = 0;
     for table in ["facts", "active_days", "badge_awards"] {
-        diesel::sql_query(format!("delete from gamification.{table} where user_id = $1"))
+        gone += diesel::sql_query(format!("delete from gamification.{table} where user_id = $1"))
             .bind::<SqlUuid, _>(user.0)
             .execute(conn)
-            .await?;
+            .await? as u64;
     }
-    Ok(())
+    Ok(gone)
 }
 
 #[derive(QueryableByName)]

@@ -7,6 +7,7 @@ mod disputes;
 mod gigs;
 mod invitations;
 mod jobs;
+mod leaving;
 mod listing;
 mod milestones;
 mod payments;
@@ -17,6 +18,7 @@ mod timers;
 use uuid::Uuid;
 
 pub use demo::DemoCast;
+pub(super) use leaving::withdraw_from_everything;
 pub use listing::GigQuery;
 pub(super) use searches::tell_searchers;
 

@@ -10,6 +10,7 @@ pub(super) mod applications;
 pub(super) mod contracts;
 pub(super) mod gigs;
 pub(super) mod invitations;
+pub(super) mod leaving;
 pub(super) mod moves;
 pub(super) mod reviews;
 pub(super) mod schema;

@@ -3,7 +3,7 @@
 use actix_web::{HttpRequest, HttpResponse, http::header, web};
 
 use crate::{
-    contexts::identity::{Account, DeletionView, Identity, MeView, PasswordForm, ProfilePatch},
+    contexts::identity::{Account, DeletionForm, DeletionView, Identity, MeView, ProfilePatch},
     http::{ClientAddr, IfMatch, Json, Problem, SignedIn, etag, extract::not_modified},
 };
 
@@ -47,15 +47,18 @@ pub async fn patch(
     Ok(tagged(&account))
 }
 
-/// Ask for one's account to be deleted in 14 days; every other session ends.
-#[utoipa::path(post, path = "/api/v1/me/deletion", tag = "me", request_body = PasswordForm,
+/// Ask for one's account to be deleted in 14 days, or at once; every other session ends.
+///
+/// Once it is erased, the session that is left may look for an hour on how everybody forgets
+/// (`GET /api/v1/me/erasure`), and do nothing else.
+#[utoipa::path(post, path = "/api/v1/me/deletion", tag = "me", request_body = DeletionForm,
     security(("bearer" = []), ("cookie" = [])),
     responses((status = 202, description = "Scheduled; asking again keeps the date", body = DeletionView)))]
 pub async fn request_deletion(
     identity: web::Data<Identity>,
     who: SignedIn,
     from: ClientAddr,
-    form: Json<PasswordForm>,
+    form: Json<DeletionForm>,
 ) -> Result<HttpResponse, Problem> {
     let deletion = identity.request_deletion(&who.0, &form.0, from.0).await?;
     Ok(HttpResponse::Accepted().insert_header((header::LOCATION, "/api/v1/me")).json(deletion))

@@ -15,7 +15,7 @@ mod upkeep;
 
 pub use demo::{DEMO_ACCOUNTS, DEMO_PASSWORD, DemoAccount, DemoPeople};
 pub use directory::{Directory, Reach};
-pub use password::{ChangePasswordForm, PasswordForm, ResetForm, ResetRequestForm};
+pub use password::{ChangePasswordForm, DeletionForm, ResetForm, ResetRequestForm};
 pub use realtime::{RealtimeGrant, RealtimeToken};
 pub use registration::LinkForm;
 pub use sign_in::{Opened, SignInForm};

@@ -33,10 +33,13 @@ pub struct ChangePasswordForm {
 
 /// The present password, to confirm what cannot be undone.
 #[derive(Clone, Deserialize, ToSchema)]
-pub struct PasswordForm {
+pub struct DeletionForm {
     /// The present password.
     #[schema(max_length = 256, format = Password)]
     pub password: String,
+    /// Without the fourteen days in which it can be taken back.
+    #[serde(default)]
+    pub at_once: bool,
 }
 
 /// A request for a link that sets a new password.

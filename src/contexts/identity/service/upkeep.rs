@@ -4,6 +4,7 @@ use chrono::Duration;
 
 use crate::{
     contexts::identity::{Identity, IdentityError},
+    principal::UserId,
     telemetry::log,
 };
 
@@ -19,17 +20,34 @@ impl Identity {
         self.inner.passwords.warm_up().await
     }
 
+    /// Erases accounts whose time has come. Their connections are closed; whoever comes back within the hour
+    /// is nobody, who may look on how everybody else forgets them.
+    pub(super) async fn erase_due(&self) -> Result<(), IdentityError> {
+        for (user_id, ended) in self.inner.store.erase_due(self.inner.clock.now()).await? {
+            self.tell_ended(&ended);
+            self.profiles_changed([user_id]).await;
+            slog::info!(log(), "account erased"; "user_id" => %user_id);
+        }
+        Ok(())
+    }
+
+    /// Ends what sessions an erased person still has: everybody has forgotten them.
+    ///
+    /// # Errors
+    /// [`IdentityError::Store`].
+    pub async fn farewell(&self, user_id: UserId) -> Result<(), IdentityError> {
+        let ended = self.inner.store.end_sessions(user_id, None).await?;
+        self.tell_ended(&ended);
+        Ok(())
+    }
+
     /// Every few minutes: removes what has ended, and erases accounts whose time has come.
     ///
     /// # Errors
     /// [`IdentityError::Store`]; the next call does what this one left.
     pub async fn tidy(&self) -> Result<(), IdentityError> {
+        self.erase_due().await?;
         let now = self.inner.clock.now();
-        for (user_id, ended) in self.inner.store.erase_due(now).await? {
-            self.tell_ended(&ended);
-            self.profiles_changed([user_id]).await;
-            slog::info!(log(), "account erased"; "user_id" => %user_id);
-        }
         let removed = self.inner.store.sweep(now, now - FORGET).await?;
         slog::debug!(log(), "identity tidied"; "rows_removed" => removed);
         Ok(())

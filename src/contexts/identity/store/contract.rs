@@ -283,7 +283,12 @@ impl Case {
         assert_eq!(store.account(account.id).await.unwrap(), None);
         assert!(store.credentials(&account.email).await.unwrap().is_none());
         assert_eq!(store.people(&[account.id]).await.unwrap(), []);
-        assert!(store.session_by_token(&token, now).await.unwrap().is_none());
+        let (session, nobody) = store.session_by_token(&token, due).await.unwrap().unwrap();
+        assert_eq!((session.device, session.address), (None, None), "it may look on, as nobody");
+        assert_eq!((nobody.roles, nobody.email.as_str()), (vec![], ""));
+        assert!(store.session_by_token(&token, due + Duration::hours(2)).await.unwrap().is_none());
+        assert!(store.sweep(due + Duration::hours(2), now).await.unwrap() > 0);
+        assert!(store.session_by_token(&token, due).await.unwrap().is_none());
         assert!(store.account(other.id).await.unwrap().is_some());
         let anew = Account { email: account.email.clone(), ..self.account() };
         store.insert_account(&InsertAccount { account: anew, password_hash: None }).await.unwrap();

@@ -2,9 +2,7 @@
 //!
 //! The bytes are a function of the certificate, the fonts and this code: made again, they are the same.
 
-mod fonts;
 mod qr;
-mod text;
 
 use std::num::NonZeroU16;
 
@@ -25,9 +23,9 @@ use krilla::{
     tagging::{Artifact, ArtifactType, ContentTag, Node, SpanTag, Tag, TagGroup, TagTree},
 };
 
-pub use fonts::{Fonts, LazyFonts};
+pub use crate::documents::{DocumentError, Fonts, LazyFonts};
 
-use text::{Line, Typesetter};
+use crate::documents::{Line, Typesetter};
 
 /// A4, lying, in points.
 const PAGE: (f32, f32) = (841.89, 595.28);
@@ -40,31 +38,6 @@ const HEADING: &str = "Certificate of completion";
 const INK: (u8, u8, u8) = (0x1f, 0x29, 0x37);
 const PALE: (u8, u8, u8) = (0x55, 0x5f, 0x6d);
 const BRAND: (u8, u8, u8) = (0x0f, 0x5e, 0x6b);
-
-/// Why there is no document.
-#[derive(Debug, thiserror::Error)]
-pub enum DocumentError {
-    /// Letters that no font has.
-    #[error("no font here has {}", codes(.0))]
-    NoFont(Vec<char>),
-    /// A font's file is gone.
-    #[error("a font cannot be read")]
-    Unreadable(#[source] std::io::Error),
-    /// A font's file is another one than it was at the start.
-    #[error("a font is not one any more")]
-    BadFont,
-    /// More than a QR code holds.
-    #[error("the address does not fit into a QR code")]
-    TooLong,
-    /// What was written does not keep to the standards it says it does.
-    #[error("the document cannot be written: {0}")]
-    Refused(String),
-}
-
-fn codes(chars: &[char]) -> String {
-    let codes: Vec<String> = chars.iter().take(20).map(|c| format!("U+{:04X}", u32::from(*c))).collect();
-    codes.join(", ")
-}
 
 /// What stands on a certificate.
 #[derive(Clone, Debug)]

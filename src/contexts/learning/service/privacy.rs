@@ -15,6 +15,7 @@ use crate::{
         },
         objects::{self, UploadId},
     },
+    custody::Counts,
     machine::Actor,
     principal::UserId,
 };
@@ -34,11 +35,11 @@ impl Learning {
     ///
     /// # Errors
     /// When the database does not answer.
-    pub(in crate::contexts::learning) async fn forget(
+    pub(in crate::contexts::learning) async fn forget_person(
         &self,
         conn: &mut AsyncPgConnection,
         user: UserId,
-    ) -> Result<(), LearningError> {
+    ) -> Result<Counts, LearningError> {
         let now = self.now();
         for id in store::privacy::live_certificates(conn, user).await? {
             let Some(one) = store::certificates::load(conn, CertificateId(id)).await? else { continue };

@@ -8,7 +8,11 @@ use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use serde_json::Value;
 use uuid::Uuid;
 
-use crate::{postgres::DbError, principal::UserId};
+use crate::{
+    custody::{self, Counts},
+    postgres::DbError,
+    principal::UserId,
+};
 
 /// Everything that is about a person, as JSON: one array a sort of thing.
 pub async fn known(conn: &mut AsyncPgConnection, user: UserId) -> Result<Value, DbError> {
@@ -77,23 +81,57 @@ pub async fn handed_in(
 
 /// Forgets what a person said and is called. What stays is under a pseudonym: that somebody was in a
 /// course, and what the ledger refers to.
-pub async fn forget(conn: &mut AsyncPgConnection, user: UserId) -> Result<(), DbError> {
-    for statement in [
-        "UPDATE learning.submissions SET body = '', note = NULL, files = '{}' WHERE enrolment_id IN
-            (SELECT id FROM learning.enrolments WHERE student_id = $1)",
-        "UPDATE learning.attempts SET answers = '{}' WHERE enrolment_id IN
-            (SELECT id FROM learning.enrolments WHERE student_id = $1)",
-        "DELETE FROM learning.progress WHERE enrolment_id IN
-            (SELECT id FROM learning.enrolments WHERE student_id = $1)",
-        "UPDATE learning.payments SET client_secret = NULL WHERE enrolment_id IN
-            (SELECT id FROM learning.enrolments WHERE student_id = $1)",
-        "DELETE FROM learning.live_answers WHERE student_id = $1",
-        "UPDATE learning.certificates SET learner_name = '', credential = '', document_id = NULL,
-            document_sha256 = NULL, document_size = NULL WHERE student_id = $1",
-    ] {
-        diesel::sql_query(statement).bind::<SqlUuid, _>(user).execute(conn).await?;
-    }
-    Ok(())
+pub async fn forget(conn: &mut AsyncPgConnection, user: UserId) -> Result<Counts, DbError> {
+    custody::run(
+        conn,
+        user,
+        &[
+            (
+                "submissions",
+                "UPDATE learning.submissions SET body = '', note = NULL, files = '{}'
+                 WHERE enrolment_id IN (SELECT id FROM learning.enrolments WHERE student_id = $1)",
+            ),
+            (
+                "attempts",
+                "UPDATE learning.attempts SET answers = '{}' WHERE enrolment_id IN
+                    (SELECT id FROM learning.enrolments WHERE student_id = $1)",
+            ),
+            (
+                "grades",
+                "UPDATE learning.grades SET reason = '' WHERE attempt_id IN
+                    (SELECT a.id FROM learning.attempts a JOIN learning.enrolments e ON e.id = a.enrolment_id
+                     WHERE e.student_id = $1)",
+            ),
+            (
+                "progress",
+                "DELETE FROM learning.progress WHERE enrolment_id IN
+                    (SELECT id FROM learning.enrolments WHERE student_id = $1)",
+            ),
+            (
+                "payment secrets",
+                "UPDATE learning.payments SET client_secret = NULL WHERE client_secret IS NOT NULL
+                    AND enrolment_id IN (SELECT id FROM learning.enrolments WHERE student_id = $1)",
+            ),
+            ("live answers", "DELETE FROM learning.live_answers WHERE student_id = $1"),
+            ("announcements", "DELETE FROM learning.announcements WHERE author_id = $1"),
+            (
+                "certificates",
+                "UPDATE learning.certificates SET learner_name = '', credential = '', document_id = NULL,
+                    document_sha256 = NULL, document_size = NULL WHERE student_id = $1",
+            ),
+            (
+                "history",
+                "UPDATE learning.history SET data = '{}' WHERE actor_id = $1
+                    OR entity_id IN (SELECT id FROM learning.enrolments WHERE student_id = $1)
+                    OR entity_id IN (SELECT a.id FROM learning.attempts a
+                        JOIN learning.enrolments e ON e.id = a.enrolment_id WHERE e.student_id = $1)
+                    OR entity_id IN (SELECT s.id FROM learning.submissions s
+                        JOIN learning.enrolments e ON e.id = s.enrolment_id WHERE e.student_id = $1)
+                    OR entity_id IN (SELECT id FROM learning.certificates WHERE student_id = $1)",
+            ),
+        ],
+    )
+    .await
 }
 
 /// The documents of a person's certificates: certificate and object.

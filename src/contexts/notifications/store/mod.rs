@@ -18,7 +18,11 @@ use diesel::{
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use uuid::Uuid;
 
-use crate::{postgres::DbError, principal::UserId};
+use crate::{
+    custody::{self, Counts},
+    postgres::DbError,
+    principal::UserId,
+};
 
 /// A person's stream, locked until the transaction ends.
 #[derive(Clone, Debug, QueryableByName)]
@@ -99,7 +103,11 @@ pub async fn knows(conn: &mut AsyncPgConnection, user: UserId, event: Uuid) -> R
 }
 
 /// Erases what is known of a person, and remembers that nothing is to be known.
-pub async fn forget(conn: &mut AsyncPgConnection, user: UserId, now: DateTime<Utc>) -> Result<(), DbError> {
+pub async fn forget(
+    conn: &mut AsyncPgConnection,
+    user: UserId,
+    now: DateTime<Utc>,
+) -> Result<Counts, DbError> {
     lock(conn, user).await?;
     diesel::sql_query(
         "INSERT INTO notifications.forgotten (user_id, at) VALUES ($1, $2) ON CONFLICT (user_id) DO NOTHING",
@@ -108,15 +116,44 @@ pub async fn forget(conn: &mut AsyncPgConnection, user: UserId, now: DateTime<Ut
     .bind::<Timestamptz, _>(now)
     .execute(conn)
     .await?;
-    for statement in [
-        // Everything else of theirs goes with it.
-        "DELETE FROM notifications.streams WHERE user_id = $1",
-        "DELETE FROM notifications.preferences WHERE user_id = $1",
-        "UPDATE notifications.items SET actor_id = NULL WHERE actor_id = $1",
-    ] {
-        diesel::sql_query(statement).bind::<SqlUuid, _>(user).execute(conn).await?;
-    }
-    Ok(())
+    let mut counts = custody::run(
+        conn,
+        user,
+        &[
+            ("notifications", "DELETE FROM notifications.items WHERE user_id = $1"),
+            // Everything else of theirs goes with it.
+            ("streams", "DELETE FROM notifications.streams WHERE user_id = $1"),
+            ("preferences", "DELETE FROM notifications.preferences WHERE user_id = $1"),
+            ("mails", "DELETE FROM platform.mails WHERE user_id = $1"),
+        ],
+    )
+    .await?;
+    counts.extend(forget_about(conn, user).await?);
+    Ok(counts)
+}
+
+/// Takes what somebody did out of what others were told. That they were told something stays: their counters
+/// and their logs' places rest on it.
+pub async fn forget_about(conn: &mut AsyncPgConnection, user: UserId) -> Result<Counts, DbError> {
+    custody::run(
+        conn,
+        user,
+        &[
+            (
+                "others' publications",
+                "UPDATE notifications.log SET data = '{\"type\":\"erased\"}' WHERE position($1::text in data) > 0
+                    OR EXISTS (SELECT FROM notifications.items i WHERE i.user_id = log.user_id
+                               AND i.\"offset\" = log.\"offset\" AND i.actor_id = $1)",
+            ),
+            (
+                "others' notifications",
+                "UPDATE notifications.items SET actor_id = NULL, title = 'About somebody who left', body = '',
+                        params = '{}', data = '{}', link = '/'
+                 WHERE actor_id = $1 OR position($1::text in params::text || data::text) > 0",
+            ),
+        ],
+    )
+    .await
 }
 
 /// Read notifications, and publications, of before these times; how many.

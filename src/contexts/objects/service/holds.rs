@@ -1,8 +1,11 @@
 //! What other contexts do with objects.
 
+use std::path::Path;
+
 use bytes::Bytes;
 use diesel_async::{AsyncConnection, AsyncPgConnection};
 use sha2::{Digest, Sha256};
+use tokio::io::AsyncReadExt;
 
 use crate::{
     contexts::objects::{
@@ -10,7 +13,7 @@ use crate::{
         model::{Upload, UploadState},
         store, views,
     },
-    ports::objects::{Key, Presented},
+    ports::objects::{ByteStream, Key, ObjectError, Presented},
     principal::UserId,
 };
 
@@ -117,6 +120,84 @@ impl Uploads {
         Ok(DownloadView { url, expires_at })
     }
 
+    /// An object's bytes, if it is ready. Whether the caller's caller may have them, the caller decides.
+    ///
+    /// # Errors
+    /// [`UploadError::No`].
+    pub async fn open(&self, id: UploadId) -> Result<ByteStream, UploadError> {
+        let upload = store::load(&mut *self.conn().await?, id).await?;
+        let upload = upload.filter(|upload| upload.state == UploadState::Ready).ok_or(UploadError::No)?;
+        Ok(self.inner.objects.read(&upload.place().ok_or(UploadError::No)?).await?)
+    }
+
+    /// As [`Uploads::keep`], a file of any size, held by `holder` at once: until [`Uploads::discard`].
+    ///
+    /// # Errors
+    /// As [`Uploads::keep`].
+    pub async fn keep_file(
+        &self,
+        id: UploadId,
+        owner: UserId,
+        name: &str,
+        media_type: &str,
+        path: &Path,
+        holder: &str,
+    ) -> Result<(), UploadError> {
+        let (size, digest) = measured(path).await.map_err(ObjectError::from)?;
+        let upload = self.made(id, owner, name, media_type, size, digest);
+        let key = upload.place().ok_or(UploadError::No)?;
+        self.inner.objects.write_file(&key, media_type, path).await?;
+        let (mut conn, upload) = (self.conn().await?, &upload);
+        (*conn)
+            .transaction(async |conn| {
+                store::insert(conn, upload).await?;
+                Ok(store::hold(conn, id, holder).await?)
+            })
+            .await
+    }
+
+    /// Removes an object that the server made, whoever holds it.
+    ///
+    /// # Errors
+    /// The database's. Removed already is removed.
+    pub async fn discard(&self, id: UploadId) -> Result<(), UploadError> {
+        store::discard(&mut *self.conn().await?, id, self.now()).await?;
+        self.inner.work.notify_one();
+        Ok(())
+    }
+
+    fn made(
+        &self,
+        id: UploadId,
+        owner: UserId,
+        name: &str,
+        media_type: &str,
+        size: u64,
+        digest: [u8; 32],
+    ) -> Upload {
+        let now = self.now();
+        Upload {
+            id,
+            owner_id: owner,
+            name: name.to_owned(),
+            media_type: media_type.to_owned(),
+            size: i64::try_from(size).unwrap_or(i64::MAX),
+            sha256: Some(digest.to_vec()),
+            key: Key::of("made", id.0).to_string(),
+            staging: None,
+            parts: None,
+            part_size: None,
+            state: UploadState::Ready,
+            refusal: None,
+            due_at: None,
+            attempts: 0,
+            purge: None,
+            version: 1,
+            created_at: now,
+            updated_at: now,
+        }
+    }
+
     /// Keeps bytes that the server made itself; under an id that it has already, nothing happens. They
     /// do not count against the person's quota.
     ///
@@ -130,31 +211,26 @@ impl Uploads {
         media_type: &str,
         bytes: Bytes,
     ) -> Result<(), UploadError> {
-        let now = self.now();
-        let key = Key::of("made", id.0);
-        let upload = Upload {
-            id,
-            owner_id: owner,
-            name: name.to_owned(),
-            media_type: media_type.to_owned(),
-            size: i64::try_from(bytes.len()).unwrap_or(i64::MAX),
-            sha256: Some(Sha256::digest(&bytes).to_vec()),
-            key: key.to_string(),
-            staging: None,
-            parts: None,
-            part_size: None,
-            state: UploadState::Ready,
-            refusal: None,
-            due_at: None,
-            attempts: 0,
-            purge: None,
-            version: 1,
-            created_at: now,
-            updated_at: now,
-        };
+        let digest = Sha256::digest(&bytes).into();
+        let upload = self.made(id, owner, name, media_type, bytes.len() as u64, digest);
+        let key = upload.place().ok_or(UploadError::No)?;
         // Bytes first: a row that is ready has them. If the row fails, the sweep takes the bytes.
         self.inner.objects.write(&key, media_type, bytes).await?;
         let (mut conn, upload) = (self.conn().await?, &upload);
         (*conn).transaction(async |conn| Ok(store::insert(conn, upload).await.map(|_| ())?)).await
+    }
+}
+
+/// A file's size in bytes and SHA-256, read a chunk at a time.
+async fn measured(path: &Path) -> std::io::Result<(u64, [u8; 32])> {
+    let mut file = tokio::fs::File::open(path).await?;
+    let (mut digest, mut size, mut chunk) = (Sha256::new(), 0, vec![0; 64 * 1024]);
+    loop {
+        let read = file.read(&mut chunk).await?;
+        if read == 0 {
+            return Ok((size, digest.finalize().into()));
+        }
+        digest.update(&chunk[..read]);
+        size += read as u64;
     }
 }

@@ -241,16 +241,44 @@ pub async fn is_held(conn: &mut AsyncPgConnection, id: UploadId) -> Result<bool,
     Ok(held > 0)
 }
 
-/// Deletes all that a person uploaded, held or not; the sweep removes the bytes.
-pub async fn forget(conn: &mut AsyncPgConnection, owner: UserId, now: DateTime<Utc>) -> Result<(), DbError> {
+/// Deletes an object, held or not; the sweep removes the bytes.
+pub async fn discard(conn: &mut AsyncPgConnection, id: UploadId, now: DateTime<Utc>) -> Result<(), DbError> {
+    for statement in [
+        "DELETE FROM objects.holds WHERE upload_id = $1 AND $2::timestamptz IS NOT NULL",
+        "UPDATE objects.uploads SET due_at = NULL, purge = 'all', state = 'deleted', version = version + 1, updated_at = $2
+         WHERE id = $1 AND state <> 'deleted'",
+    ] {
+        diesel::sql_query(statement).bind::<SqlUuid, _>(id).bind::<Timestamptz, _>(now).execute(conn).await?;
+    }
+    Ok(())
+}
+
+/// How many objects of a person still have bytes that are to be removed.
+pub async fn to_purge_of(conn: &mut AsyncPgConnection, owner: UserId) -> Result<i64, DbError> {
+    #[derive(QueryableByName)]
+    struct Left {
+        #[diesel(sql_type = BigInt)]
+        n: i64,
+    }
+    let left: Left = diesel::sql_query(
+        "SELECT count(*) AS n FROM objects.uploads WHERE owner_id = $1 AND purge IS NOT NULL",
+    )
+    .bind::<SqlUuid, _>(owner)
+    .get_result(conn)
+    .await?;
+    Ok(left.n)
+}
+
+/// Deletes all that a person uploaded, held or not; the sweep removes the bytes. How many there were.
+pub async fn forget(conn: &mut AsyncPgConnection, owner: UserId, now: DateTime<Utc>) -> Result<u64, DbError> {
     diesel::sql_query(
         "DELETE FROM objects.holds WHERE upload_id IN (SELECT id FROM objects.uploads WHERE owner_id = $1)",
     )
     .bind::<SqlUuid, _>(owner)
     .execute(conn)
     .await?;
-    diesel::sql_query(
-        "UPDATE objects.uploads SET name = 'erased', refusal = NULL, due_at = NULL, purge = 'all',
+    let gone = diesel::sql_query(
+        "UPDATE objects.uploads SET name = 'erased', refusal = NULL, due_at = NULL, purge = 'all', sha256 = NULL,
              state = 'deleted', version = version + 1, updated_at = $2
          WHERE owner_id = $1 AND (state <> 'deleted' OR name <> 'erased')",
     )
@@ -262,5 +290,5 @@ pub async fn forget(conn: &mut AsyncPgConnection, owner: UserId, now: DateTime<U
         .bind::<SqlUuid, _>(owner)
         .execute(conn)
         .await?;
-    Ok(())
+    Ok(gone as u64)
 }

@@ -4,6 +4,7 @@ import { all, call, get, me as whoAmI, post, signOut, withQuery } from "./api.js
 import { $, announce, h, setNote, setText, uuid } from "./dom.js";
 import { connect } from "./realtime.js";
 import { explain, signInPanel } from "./session.js";
+import { send } from "./upload.js";
 
 const ZONE = Intl.DateTimeFormat().resolvedOptions().timeZone;
 const dayName = new Intl.DateTimeFormat(undefined, { weekday: "long", day: "numeric", month: "long" });
@@ -134,6 +135,51 @@ async function bookingPage(id) {
       h("a", { href: `/api/v1/bookings/${id}/calendar` }, "Calendar file")) : null];
 }
 
+const SEEN = { private: "Only me", connections: "My connections", public: "Everybody who sees the portfolio" };
+
+/** A project to edit: its words, who sees it, its place, its pictures. */
+function projectCard(one, n, projects) {
+  const path = `/api/v1/me/projects/${one.id}`;
+  const id = (name) => `${name}-${one.id}`;
+  const title = h("input", { id: id("title"), value: one.title, maxLength: 120 });
+  const summary = h("textarea", { id: id("summary"), rows: 3, maxLength: 5000, value: one.summary });
+  const link = h("input", { id: id("url"), type: "url", value: one.url ?? "", maxLength: 500 });
+  const seen = h("select", { id: id("seen") }, ...Object.entries(SEEN).map(([value, text]) =>
+    h("option", { value, selected: value === one.visibility }, text)));
+  const labelled = (text, input) => h("div", { class: "field" }, h("label", { for: input.id }, text), input);
+  const moved = (by) => {
+    const ids = projects.map((project) => project.id);
+    ids.splice(n, 1);
+    ids.splice(n + by, 0, one.id);
+    return call("PUT", "/api/v1/me/projects", { ids }).then(show);
+  };
+  const picture = (artifact) => h("li", { dataset: { artifact: artifact.id } },
+    artifact.thumbnail_url ? h("img", { class: "artifact", src: artifact.thumbnail_url, alt: artifact.alt }) : h("a", { href: artifact.url }, artifact.name),
+    button("Remove", () => call("DELETE", `${path}/artifacts/${artifact.id}`).then(show), { class: "quiet" }));
+  const file = h("input", { id: id("file"), type: "file", accept: "image/png,image/jpeg,image/webp,application/pdf" });
+  const alt = h("input", { id: id("alt"), maxLength: 300 });
+  const attach = button("Add the picture or PDF", async () => {
+    if (!file.files.length) return;
+    const sent = await send(file.files[0], () => {});
+    await post(`${path}/artifacts`, { upload_id: sent.id, alt: alt.value }, { "idempotency-key": uuid() });
+    await show();
+  }, { dataset: { attach: one.id } });
+  return h("li", { class: "gig-card stack", dataset: { project: one.id } },
+    labelled("Title", title), labelled("What it is", summary), labelled("Where it is to be seen (https)", link), labelled("Who sees it", seen),
+    h("div", { class: "row" },
+      button("Save the project", async () => {
+        const form = { title: title.value, summary: summary.value, url: link.value || null, skills: one.skills, visibility: seen.value };
+        await call("PUT", path, form, { "if-match": `"v${one.version}"` });
+        await show();
+        setNote($("said"), "Saved.");
+      }, { class: "main" }),
+      n > 0 ? button("Up", () => moved(-1), { class: "quiet" }) : null,
+      n < projects.length - 1 ? button("Down", () => moved(1), { class: "quiet" }) : null,
+      button("Remove the project", () => call("DELETE", path).then(show), { class: "quiet" })),
+    h("ul", { class: "artifacts" }, ...one.artifacts.map(picture)),
+    labelled("A picture or a PDF", file), labelled("What is to be seen on it", alt), attach);
+}
+
 async function portfolioPage() {
   const own = await get("/api/v1/me/profile");
   const fields = {
@@ -158,9 +204,17 @@ async function portfolioPage() {
       .catch((error) => setNote($("said"), explain(error))));
     return h("li", {}, h("label", { class: "check" }, box, ` ${one.title} (${one.detail})`));
   };
-  return [heading("Your portfolio"), h("p", {}, h("a", { href: `/p/${own.slug}` }, url)),
+  const projectList = h("ul", { id: "own-projects" }, ...projects.map((one, n) => projectCard(one, n, projects)));
+  const title = h("input", { id: "project-title", maxLength: 120 });
+  const add = button("Add a project", async () => {
+    await post("/api/v1/me/projects", { title: title.value }, { "idempotency-key": uuid() });
+    await show();
+  }, { id: "project-add" });
+  return [heading("Your portfolio"), h("p", {}, h("a", { href: `/p/${own.slug}` }, url), " · ", h("a", { href: "/privacy" }, "Your data")),
     ...Object.entries(fields).map(([name, field]) => h("div", { class: "field" }, h("label", { for: field.id }, labels[name]), field)),
-    save, h("h2", {}, "Proven here"), h("p", { class: "help" }, "Ticked ones are shown."),
+    save, h("h2", {}, "Projects"), projectList,
+    h("div", { class: "field" }, h("label", { for: "project-title" }, "Another project"), title), add,
+    h("h2", {}, "Proven here"), h("p", { class: "help" }, "Ticked ones are shown."),
     h("ul", { id: "own-evidence" }, ...evidence.map(proof))];
 }
 

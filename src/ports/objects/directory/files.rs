@@ -108,6 +108,12 @@ impl Files {
         self.place(draft, key, media_type)
     }
 
+    pub fn write_file(&self, key: &Key, media_type: &str, path: &Path) -> Result<(), ObjectError> {
+        let draft = self.draft()?;
+        fs::copy(path, &draft.path)?;
+        self.place(draft, key, media_type)
+    }
+
     pub fn size(&self, key: &Key) -> Result<Option<u64>, ObjectError> {
         match fs::metadata(self.data(key)) {
             Ok(meta) => Ok(Some(meta.len())),

@@ -149,6 +149,11 @@ impl Objects for Directory {
         self.blocking(move |files| files.write(&key, &media_type, &bytes)).await
     }
 
+    async fn write_file(&self, key: &Key, media_type: &str, path: &Path) -> Result<(), ObjectError> {
+        let (key, media_type, path) = (key.clone(), media_type.to_owned(), path.to_owned());
+        self.blocking(move |files| files.write_file(&key, &media_type, &path)).await
+    }
+
     async fn read(&self, key: &Key) -> Result<ByteStream, ObjectError> {
         let file = match tokio::fs::File::open(self.inner.files.data(key)).await {
             Ok(file) => file,

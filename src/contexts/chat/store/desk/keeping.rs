@@ -2,13 +2,18 @@
 
 use chrono::{DateTime, Utc};
 use diesel::{
-    QueryableByName,
+    OptionalExtension, QueryableByName,
     sql_types::{BigInt, Integer, Nullable, Text, Timestamptz, Uuid as SqlUuid},
 };
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 
 use super::{Desk, StoreError};
-use crate::{contexts::chat::model::RoomId, postgres::DbError, principal::UserId};
+use crate::{
+    contexts::chat::model::RoomId,
+    custody::{self, Counts},
+    postgres::DbError,
+    principal::UserId,
+};
 
 #[derive(QueryableByName)]
 struct Retention {
@@ -69,9 +74,13 @@ impl Desk {
     }
 }
 
-/// Notes that somebody is to be erased, and forgets what they set for themselves, whom they blocked, and
-/// the words of theirs that reports hold. In the event's transaction.
-pub async fn begin_erasure(conn: &mut AsyncPgConnection, user: UserId, policy: &str) -> Result<(), DbError> {
+/// Notes that somebody is to be erased, and forgets what needs no log: what they set for themselves, whom they
+/// blocked, who mentioned them, the words of theirs that reports hold. In the event's transaction.
+pub async fn begin_erasure(
+    conn: &mut AsyncPgConnection,
+    user: UserId,
+    policy: &str,
+) -> Result<Counts, DbError> {
     diesel::sql_query(
         "INSERT INTO chat.erasures (user_id, policy, requested_at) VALUES ($1, $2, now())
          ON CONFLICT (user_id) DO NOTHING",
@@ -80,19 +89,37 @@ pub async fn begin_erasure(conn: &mut AsyncPgConnection, user: UserId, policy: &
     .bind::<Text, _>(policy)
     .execute(conn)
     .await?;
-    for statement in [
-        "UPDATE chat.members SET draft = '', own_version = own_version + 1 WHERE user_id = $1 AND draft <> ''",
-        "DELETE FROM chat.blocks WHERE user_id = $1 OR blocked_id = $1",
-        "DELETE FROM chat.people WHERE user_id = $1",
-        "DELETE FROM chat.statuses WHERE user_id = $1",
-    ] {
-        diesel::sql_query(statement).bind::<SqlUuid, _>(user).execute(conn).await?;
-    }
+    let mut counts = custody::run(
+        conn,
+        user,
+        &[
+            (
+                "drafts",
+                "UPDATE chat.members SET draft = '', own_version = own_version + 1 WHERE user_id = $1 AND draft <> ''",
+            ),
+            ("blocks", "DELETE FROM chat.blocks WHERE user_id = $1 OR blocked_id = $1"),
+            ("settings", "DELETE FROM chat.people WHERE user_id = $1"),
+            ("statuses", "DELETE FROM chat.statuses WHERE user_id = $1"),
+            ("mentions", "DELETE FROM chat.mentions WHERE user_id = $1 OR sender_id = $1"),
+            ("reports", "UPDATE chat.reports SET detail = '' WHERE reporter_id = $1"),
+        ],
+    )
+    .await?;
     if policy == "tombstone" {
-        diesel::sql_query("UPDATE chat.reports SET body = '' WHERE sender_id = $1")
-            .bind::<SqlUuid, _>(user)
-            .execute(conn)
-            .await?;
+        let words = "UPDATE chat.reports SET body = '' WHERE sender_id = $1";
+        counts.extend(custody::run(conn, user, &[("reported words", words)]).await?);
     }
-    Ok(())
+    Ok(counts)
+}
+
+/// Whether nothing is left of an erasure to do.
+pub async fn erasure_is_done(conn: &mut AsyncPgConnection, user: UserId) -> Result<bool, DbError> {
+    let done: Option<Due> = diesel::sql_query(
+        "SELECT user_id, policy FROM chat.erasures WHERE user_id = $1 AND done_at IS NOT NULL",
+    )
+    .bind::<SqlUuid, _>(user)
+    .get_result(conn)
+    .await
+    .optional()?;
+    Ok(done.is_some())
 }

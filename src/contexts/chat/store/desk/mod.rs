@@ -10,7 +10,7 @@ use chrono::{DateTime, Utc};
 use diesel_async::AsyncPgConnection;
 
 pub use announced::{Announceable, Announced};
-pub use keeping::begin_erasure;
+pub use keeping::{begin_erasure, erasure_is_done};
 pub(super) use moderation::write_audit;
 pub use moderation::{AuditRow, Ban, NewReport, Report, ReportFilter, Resolution};
 pub use own::{Own, OwnPatch, Privacy, Seen};

@@ -19,6 +19,7 @@ use crate::{
             schema::{known_networks, links, sessions as session_rows, sign_in_failures, users},
         },
     },
+    ports::mail,
     principal::{SessionId, UserId},
 };
 
@@ -34,9 +35,8 @@ pub(super) async fn schedule(
     keep: SessionId,
 ) -> Stored<Option<(Account, Vec<SessionId>)>> {
     conn.transaction(async |conn| {
-        let first = sql::<Nullable<Timestamptz>>("coalesce(deletion_due_at, ")
-            .bind::<Timestamptz, _>(due_at)
-            .sql(")");
+        let first =
+            sql::<Nullable<Timestamptz>>("least(deletion_due_at, ").bind::<Timestamptz, _>(due_at).sql(")");
         let row = diesel::update(users::table)
             .filter(users::id.eq(id))
             .filter(users::erased_at.is_null())
@@ -83,12 +83,14 @@ pub(super) async fn erase_due(
         let mut erased = Vec::with_capacity(due.len());
         for (id, email, due_at) in due {
             if let Some(email) = email {
+                let address = email.clone();
                 let key = key(&Email::stored(email));
                 lockout::forget(conn, &key).await?;
                 lockout::forget_networks(conn, &key).await?;
+                mail::forget_address(conn, &address).await?;
             }
             diesel::delete(links::table).filter(links::user_id.eq(id)).execute(conn).await?;
-            let ended = sessions::end_all(conn, id, None).await?;
+            let ended = sessions::bare(conn, id).await?;
             let version = diesel::update(users::table)
                 .filter(users::id.eq(id))
                 .set((
@@ -121,6 +123,14 @@ pub(super) async fn sweep(
 ) -> Stored<u64> {
     let removed = [
         diesel::delete(session_rows::table).filter(session_rows::expires_at.le(now)).execute(conn).await?,
+        diesel::delete(session_rows::table)
+            .filter(
+                session_rows::user_id.eq_any(
+                    users::table.filter(users::erased_at.le(now - sessions::WATCH)).select(users::id),
+                ),
+            )
+            .execute(conn)
+            .await?,
         diesel::delete(links::table).filter(links::expires_at.le(now)).execute(conn).await?,
         diesel::delete(sign_in_failures::table)
             .filter(sign_in_failures::last_at.le(forget_before))

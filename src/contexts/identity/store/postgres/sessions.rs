@@ -1,7 +1,9 @@
 //! Sessions.
 
-use chrono::{DateTime, Utc};
-use diesel::{ExpressionMethods, OptionalExtension, QueryDsl, QueryResult, SelectableHelper};
+use chrono::{DateTime, Duration, Utc};
+use diesel::{
+    BoolExpressionMethods, ExpressionMethods, OptionalExtension, QueryDsl, QueryResult, SelectableHelper,
+};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 
 use super::rows::{NewSessionRow, SessionRow, UserRow};
@@ -17,6 +19,9 @@ use crate::{
     principal::{SessionId, UserId},
 };
 
+/// Somebody who is being erased may look on for so long at most; then the sessions end by themselves.
+pub(super) const WATCH: Duration = Duration::hours(1);
+
 pub(super) async fn insert(conn: &mut AsyncPgConnection, session: &Session, token: &TokenHash) -> Stored<()> {
     diesel::insert_into(sessions::table).values(NewSessionRow::new(session, token)).execute(conn).await?;
     Ok(())
@@ -31,7 +36,7 @@ pub(super) async fn of_token(
         .inner_join(users::table)
         .filter(sessions::token_hash.eq(token.0.as_slice()))
         .filter(sessions::expires_at.gt(now))
-        .filter(users::erased_at.is_null())
+        .filter(users::erased_at.is_null().or(users::erased_at.gt(now - WATCH)))
         .select((SessionRow::as_select(), UserRow::as_select()))
         .first(conn)
         .await
@@ -48,7 +53,7 @@ pub(super) async fn of_id(
         .inner_join(users::table)
         .filter(sessions::id.eq(id))
         .filter(sessions::expires_at.gt(now))
-        .filter(users::erased_at.is_null())
+        .filter(users::erased_at.is_null().or(users::erased_at.gt(now - WATCH)))
         .select((SessionRow::as_select(), UserRow::as_select()))
         .first(conn)
         .await
@@ -93,13 +98,7 @@ pub(super) async fn of_user(
 }
 
 pub(super) async fn left(conn: &mut AsyncPgConnection, ids: &[SessionId]) -> Stored<Vec<SessionId>> {
-    let left = sessions::table
-        .inner_join(users::table)
-        .filter(sessions::id.eq_any(ids))
-        .filter(users::erased_at.is_null())
-        .select(sessions::id)
-        .load(conn)
-        .await?;
+    let left = sessions::table.filter(sessions::id.eq_any(ids)).select(sessions::id).load(conn).await?;
     Ok(left)
 }
 
@@ -110,6 +109,17 @@ pub(super) async fn end(conn: &mut AsyncPgConnection, user_id: UserId, id: Sessi
         .execute(conn)
         .await?;
     Ok(ended > 0)
+}
+
+/// Takes what is personal out of the sessions of somebody who is erased; which they are. They last until every
+/// receipt is there, to watch by.
+pub(super) async fn bare(conn: &mut AsyncPgConnection, user_id: UserId) -> QueryResult<Vec<SessionId>> {
+    diesel::update(sessions::table)
+        .filter(sessions::user_id.eq(user_id))
+        .set((sessions::device.eq(None::<String>), sessions::address.eq(None::<String>)))
+        .returning(sessions::id)
+        .get_results(conn)
+        .await
 }
 
 pub(super) async fn end_all(

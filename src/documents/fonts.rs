@@ -200,10 +200,7 @@ mod tests {
         fs::write(dir.path().join("note.txt"), b"text").unwrap();
         assert_eq!(Fonts::find(Some(dir.path())).faces.len(), BUILT_IN.len());
         fs::copy(
-            concat!(
-                env!("CARGO_MANIFEST_DIR"),
-                "/src/contexts/learning/certificate/fonts/NotoSans-Regular.ttf"
-            ),
+            concat!(env!("CARGO_MANIFEST_DIR"), "/src/documents/fonts/NotoSans-Regular.ttf"),
             dir.path().join("more.ttf"),
         )
         .unwrap();

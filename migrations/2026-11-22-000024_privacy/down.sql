@@ -1,0 +1,2 @@
+ALTER TABLE platform.idempotency DROP COLUMN person;
+DROP SCHEMA privacy CASCADE;

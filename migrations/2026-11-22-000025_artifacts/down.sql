@@ -1,0 +1,2 @@
+DROP INDEX activity.entries_skills;
+DROP TABLE career.artifacts;

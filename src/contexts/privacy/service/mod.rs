@@ -1,0 +1,6 @@
+//! The use cases: one method each.
+
+mod archive;
+mod erasures;
+mod exports;
+mod worker;
