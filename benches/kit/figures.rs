@@ -16,12 +16,32 @@ const END: &str = "<!-- end of figures -->";
 const LINES: &[(&str, &str, &str, &str)] = &[
     ("fanout", "fanout-1000-200b", "frames_per_cpu_s", "room of 1,000, 200 B: deliveries per CPU-second"),
     ("fanout", "fanout-1000-2000b", "frames_per_cpu_s", "room of 1,000, 2 KB: deliveries per CPU-second"),
-    ("fanout", "fanout-1000-200b-overload", "frames_per_cpu_s", "the same room under overload: deliveries per CPU-second"),
+    (
+        "fanout",
+        "fanout-1000-200b-overload",
+        "frames_per_cpu_s",
+        "the same room under overload: deliveries per CPU-second",
+    ),
     ("fanout", "fanout-100-rooms-10-200b", "frames_per_cpu_s", "100 rooms of 10: deliveries per CPU-second"),
-    ("fanout", "fanout-1000-200b-at-50-percent", "p99_ms", "room of 1,000 at half of saturation: p99 to the last member, ms"),
-    ("fanout", "persisted-*-rooms-10-200b", "cpu_us_per_op", "rooms of 10, every message stored: server CPU per message, µs"),
+    (
+        "fanout",
+        "fanout-1000-200b-at-50-percent",
+        "p99_ms",
+        "room of 1,000 at half of saturation: p99 to the last member, ms",
+    ),
+    (
+        "fanout",
+        "persisted-*-rooms-10-200b",
+        "cpu_us_per_op",
+        "rooms of 10, every message stored: server CPU per message, µs",
+    ),
     ("storm", "connect-storm-*", "cpu_us_per_op", "connect storm with sign-in: CPU per connection, µs"),
-    ("storm", "kill-and-recover-*-clients-50-missed", "lost", "server killed, each client missed 50: lost, in all"),
+    (
+        "storm",
+        "kill-and-recover-*-clients-50-missed",
+        "lost",
+        "server killed, each client missed 50: lost, in all",
+    ),
     ("idle", "idle-*", "kb_per_conn", "idle connection: resident KiB"),
     ("rest", "list-20-gigs", "requests_per_cpu_s", "list 20 gigs: requests per CPU-second"),
     ("rest", "read-a-gig", "requests_per_cpu_s", "read a gig: requests per CPU-second"),
@@ -57,7 +77,8 @@ fn read(path: &Path) -> Result<String, String> {
 }
 
 fn table(repository: &Path) -> Result<String, String> {
-    let mut out = format!("\n| what | {} |\n| --- |{}\n", SYSTEMS.join(" | "), " ---: |".repeat(SYSTEMS.len()));
+    let mut out =
+        format!("\n| what | {} |\n| --- |{}\n", SYSTEMS.join(" | "), " ---: |".repeat(SYSTEMS.len()));
     let mut sources: Vec<String> = Vec::new();
     for (file, shape, metric, says) in LINES {
         let path = repository.join(format!("docs/bench/{file}.json"));
@@ -67,11 +88,17 @@ fn table(repository: &Path) -> Result<String, String> {
         let report: Value =
             serde_json::from_str(&read(&path)?).map_err(|error| format!("{}: {error}", path.display()))?;
         let rows: Vec<&Value> = report["rows"].as_array().into_iter().flatten().collect();
-        let matching = |row: &&&Value| row["metric"] == *metric && fits(shape, row["shape"].as_str().unwrap_or_default());
+        let matching = |row: &&&Value| {
+            row["metric"] == *metric && fits(shape, row["shape"].as_str().unwrap_or_default())
+        };
         // Of several sizes the largest, which comes last.
-        let Some(size) = rows.iter().filter(matching).next_back().map(|row| row["shape"].clone()) else { continue };
+        let Some(size) = rows.iter().filter(matching).next_back().map(|row| row["shape"].clone()) else {
+            continue;
+        };
         let cell = |system: &&str| {
-            let row = rows.iter().find(|row| row["shape"] == size && row["metric"] == *metric && row["system"] == **system);
+            let row = rows
+                .iter()
+                .find(|row| row["shape"] == size && row["metric"] == *metric && row["system"] == **system);
             row.and_then(|row| row["median"].as_f64()).map(figure).unwrap_or_default()
         };
         let cells: Vec<String> = SYSTEMS.iter().map(cell).collect();

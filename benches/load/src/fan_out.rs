@@ -112,8 +112,9 @@ pub fn seat<'a>(
     for (at, system) in order {
         let Some(way) = system.way(shape.kept) else { continue };
         run.bar.set_message(format!("{name}: {} is seated", system.name()));
+        let what = format!("{name}, {}", system.name());
         let seated = Seat::open(system.as_mut(), shape, way, stalled, frame);
-        let mut seat = run.or_skip(&name, seated)?;
+        let mut seat = run.or_skip(&what, seated)?;
         if let Some(seat) = &mut seat {
             let before = seat.members.hear(Duration::ZERO)?.clone();
             seat.phase(FanOut { load: Load::Steady(40), ..shape }, Duration::from_millis(500))?;
@@ -221,7 +222,8 @@ impl<'a> Seat<'a> {
         let members = Members::open(&Plan {
             speech: system.speech(),
             server: system.address()?,
-            tokens: system.tokens(connections.min(20))?,
+            // A person with more sessions busy at once would meet the shared command rate.
+            tokens: system.tokens(connections.min(10))?,
             channels: channels.clone(),
             connections,
             window: 64,

@@ -40,7 +40,9 @@ fn main() -> ExitCode {
         Some(floor::ROLE) => floor::serve().map(|()| ExitCode::SUCCESS),
         Some(system::MEMBERS) => members::run().map(|()| ExitCode::SUCCESS),
         Some(process::BECOME) => process::become_program(&args.collect::<Vec<_>>()),
-        Some("figures") => figures::write(&peers::repository()).map(|()| ExitCode::SUCCESS).map_err(Into::into),
+        Some("figures") => {
+            figures::write(&peers::repository()).map(|()| ExitCode::SUCCESS).map_err(Into::into)
+        }
         _ => plan::coordinate(&plan::Options::parse()).map(|()| ExitCode::SUCCESS),
     };
     done.unwrap_or_else(|error| {

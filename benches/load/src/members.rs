@@ -3,8 +3,8 @@
 //!
 //! It takes orders, a line of JSON each, on its standard input, and tells [`Progress`] on its output.
 
-use std::collections::BinaryHeap;
 use std::cmp::Reverse;
+use std::collections::BinaryHeap;
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
@@ -385,7 +385,8 @@ impl Room {
                     return self.ledger.count(number);
                 }
                 if let State::Greeting(mut missing) = self.members[number].state {
-                    let ticket = ticket(&self.plan, self.ledger.room_of(number), number, &self.members[number]);
+                    let ticket =
+                        ticket(&self.plan, self.ledger.room_of(number), number, &self.members[number]);
                     let heard = speech.greet(frame.payload, &ticket, &mut missing);
                     self.members[number].state = State::Greeting(missing);
                     match heard {

@@ -9,9 +9,9 @@ use hmac::{Hmac, KeyInit, Mac};
 use serde_json::{Value, json};
 use sha2::Sha256;
 
+use crate::gigsy::Gigsy;
 use crate::kit::process::Process;
 use crate::kit::{Outcome, fail, usage};
-use crate::gigsy::Gigsy;
 use crate::speech::{Speech, Way};
 use crate::system::{Processes, System};
 

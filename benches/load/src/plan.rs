@@ -88,16 +88,15 @@ pub fn coordinate(options: &Options) -> Outcome<()> {
     };
     // Children inherit this: each end of every connection is in one of them.
     process::allow_descriptors(sizes.clients.max(sizes.most) as u64 + 500)?;
-    let run = Run {
-        rounds: sizes.rounds,
-        bar: bar(),
-        skipped: RefCell::new(Vec::new()),
-        strict: options.strict,
-    };
+    let run =
+        Run { rounds: sizes.rounds, bar: bar(), skipped: RefCell::new(Vec::new()), strict: options.strict };
     let mut written = Vec::new();
-    for (part, metric) in
-        [("fanout", "frames_per_cpu_s"), ("storm", "cpu_us_per_op"), ("idle", "kb_per_conn"), ("rest", "requests_per_cpu_s")]
-    {
+    for (part, metric) in [
+        ("fanout", "frames_per_cpu_s"),
+        ("storm", "cpu_us_per_op"),
+        ("idle", "kb_per_conn"),
+        ("rest", "requests_per_cpu_s"),
+    ] {
         if !options.part(part) {
             continue;
         }
@@ -111,7 +110,9 @@ pub fn coordinate(options: &Options) -> Outcome<()> {
         if report.rows.is_empty() {
             continue;
         }
-        run.bar.suspend(|| println!("\n{part} ({}, {} rounds)\n{}", report.machine, report.rounds, report.table()));
+        run.bar.suspend(|| {
+            println!("\n{part} ({}, {} rounds)\n{}", report.machine, report.rounds, report.table())
+        });
         let whole = options.only.is_none() && options.systems.is_empty();
         let docs = || peers::repository().join("docs/bench");
         if let Some(folder) = options.out.clone().or_else(|| whole.then(docs)) {
@@ -131,7 +132,13 @@ pub fn coordinate(options: &Options) -> Outcome<()> {
 }
 
 /// The systems asked for, those that can be had.
-fn systems(options: &Options, run: &Run, floor: bool, keeping: bool, names: &[&str]) -> Outcome<Vec<Box<dyn System>>> {
+fn systems(
+    options: &Options,
+    run: &Run,
+    floor: bool,
+    keeping: bool,
+    names: &[&str],
+) -> Outcome<Vec<Box<dyn System>>> {
     let mut all: Vec<Box<dyn System>> = Vec::new();
     if floor {
         all.push(Box::new(Floor::new("floor")));
@@ -170,9 +177,9 @@ fn start(systems: &mut Vec<Box<dyn System>>, sessions: usize, run: &Run) -> Outc
     for mut system in systems.drain(..) {
         let name = system.name();
         run.bar.set_message(format!("{name} starts"));
-        let prepared = system
-            .start()
-            .and_then(|()| system.prepare(sessions, &mut |done| run.bar.set_message(format!("{name}: {done} signed in"))));
+        let prepared = system.start().and_then(|()| {
+            system.prepare(sessions, &mut |done| run.bar.set_message(format!("{name}: {done} signed in")))
+        });
         if run.or_skip(name, prepared)?.is_some() {
             started.push(system);
         }

@@ -107,7 +107,12 @@ pub fn measure(count: usize, run: &Run, report: &mut Report) -> Outcome<()> {
             let pairs = ours.rows[at][0].iter().zip(&theirs.rows[at][0]);
             let ratios: Vec<f64> = pairs.map(|(ours, theirs)| ours / theirs.max(1e-9)).collect();
             let row = (*kind, "gigsy", ours.version.as_str());
-            report.add(row, ("ratio_to_nestjs", "requests_per_cpu_s ÷ NestJS's of the same round"), &ratios, None);
+            report.add(
+                row,
+                ("ratio_to_nestjs", "requests_per_cpu_s ÷ NestJS's of the same round"),
+                &ratios,
+                None,
+            );
         }
     }
     Ok(())

@@ -148,7 +148,12 @@ impl Speech {
     /// What a sign of life asked for is answered with.
     pub fn alive(self, payload: &[u8]) -> Option<Vec<u8>> {
         match (self, payload) {
-            (Self::Centrifuge, b"{}") => Some(frames::from_client(frames::TEXT, b"{}")),
+            // A ping may stand among other messages.
+            (Self::Centrifuge, payload)
+                if payload.starts_with(b"{}") || memchr::memmem::find(payload, b"\n{}").is_some() =>
+            {
+                Some(frames::from_client(frames::TEXT, b"{}"))
+            }
             (Self::SocketIo, b"2") => Some(frames::from_client(frames::TEXT, b"3")),
             (Self::Nats, payload) if payload.ends_with(b"PING\r\n") => {
                 Some(frames::from_client(frames::BINARY, b"PONG\r\n"))
@@ -163,7 +168,7 @@ impl Speech {
             (Self::Centrifuge, Way::ChatSend) => {
                 let room = channel.split_once(':').map_or(channel, |(_, room)| room);
                 // The mark is unlike any other, over restarts too.
-                let mark = body.get(..crate::marks::LENGTH).unwrap_or(body);
+                let mark = body.get(..crate::marks::LENGTH).unwrap_or(body).replace('#', ":");
                 let data = json!({"room": room, "client_msg_id": mark, "body": body});
                 let command = json!({"id": id, "rpc": {"method": "chat.send", "data": data}});
                 frames::from_client(frames::TEXT, command.to_string().as_bytes())
@@ -206,7 +211,8 @@ impl Speech {
                 }
             }
             Self::Centrifuge => {
-                for line in payload.split(|byte| *byte == b'\n').filter(|line| line.starts_with(b"{\"id\":")) {
+                for line in payload.split(|byte| *byte == b'\n').filter(|line| line.starts_with(b"{\"id\":"))
+                {
                     if let Some(error) = error_of(line) {
                         return Err(error);
                     }

@@ -106,13 +106,8 @@ pub fn recover(
 
 fn recover_once(clients: usize, system: &mut dyn System) -> Outcome<[f64; 5]> {
     let rooms = rooms_of(clients);
-    let shape = FanOut {
-        members: clients.div_ceil(rooms),
-        rooms,
-        body: 200,
-        load: Load::Steady(100),
-        kept: true,
-    };
+    let shape =
+        FanOut { members: clients.div_ceil(rooms), rooms, body: 200, load: Load::Steady(100), kept: true };
     let Some(way) = system.way(true) else { return fail("keeps nothing") };
     let mut seat = Seat::open(system, shape, way, 0, 0)?;
     seat.members.strict = false;

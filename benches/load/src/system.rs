@@ -203,6 +203,9 @@ pub trait Publisher {
     }
 }
 
+const QUIET: &[u8] = b"\"verbose\":false";
+const LOUD: &[u8] = b"\"verbose\":true ";
+
 /// Publishes over a connection like any other.
 pub struct SocketPublisher {
     socket: WebSocket,
@@ -218,7 +221,9 @@ impl SocketPublisher {
     /// A connection of its own, in no channel.
     pub fn new(speech: Speech, way: Way, server: SocketAddr, token: &str) -> Outcome<Self> {
         let ticket = Ticket { token, channel: None, since: None };
-        let Some(upgrade) = speech.upgrade(server, &ticket) else { return fail("no handshake to publish by") };
+        let Some(upgrade) = speech.upgrade(server, &ticket) else {
+            return fail("no handshake to publish by");
+        };
         let mut socket = WebSocket::open_with(server, &upgrade, Duration::from_secs(20))?;
         if let Some(hello) = speech.hello(&ticket) {
             socket.send_frame(&hello)?;
@@ -231,10 +236,12 @@ impl SocketPublisher {
             };
             match speech.greet(&message, &ticket, &mut missing) {
                 crate::speech::Heard::Nothing => {}
-                crate::speech::Heard::Answer(answer) => {
-                    // A publisher is to hear of each publication.
-                    let text = String::from_utf8_lossy(&answer).replace("\"verbose\":false", "\"verbose\":true ");
-                    socket.send_frame(if speech == Speech::Nats { text.as_bytes() } else { &answer })?;
+                crate::speech::Heard::Answer(mut answer) => {
+                    // A NATS publisher is to hear of each publication.
+                    if let Some(at) = memchr::memmem::find(&answer, QUIET) {
+                        answer[at..at + QUIET.len()].copy_from_slice(LOUD);
+                    }
+                    socket.send_frame(&answer)?;
                 }
                 crate::speech::Heard::Ready => ready = true,
                 crate::speech::Heard::Refused(why) => return fail(why),

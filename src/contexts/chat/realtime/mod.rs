@@ -28,7 +28,11 @@ use crate::{
 
 /// What the real-time layer mounts.
 pub fn namespaces(chat: &Chat) -> Vec<Arc<dyn Namespace>> {
-    vec![Arc::new(ChatNamespace(chat.clone())), Arc::new(TypingNamespace(chat.clone())), Arc::new(LiveNamespace(chat.clone()))]
+    vec![
+        Arc::new(ChatNamespace(chat.clone())),
+        Arc::new(TypingNamespace(chat.clone())),
+        Arc::new(LiveNamespace(chat.clone())),
+    ]
 }
 
 /// The room of a channel. Only the canonical form names it: another spelling of the same id would
