@@ -362,3 +362,7 @@ pub async fn read(socket: &RawSocket) -> Option<Bytes> {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "raw_tests.rs"]
+mod tests;
