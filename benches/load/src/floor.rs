@@ -2,10 +2,13 @@
 //! set, and for each publication one `write` of the same bytes, framed once, to every member's socket.
 //! No protocol, no queues, no merging of writes.
 //!
-//! Members connect to one listener, the publisher to another. The publisher sends the frame once (its
-//! length as four bytes, little-endian, then the bytes) and then one byte a publication; each is
-//! answered by one byte when all members' writes are done.
+//! Members connect to one listener, the publisher to another. The publisher sends the frame's length and how
+//! many members a room has (four bytes each, little-endian), the frame, and then a room's number (four bytes)
+//! for each publication, which is answered by one byte when all its members' writes are done. Members are
+//! of a room in the order in which they came.
 
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::time::Duration;
@@ -15,10 +18,10 @@ use rustix::event::epoll::{self, CreateFlags, EventData, EventFlags};
 use rustix::fd::OwnedFd;
 use serde::{Deserialize, Serialize};
 
-use super::kit::process::Process;
-use super::kit::{Outcome, fail, frames, process};
-use super::system::{Audience, Connecting, Processes, Publisher, System};
-use crate::drain::{Drain, DrainOrder, Protocol};
+use crate::kit::process::Process;
+use crate::kit::{Outcome, fail, frames, process};
+use crate::speech::{Speech, Way};
+use crate::system::{Processes, Publisher, System};
 
 /// This program's first argument in this role.
 pub const ROLE: &str = "role:floor-server";
@@ -43,11 +46,13 @@ struct Member {
 struct Server {
     epoll: OwnedFd,
     members: Vec<Option<Member>>,
-    free: Vec<usize>,
+    /// The least free place is given next, so that rooms stay whole.
+    free: BinaryHeap<Reverse<usize>>,
     waiting: usize,
     publisher: Option<TcpStream>,
     frame: Vec<u8>,
-    ticks: u64,
+    room: usize,
+    asked: Vec<u8>,
 }
 
 /// Runs the server until the parent ends it.
@@ -62,9 +67,16 @@ pub fn serve() -> Outcome<()> {
         epoll::add(&epoll, listener, EventData::new_u64(key), EventFlags::IN)?;
     }
     println!("{}", serde_json::to_string(&ports)?);
-    let (members_of, free, frame) = (Vec::new(), Vec::new(), Vec::new());
-    let mut server =
-        Server { epoll, members: members_of, free, waiting: 0, publisher: None, frame, ticks: 0 };
+    let mut server = Server {
+        epoll,
+        members: Vec::new(),
+        free: BinaryHeap::new(),
+        waiting: 0,
+        publisher: None,
+        frame: Vec::new(),
+        room: 1,
+        asked: Vec::new(),
+    };
     let mut events = Vec::with_capacity(256);
     loop {
         events.clear();
@@ -89,7 +101,7 @@ impl Server {
         while let Ok((socket, _)) = listener.accept() {
             socket.set_nonblocking(true)?;
             socket.set_nodelay(true)?;
-            let at = self.free.pop().unwrap_or_else(|| {
+            let at = self.free.pop().map(|Reverse(at)| at).unwrap_or_else(|| {
                 self.members.push(None);
                 self.members.len() - 1
             });
@@ -104,13 +116,16 @@ impl Server {
         while let Ok((mut socket, _)) = listener.accept() {
             socket.set_nonblocking(false)?;
             socket.set_nodelay(true)?;
-            let mut len = [0; 4];
-            socket.read_exact(&mut len)?;
-            self.frame = vec![0; u32::from_le_bytes(len) as usize];
+            let mut word = [0; 4];
+            socket.read_exact(&mut word)?;
+            self.frame = vec![0; u32::from_le_bytes(word) as usize];
+            socket.read_exact(&mut word)?;
+            self.room = (u32::from_le_bytes(word) as usize).max(1);
             socket.read_exact(&mut self.frame)?;
             socket.set_nonblocking(true)?;
             epoll::add(&self.epoll, &socket, EventData::new_u64(PUBLISHER), EventFlags::IN)?;
-            (self.publisher, self.ticks) = (Some(socket), 0);
+            self.publisher = Some(socket);
+            self.asked.clear();
         }
         Ok(())
     }
@@ -120,7 +135,7 @@ impl Server {
         let Some(publisher) = &mut self.publisher else { return Ok(()) };
         match publisher.read(&mut bytes) {
             Ok(0) => self.publisher = None,
-            Ok(n) => self.ticks += n as u64,
+            Ok(n) => self.asked.extend_from_slice(&bytes[..n]),
             Err(e) if e.kind() == ErrorKind::WouldBlock => {}
             Err(_) => self.publisher = None,
         }
@@ -129,15 +144,20 @@ impl Server {
 
     /// Publishes what was asked for, unless a member is behind by more than the kernel holds.
     fn run_ticks(&mut self) -> Outcome<()> {
-        while self.ticks > 0 && self.waiting == 0 {
-            for at in 0..self.members.len() {
+        let mut done = 0;
+        while let Some([a, b, c, d]) = self.asked.get(done..done + 4)
+            && self.waiting == 0
+        {
+            let first = u32::from_le_bytes([*a, *b, *c, *d]) as usize * self.room;
+            for at in first..(first + self.room).min(self.members.len()) {
                 self.publish_to(at)?;
             }
-            self.ticks -= 1;
+            done += 4;
             if let Some(publisher) = &mut self.publisher {
                 let _ = publisher.write(&[1]);
             }
         }
+        self.asked.drain(..done);
         Ok(())
     }
 
@@ -176,7 +196,7 @@ impl Server {
         if over {
             self.waiting -= usize::from(member.owed > 0);
             self.members[at] = None;
-            self.free.push(at);
+            self.free.push(Reverse(at));
         }
         Ok(())
     }
@@ -211,8 +231,16 @@ impl System for Floor {
         env!("CARGO_PKG_VERSION").to_owned()
     }
 
-    fn is_floor(&self) -> bool {
-        true
+    fn speech(&self) -> Speech {
+        Speech::Raw
+    }
+
+    fn way(&self, _kept: bool) -> Option<Way> {
+        Some(Way::Publish)
+    }
+
+    fn authenticates(&self) -> bool {
+        false
     }
 
     fn start(&mut self) -> Outcome<()> {
@@ -224,32 +252,43 @@ impl System for Floor {
 
     fn processes(&self) -> Outcome<Processes> {
         match &self.running {
-            Some((server, _)) => Ok(Processes { server: server.id(), helpers: Vec::new() }),
+            Some((server, _)) => Ok(Processes { server: vec![server.id()], helpers: Vec::new() }),
             None => fail("the floor is not started"),
         }
     }
 
-    fn audience(&mut self, members: usize, frame_bytes: usize) -> Outcome<Audience> {
-        let drain = self.idle(members, &mut |_| {})?;
+    fn address(&self) -> Outcome<SocketAddr> {
+        Ok(self.ports()?.members)
+    }
+
+    fn rooms(&mut self, count: usize, _kept: bool) -> Outcome<Vec<String>> {
+        Ok((0..count).map(|n| n.to_string()).collect())
+    }
+
+    fn tokens(&self, _count: usize) -> Outcome<Vec<String>> {
+        Ok(Vec::new())
+    }
+
+    fn publisher(&mut self, _way: Way, frame: usize, room: usize) -> Outcome<Box<dyn Publisher>> {
         // Two bytes of head below 126 bytes of payload, four up to 64 KiB.
-        let payload = frame_bytes.saturating_sub(if frame_bytes < 128 { 2 } else { 4 });
+        let payload = frame.saturating_sub(if frame < 128 { 2 } else { 4 });
         let frame = frames::from_server(frames::TEXT, &vec![b'x'; payload]);
         let mut socket = TcpStream::connect(self.ports()?.publisher)?;
         socket.set_nodelay(true)?;
         socket.write_all(&u32::try_from(frame.len())?.to_le_bytes())?;
+        socket.write_all(&u32::try_from(room)?.to_le_bytes())?;
         socket.write_all(&frame)?;
-        Ok(Audience { drain, publisher: Box::new(FloorPublisher { socket, acknowledged: 0 }) })
+        Ok(Box::new(FloorPublisher { socket, acknowledged: 0 }))
     }
 
-    fn idle(&mut self, connections: usize, on: Connecting<'_>) -> Outcome<Drain> {
-        let order = DrainOrder {
-            protocol: Protocol::Raw,
-            server: self.ports()?.members,
-            tokens: Vec::new(),
-            channel: None,
-            connections,
-        };
-        Drain::start(&order, on)
+    fn ask_to_stop(&mut self) -> Outcome<()> {
+        self.running = None;
+        Ok(())
+    }
+
+    fn kill(&mut self) -> Outcome<()> {
+        self.running = None;
+        Ok(())
     }
 
     fn stop(&mut self) {
@@ -263,9 +302,9 @@ struct FloorPublisher {
 }
 
 impl Publisher for FloorPublisher {
-    fn publish(&mut self, _number: u64, _body: &str) -> Outcome<()> {
+    fn publish(&mut self, room: usize, _channel: &str, _body: &str, _due: u64) -> Outcome<()> {
         self.socket.set_nonblocking(false)?;
-        Ok(self.socket.write_all(&[1])?)
+        Ok(self.socket.write_all(&u32::try_from(room)?.to_le_bytes())?)
     }
 
     fn acknowledged(&mut self, patience: Duration) -> Outcome<u64> {

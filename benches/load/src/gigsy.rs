@@ -2,25 +2,25 @@
 //! PostgreSQL, and limits raised so far that they do not shape the result.
 
 use std::net::{SocketAddr, TcpListener};
-use std::path::Path;
+use std::path::PathBuf;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use super::kit::process::Process;
-use super::kit::{Outcome, fail, http, usage};
-use super::system::{Audience, Connecting, Processes, System};
-use crate::centrifuge::RpcPublisher;
-use crate::drain::{Drain, DrainOrder, Protocol};
+use crate::kit::process::Process;
+use crate::kit::{Outcome, fail, http, usage};
+use crate::peers::repository;
+use crate::speech::{Speech, Way};
+use crate::system::{Processes, System};
 
 const PASSWORD: &str = "bench-password-1";
 
 /// Sessions one account holds at most; more sessions are spread over more accounts.
 const SESSIONS_PER_USER: usize = 50;
 
-/// Sessions over which a room's members are spread.
+/// Sessions over which a room's members are spread at least.
 const ROOM_SESSIONS: usize = 20;
 
 /// What differs from the defaults: nothing but limits that loopback load would meet.
@@ -34,19 +34,66 @@ const SETTINGS: &[(&str, &str)] = &[
     ("GIGSY_LOG_FORMAT", "json"),
 ];
 
-/// Gigsy, started from the binary that Cargo built for this benchmark (the release one).
+/// Gigsy, started from a release binary.
 pub struct Gigsy {
+    name: &'static str,
+    binary: PathBuf,
     data: TempDir,
     running: Option<(Process, SocketAddr)>,
+    address: Option<SocketAddr>,
     sessions: Vec<String>,
     helpers: Vec<u32>,
+    demo: bool,
 }
 
 impl Gigsy {
-    /// With an empty data directory.
-    pub fn new() -> Outcome<Self> {
+    /// With an empty data directory. `GIGSY_BENCH_BINARY` may name another binary than the release build of
+    /// this repository.
+    pub fn new(name: &'static str) -> Outcome<Self> {
+        let named = std::env::var_os("GIGSY_BENCH_BINARY").map(PathBuf::from);
+        Self::of(name, named.unwrap_or_else(|| repository().join("target/release/gigsy")))
+    }
+
+    /// Another binary, to be set beside the first under another name.
+    pub fn of(name: &'static str, binary: PathBuf) -> Outcome<Self> {
+        if !binary.is_file() {
+            return fail(format!("{} is not there: cargo build --release", binary.display()));
+        }
         let data = tempfile::Builder::new().prefix("gigsy-bench-").tempdir()?;
-        Ok(Self { data, running: None, sessions: Vec::new(), helpers: Vec::new() })
+        let (sessions, helpers) = (Vec::new(), Vec::new());
+        Ok(Self { name, binary, data, running: None, address: None, sessions, helpers, demo: false })
+    }
+
+    /// With the demo's people and gigs.
+    pub fn with_demo(mut self) -> Self {
+        self.demo = true;
+        self
+    }
+
+    /// The database `postgres` of its private PostgreSQL, as `pg` takes it.
+    pub fn postgres_url(&self) -> Outcome<String> {
+        let socket = self.data.path().join("postgres/socket");
+        if !socket.is_dir() {
+            return fail("the private PostgreSQL's socket is not where it was expected");
+        }
+        let socket = socket.display().to_string().replace('/', "%2F");
+        Ok(format!("postgres://postgres@{socket}/postgres"))
+    }
+
+    /// How many connections were closed by a code so far, as its metrics tell.
+    pub fn closes(server: SocketAddr, code: u16) -> Outcome<u64> {
+        let text = http::text(server, "/metrics")?;
+        let start = format!("gigsy_realtime_closes_total{{code=\"{code}\"}} ");
+        let line = text.lines().find_map(|line| line.strip_prefix(&start));
+        Ok(line.and_then(|count| count.trim().parse().ok()).unwrap_or(0))
+    }
+
+    /// Signs one of the demo's people in.
+    pub fn sign_in(&self, who: &str) -> Outcome<String> {
+        let form = json!({
+            "email": format!("{who}@demo.gigsy.test"), "password": "gigsy-demo-1", "device": "bench",
+        });
+        text(&self.post("/api/v1/auth/sessions", None, &form)?, "token")
     }
 
     fn server(&self) -> Outcome<SocketAddr> {
@@ -56,40 +103,36 @@ impl Gigsy {
         }
     }
 
-    fn post(&self, path: &str, session: Option<&str>, body: &Value) -> Outcome<Value> {
+    /// Posts JSON.
+    pub fn post(&self, path: &str, session: Option<&str>, body: &Value) -> Outcome<Value> {
         http::call_ok(self.server()?, "POST", path, session, Some(body))
-    }
-
-    /// Connection tokens of the first `count` sessions.
-    fn tokens(&self, count: usize) -> Outcome<Vec<String>> {
-        let server = self.server()?;
-        let sessions = self.sessions.iter().take(count);
-        sessions
-            .map(|session| {
-                let path = "/api/v1/realtime/token";
-                let answer = http::call_ok(server, "POST", path, Some(session), Some(&json!({})))?;
-                text(&answer, "token")
-            })
-            .collect()
     }
 }
 
 impl System for Gigsy {
     fn name(&self) -> &'static str {
-        "gigsy"
+        self.name
     }
 
     fn version(&self) -> String {
         env!("CARGO_PKG_VERSION").to_owned()
     }
 
-    fn persists(&self) -> bool {
+    fn speech(&self) -> Speech {
+        Speech::Centrifuge
+    }
+
+    fn way(&self, kept: bool) -> Option<Way> {
+        Some(if kept { Way::ChatSend } else { Way::Publish })
+    }
+
+    fn recovers(&self) -> bool {
         true
     }
 
     /// Accounts, and a session for each of `connections`: a sign-in costs a password hash, so it is done
     /// once and not measured.
-    fn prepare(&mut self, connections: usize, on: Connecting<'_>) -> Outcome<()> {
+    fn prepare(&mut self, connections: usize, on: &mut dyn FnMut(usize)) -> Outcome<()> {
         let wanted = connections.max(ROOM_SESSIONS);
         let server = self.server()?;
         let users = wanted.div_ceil(SESSIONS_PER_USER);
@@ -129,13 +172,19 @@ impl System for Gigsy {
     }
 
     fn start(&mut self) -> Outcome<()> {
-        let addr = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
+        // The same over restarts: clients come back to where they were.
+        let addr = match self.address {
+            Some(addr) => addr,
+            None => TcpListener::bind("127.0.0.1:0")?.local_addr()?,
+        };
+        self.address = Some(addr);
         let data = self.data.path().to_owned();
-        let server = Process::program(Path::new(env!("CARGO_BIN_EXE_gigsy")), &["serve"], |command| {
+        let args: &[&str] = if self.demo { &["serve", "--demo"] } else { &["serve"] };
+        let server = Process::program(&self.binary, args, |command| {
             // Nothing of the caller's own set-up reaches the server under test.
             for (name, _) in std::env::vars_os() {
                 let name_text = name.to_string_lossy();
-                if name_text == "DATABASE_URL"
+                if name_text.ends_with("_URL")
                     || (name_text.starts_with("GIGSY_") && name_text != "GIGSY_POSTGRES_BIN")
                 {
                     command.env_remove(&name);
@@ -161,42 +210,47 @@ impl System for Gigsy {
 
     fn processes(&self) -> Outcome<Processes> {
         let Some((server, _)) = &self.running else { return fail("gigsy is not started") };
-        Ok(Processes { server: server.id(), helpers: usage::descendants(server.id()) })
+        Ok(Processes { server: vec![server.id()], helpers: usage::descendants(server.id()) })
     }
 
-    fn audience(&mut self, members: usize, _frame_bytes: usize) -> Outcome<Audience> {
+    fn address(&self) -> Outcome<SocketAddr> {
+        self.server()
+    }
+
+    fn rooms(&mut self, count: usize, kept: bool) -> Outcome<Vec<String>> {
         let owner = self.sessions.first().cloned().unwrap_or_default();
+        let space = if kept { "chat" } else { "live" };
         let room = json!({"kind": "group", "name": "Bench", "member_ids": []});
-        let room = text(&self.post("/api/v1/chat/rooms", Some(&owner), &room)?, "id")?;
-        let tokens = self.tokens(ROOM_SESSIONS)?;
-        let server = self.server()?;
-        let order = DrainOrder {
-            protocol: Protocol::Centrifuge,
-            server,
-            tokens: tokens.clone(),
-            channel: Some(format!("chat:{room}")),
-            connections: members,
-        };
-        let drain = Drain::start(&order, &mut |_| {})?;
-        let token = tokens.first().map(String::as_str).unwrap_or_default();
-        let publisher = RpcPublisher::new(
-            server,
-            token,
-            "chat.send",
-            move |number, body| json!({"room": room, "client_msg_id": format!("bench-{number}"), "body": body}),
-        )?;
-        Ok(Audience { drain, publisher: Box::new(publisher) })
+        (0..count)
+            .map(|_| {
+                let id = text(&self.post("/api/v1/chat/rooms", Some(&owner), &room)?, "id")?;
+                Ok(format!("{space}:{id}"))
+            })
+            .collect()
     }
 
-    fn idle(&mut self, connections: usize, on: Connecting<'_>) -> Outcome<Drain> {
-        let order = DrainOrder {
-            protocol: Protocol::Centrifuge,
-            server: self.server()?,
-            tokens: self.tokens(connections)?,
-            channel: None,
-            connections,
-        };
-        Drain::start(&order, on)
+    fn tokens(&self, count: usize) -> Outcome<Vec<String>> {
+        let sessions = self.sessions.iter().take(count);
+        sessions
+            .map(|session| {
+                let path = "/api/v1/realtime/token";
+                text(&self.post(path, Some(session), &json!({}))?, "token")
+            })
+            .collect()
+    }
+
+    fn ask_to_stop(&mut self) -> Outcome<()> {
+        match &self.running {
+            Some((process, _)) => process.signal(rustix::process::Signal::TERM),
+            None => fail("gigsy is not started"),
+        }
+    }
+
+    fn kill(&mut self) -> Outcome<()> {
+        if let Some((process, _)) = self.running.take() {
+            process.signal(rustix::process::Signal::KILL)?;
+        }
+        Ok(())
     }
 
     fn stop(&mut self) {
