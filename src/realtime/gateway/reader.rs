@@ -76,7 +76,7 @@ impl Reader {
                 self.parts.shard.shard().gone(self.parts.conn);
                 break;
             };
-            if self.take(&mut inlet, chunk).await.is_err() {
+            if Box::pin(self.take(&mut inlet, chunk)).await.is_err() {
                 break;
             }
         }
@@ -147,7 +147,8 @@ impl Reader {
                 let Command { id, method: Method::Connect(request) } = command else {
                     return Err(self.close(&Disconnect::BAD_REQUEST));
                 };
-                self.connect(id, request).await?;
+                // Boxed: every connection would keep room for what it does once.
+                Box::pin(self.connect(id, request)).await?;
             } else if !matches!(command.method, Method::Pong) {
                 let permit = tokio::select! {
                     permit = self.under_way.clone().acquire_owned() => permit.map_err(|_| Over)?,
