@@ -27,33 +27,37 @@ pub fn idle(
     let mut grown: Vec<Vec<f64>> = vec![Vec::new(); systems.len()];
     for _ in 0..run.rounds {
         for (system, grown) in systems.iter_mut().zip(&mut grown) {
-            system.stop();
-            system.start()?;
-            let plan = Plan {
-                speech: system.speech(),
-                server: system.address()?,
-                tokens: system.tokens(connections)?,
-                channels: Vec::new(),
-                connections,
-                window: 16,
-                stalled: 0,
-            };
-            drop(Members::open(&Plan { connections: WARM_UP, ..plan.clone() })?);
-            std::thread::sleep(Duration::from_millis(700));
-            let before = resident(system.as_ref())?;
-            let mut members = Members::open(&plan)?;
-            std::thread::sleep(Duration::from_millis(1000));
-            members.hear(Duration::ZERO)?; // all still there
-            let after = resident(system.as_ref())?;
-            grown.push(after.saturating_sub(before) as f64 / connections as f64);
+            let what = format!("{shape}, {}", system.name());
+            grown.extend(run.or_skip(&what, idle_once(connections, system.as_mut()))?);
         }
         run.bar.inc(1);
     }
-    for (system, grown) in systems.iter().zip(&grown) {
+    for (system, grown) in systems.iter().zip(&grown).filter(|(_, grown)| !grown.is_empty()) {
         let metric = ("kb_per_conn", "KiB of the server's resident memory per connection");
         report.add((&shape, system.name(), &system.version()), metric, grown, None);
     }
     Ok(())
+}
+
+fn idle_once(connections: usize, system: &mut dyn System) -> Outcome<f64> {
+    system.stop();
+    system.start()?;
+    let plan = Plan {
+        speech: system.speech(),
+        server: system.address()?,
+        tokens: system.tokens(connections)?,
+        channels: Vec::new(),
+        connections,
+        window: 16,
+        stalled: 0,
+    };
+    drop(Members::open(&Plan { connections: WARM_UP, ..plan.clone() })?);
+    std::thread::sleep(Duration::from_millis(700));
+    let before = resident(system)?;
+    let mut members = Members::open(&plan)?;
+    std::thread::sleep(Duration::from_millis(1000));
+    members.hear(Duration::ZERO)?; // all still there
+    Ok(resident(system)?.saturating_sub(before) as f64 / connections as f64)
 }
 
 /// A room in which one of a hundred does not read: what the others feel of it, and what it costs.
