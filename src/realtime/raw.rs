@@ -341,6 +341,15 @@ impl Outbound for RawLine {
     }
 }
 
+/// A descriptor with readiness on this thread; `None` if the runtime refuses it.
+pub fn register(descriptor: Arc<OwnedFd>) -> Option<RawSocket> {
+    // Deprecated for types that may name another descriptor later; an owned one never does, and it is
+    // closed after the registration has ended.
+    #[expect(deprecated, reason = "its successor is unsafe for all types")]
+    let socket = RawSocket::new(descriptor);
+    socket.ok()
+}
+
 /// The next bytes of a socket; `None` at its end.
 pub async fn read(socket: &RawSocket) -> Option<Bytes> {
     loop {

@@ -25,7 +25,7 @@ fn pair(limit: usize) -> Pair {
 
 impl Pair {
     fn attach(&mut self) -> Rc<RawSocket> {
-        let socket = Rc::new(RawSocket::register(self.ours.take().unwrap()).unwrap());
+        let socket = Rc::new(register(self.ours.take().unwrap()).unwrap());
         self.line.attach(socket.clone());
         socket
     }

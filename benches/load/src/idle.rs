@@ -69,7 +69,9 @@ pub fn stalled(
     report: &mut Report,
 ) -> Outcome<()> {
     let stalled = members / 100;
-    let load = Load::Steady(50);
+    // As many bytes a second to all of them, whatever the room's size.
+    let rate = (40_000 / members.max(1)) as u32;
+    let load = Load::Steady(rate);
     let shape = FanOut { members, rooms: 1, body: 2_000, load, kept: false };
     let name = format!("stalled-{stalled}-of-{members}-2000b");
     let mut found: Vec<[Vec<f64>; 4]> = systems.iter().map(|_| Default::default()).collect();
@@ -88,7 +90,7 @@ pub fn stalled(
                 let (start, before) = (Instant::now(), resident(seat.system)?);
                 let mut most = before;
                 while start.elapsed() < phase {
-                    seat.steady(shape, Duration::from_millis(250), 50)?;
+                    seat.steady(shape, Duration::from_millis(250), rate)?;
                     most = most.max(resident(seat.system)?);
                 }
                 seat.settle()?;

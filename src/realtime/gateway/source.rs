@@ -48,9 +48,10 @@ impl Source {
                     if let Some(Ok(chunk)) = early.next().await {
                         return Some(chunk);
                     }
-                    let raw = socket.descriptor().and_then(|fd| RawSocket::register(fd).ok()).map(Rc::new);
+                    let raw = socket.descriptor().and_then(raw::register);
                     match raw {
                         Some(raw) => {
+                            let raw = Rc::new(raw);
                             line.attach(raw.clone());
                             *self = Self::Raw(raw);
                         }
