@@ -1,7 +1,7 @@
 //! The socket under a connection, reached beside the HTTP server.
 //!
-//! actix-web owns the stream until it has answered the upgrade. A duplicate of its descriptor, taken when
-//! it is accepted, then carries the connection, and is what a close for slowness shuts down.
+//! actix-web owns the stream; what a close for slowness needs (shutting down a socket that takes no
+//! more bytes) goes through a duplicate of its descriptor, taken when it is accepted.
 
 use std::{
     any::Any,
@@ -22,11 +22,6 @@ const SEND_BUFFER_BYTES: usize = 128 * 1024;
 pub struct Socket(Option<Arc<OwnedFd>>);
 
 impl Socket {
-    /// The descriptor, where there is one.
-    pub(super) fn descriptor(&self) -> Option<Arc<OwnedFd>> {
-        self.0.clone()
-    }
-
     /// Bounds the kernel's send buffer.
     pub fn bound_send_buffer(&self) {
         if let Some(fd) = &self.0 {

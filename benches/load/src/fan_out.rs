@@ -94,6 +94,8 @@ pub struct Seat<'a> {
     /// Of which an earlier publisher published so many.
     before: u64,
     phases: Vec<Phase>,
+    /// Lists of figures, one value a round.
+    found: [Vec<f64>; 4],
 }
 
 /// Seats each system that can do the shape; the first that is not the floor sets how long the floor's
@@ -130,6 +132,25 @@ pub fn seat<'a>(
     Ok(seats.into_iter().map(|(_, seat)| seat).collect())
 }
 
+/// Each system's turn; a peer that fails in its own is left out from there on, by name.
+fn each_turn<'a>(
+    name: &str,
+    seats: &mut Vec<Seat<'a>>,
+    run: &Run,
+    mut act: impl FnMut(&mut Seat<'a>) -> Outcome<()>,
+) -> Outcome<()> {
+    let mut at = 0;
+    while let Some(seat) = seats.get_mut(at) {
+        let done = act(seat);
+        let what = format!("{name}, {}", seat.system.name());
+        match run.or_skip(&what, done)? {
+            Some(()) => at += 1,
+            None => drop(seats.remove(at)),
+        }
+    }
+    Ok(())
+}
+
 /// Measures one fan-out on all systems, which are started; under overload also latency at shares of the
 /// saturation that was seen.
 pub fn measure(
@@ -149,12 +170,13 @@ pub fn measure(
             seat.phases.push(Phase::default());
         }
         for _ in 0..turns {
-            for seat in &mut seats {
+            each_turn(&shape.name(), &mut seats, run, |seat| {
                 let part = seat.phase(shape, phase / turns)?;
                 if let Some(round) = seat.phases.last_mut() {
                     round.add(&part);
                 }
-            }
+                Ok(())
+            })?;
         }
         run.bar.inc(1);
     }
@@ -170,18 +192,20 @@ pub fn measure(
 fn latency(
     shape: FanOut,
     phase: Duration,
-    seats: &mut [Seat<'_>],
+    seats: &mut Vec<Seat<'_>>,
     run: &Run,
     report: &mut Report,
 ) -> Outcome<()> {
     for percent in [25u32, 50, 75] {
         let name = format!("{}-at-{percent}-percent", shape.name().replace("-overload", ""));
         run.bar.set_message(name.clone());
-        let mut found: Vec<[Vec<f64>; 4]> = seats.iter().map(|_| Default::default()).collect();
+        for seat in seats.iter_mut() {
+            seat.found = Default::default();
+        }
         for _ in 0..run.rounds {
-            for (seat, found) in seats.iter_mut().zip(&mut found) {
+            each_turn(&name, seats, run, |seat| {
                 if seat.system.name() == "floor" {
-                    continue;
+                    return Ok(());
                 }
                 let seen: Vec<f64> =
                     seat.phases.iter().map(|phase| phase.publications as f64 / phase.seconds).collect();
@@ -189,14 +213,15 @@ fn latency(
                 seat.members.order(&Order::Mark)?;
                 seat.phase(FanOut { load: Load::Steady(rate.max(1.0) as u32), ..shape }, phase)?;
                 let times = seat.members.times()?.last_member;
-                for (list, share) in found.iter_mut().zip([0.5, 0.99, 0.999]) {
+                for (list, share) in seat.found.iter_mut().zip([0.5, 0.99, 0.999]) {
                     list.push(percentile(&times, share) as f64 / 1_000.0);
                 }
-                found[3].push(rate);
-            }
+                seat.found[3].push(rate);
+                Ok(())
+            })?;
         }
-        for (seat, found) in seats.iter().zip(&found).filter(|(seat, _)| seat.system.name() != "floor") {
-            let version = seat.system.version();
+        for seat in seats.iter().filter(|seat| seat.system.name() != "floor") {
+            let (found, version) = (&seat.found, seat.system.version());
             let row = (name.as_str(), seat.system.name(), version.as_str());
             let unit = "ms from due to the last member";
             for (metric, list) in ["p50_ms", "p99_ms", "p999_ms"].into_iter().zip(found) {
@@ -230,7 +255,16 @@ impl<'a> Seat<'a> {
             stalled,
         })?;
         let publisher = system.publisher(way, frame, shape.members)?;
-        Ok(Self { system, members, publisher, channels, published: 0, before: 0, phases: Vec::new() })
+        Ok(Self {
+            system,
+            members,
+            publisher,
+            channels,
+            published: 0,
+            before: 0,
+            phases: Vec::new(),
+            found: Default::default(),
+        })
     }
 
     /// Publishes for the phase's time, waits until everything has arrived, and tells what it cost.
@@ -415,24 +449,24 @@ pub fn persisted(
 ) -> Outcome<()> {
     let mut seats = seat(shape, 0, systems, run)?;
     run.bar.set_message(shape.name());
-    let mut times: Vec<[Vec<f64>; 2]> = seats.iter().map(|_| Default::default()).collect();
     for _ in 0..run.rounds {
-        for (seat, times) in seats.iter_mut().zip(&mut times) {
+        each_turn(&shape.name(), &mut seats, run, |seat| {
             seat.acknowledgements();
             let part = seat.phase(shape, phase)?;
             seat.phases.push(part);
             let acknowledged = seat.acknowledgements();
-            for (list, share) in times.iter_mut().zip([0.5, 0.99]) {
+            for (list, share) in seat.found.iter_mut().zip([0.5, 0.99]) {
                 list.push(percentile(&acknowledged, share) as f64 / 1_000.0);
             }
-        }
+            Ok(())
+        })?;
         run.bar.inc(1);
     }
     tell(&shape, &seats, report);
-    for (seat, times) in seats.iter().zip(&times).filter(|(seat, _)| seat.system.name() != "floor") {
+    for seat in seats.iter().filter(|seat| seat.system.name() != "floor") {
         let version = seat.system.version();
         let (shape, unit) = (shape.name(), "ms from due to acknowledged");
-        for (metric, list) in ["p50_ms", "p99_ms"].into_iter().zip(times) {
+        for (metric, list) in ["p50_ms", "p99_ms"].into_iter().zip(&seat.found) {
             report.add((&shape, seat.system.name(), &version), (metric, unit), list, None);
         }
     }

@@ -27,33 +27,37 @@ pub fn idle(
     let mut grown: Vec<Vec<f64>> = vec![Vec::new(); systems.len()];
     for _ in 0..run.rounds {
         for (system, grown) in systems.iter_mut().zip(&mut grown) {
-            system.stop();
-            system.start()?;
-            let plan = Plan {
-                speech: system.speech(),
-                server: system.address()?,
-                tokens: system.tokens(connections)?,
-                channels: Vec::new(),
-                connections,
-                window: 16,
-                stalled: 0,
-            };
-            drop(Members::open(&Plan { connections: WARM_UP, ..plan.clone() })?);
-            std::thread::sleep(Duration::from_millis(700));
-            let before = resident(system.as_ref())?;
-            let mut members = Members::open(&plan)?;
-            std::thread::sleep(Duration::from_millis(1000));
-            members.hear(Duration::ZERO)?; // all still there
-            let after = resident(system.as_ref())?;
-            grown.push(after.saturating_sub(before) as f64 / connections as f64);
+            let what = format!("{shape}, {}", system.name());
+            grown.extend(run.or_skip(&what, idle_once(connections, system.as_mut()))?);
         }
         run.bar.inc(1);
     }
-    for (system, grown) in systems.iter().zip(&grown) {
+    for (system, grown) in systems.iter().zip(&grown).filter(|(_, grown)| !grown.is_empty()) {
         let metric = ("kb_per_conn", "KiB of the server's resident memory per connection");
         report.add((&shape, system.name(), &system.version()), metric, grown, None);
     }
     Ok(())
+}
+
+fn idle_once(connections: usize, system: &mut dyn System) -> Outcome<f64> {
+    system.stop();
+    system.start()?;
+    let plan = Plan {
+        speech: system.speech(),
+        server: system.address()?,
+        tokens: system.tokens(connections)?,
+        channels: Vec::new(),
+        connections,
+        window: 16,
+        stalled: 0,
+    };
+    drop(Members::open(&Plan { connections: WARM_UP, ..plan.clone() })?);
+    std::thread::sleep(Duration::from_millis(700));
+    let before = resident(system)?;
+    let mut members = Members::open(&plan)?;
+    std::thread::sleep(Duration::from_millis(1000));
+    members.hear(Duration::ZERO)?; // all still there
+    Ok(resident(system)?.saturating_sub(before) as f64 / connections as f64)
 }
 
 /// A room in which one of a hundred does not read: what the others feel of it, and what it costs.
@@ -65,7 +69,9 @@ pub fn stalled(
     report: &mut Report,
 ) -> Outcome<()> {
     let stalled = members / 100;
-    let load = Load::Steady(50);
+    // As many bytes a second to all of them, whatever the room's size.
+    let rate = (40_000 / members.max(1)) as u32;
+    let load = Load::Steady(rate);
     let shape = FanOut { members, rooms: 1, body: 2_000, load, kept: false };
     let name = format!("stalled-{stalled}-of-{members}-2000b");
     let mut found: Vec<[Vec<f64>; 4]> = systems.iter().map(|_| Default::default()).collect();
@@ -84,7 +90,7 @@ pub fn stalled(
                 let (start, before) = (Instant::now(), resident(seat.system)?);
                 let mut most = before;
                 while start.elapsed() < phase {
-                    seat.steady(shape, Duration::from_millis(250), 50)?;
+                    seat.steady(shape, Duration::from_millis(250), rate)?;
                     most = most.max(resident(seat.system)?);
                 }
                 seat.settle()?;

@@ -15,8 +15,6 @@ mod idle;
 #[path = "../../kit/mod.rs"]
 mod kit;
 mod ledger;
-#[path = "../../market/line.rs"]
-mod line;
 mod marks;
 mod members;
 mod peers;

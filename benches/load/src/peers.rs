@@ -33,13 +33,14 @@ pub struct Peer {
     runs: Runs,
     program: &'static str,
     version: String,
+    /// Dropped before what it keeps rows and history in.
+    running: Option<(Process, SocketAddr)>,
     /// Rows (NestJS): a Gigsy that does nothing but keep a private PostgreSQL, of the same version and with
     /// the same settings as the one that Gigsy itself uses.
     rows: Option<Gigsy>,
     /// History (centrifuge): a Redis.
     redis: Option<(Process, u16)>,
     keeps: bool,
-    running: Option<(Process, SocketAddr)>,
     port: Option<u16>,
     folder: Option<tempfile::TempDir>,
 }

@@ -77,6 +77,14 @@ struct Sizes {
     most: usize,
 }
 
+impl Sizes {
+    /// A room of which one in a hundred does not read, and for how long: until well past the bound of a
+    /// queue, whose first part the kernel takes.
+    fn stalled(&self) -> (usize, Duration) {
+        if self.most > 1_000 { (1_000, Duration::from_secs(40)) } else { (100, Duration::from_secs(4)) }
+    }
+}
+
 /// Runs what was asked for.
 pub fn coordinate(options: &Options) -> Outcome<()> {
     let started = Instant::now();
@@ -216,12 +224,14 @@ fn fanout(options: &Options, sizes: &Sizes, run: &Run, report: &mut Report) -> O
             fan_out::measure(shape, sizes.phase, &mut systems, run, report)?;
         }
         if options.shape("stalled") {
-            idle::stalled(1_000, sizes.phase.max(Duration::from_secs(2)), &mut systems, run, report)?;
+            let (members, phase) = sizes.stalled();
+            idle::stalled(members, phase, &mut systems, run, report)?;
         }
     } else if options.shape("stalled") {
         let mut systems = systems(options, run, false, false, &ALL)?;
         start(&mut systems, 20, run)?;
-        idle::stalled(1_000, sizes.phase.max(Duration::from_secs(2)), &mut systems, run, report)?;
+        let (members, phase) = sizes.stalled();
+        idle::stalled(members, phase, &mut systems, run, report)?;
     }
     if options.shape("time-to-slow") && options.systems.is_empty() {
         let mut gigsy = Gigsy::new("gigsy")?;

@@ -6,11 +6,11 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::gigsy::Gigsy;
+use crate::kit::line::Line;
 use crate::kit::process::Process;
 use crate::kit::report::Report;
 use crate::kit::usage::{self, CpuReading};
 use crate::kit::{Outcome, fail};
-use crate::line::Line;
 use crate::peers::{npm_version, repository};
 use crate::run::{Run, percentile};
 use crate::system::System;

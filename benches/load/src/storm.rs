@@ -31,30 +31,11 @@ pub fn connect(
             if !system.authenticates() {
                 continue;
             }
-            system.stop();
-            system.start()?;
-            let plan = Plan {
-                speech: system.speech(),
-                server: system.address()?,
-                tokens: system.tokens(connections)?,
-                channels: Vec::new(),
-                connections,
-                window: WINDOW,
-                stalled: 0,
-            };
-            // What a server sets up once is not charged to those counted.
-            drop(Members::open(&Plan { connections: 64, ..plan.clone() })?);
-            std::thread::sleep(Duration::from_millis(700));
-            let reading = Reading::of(system.as_ref())?;
-            let mut members = Members::open(&plan)?;
-            let cost = reading.cost(system.as_ref())?;
-            let times = members.times()?;
-            let per = |time: Duration| time.as_secs_f64() * 1e6 / connections as f64;
-            found[0].push(per(cost.server));
-            found[1].push(percentile(&times.connects, 0.5) as f64 / 1_000.0);
-            found[2].push(percentile(&times.connects, 0.99) as f64 / 1_000.0);
-            let all = times.stood.last().copied().unwrap_or(1).max(1);
-            found[3].push(connections as f64 * 1e6 / all as f64);
+            let what = format!("{shape}, {}", system.name());
+            let measured = run.or_skip(&what, connect_once(connections, system.as_mut()))?;
+            for (list, value) in found.iter_mut().zip(measured.into_iter().flatten()) {
+                list.push(value);
+            }
         }
         run.bar.inc(1);
     }
@@ -67,6 +48,34 @@ pub fn connect(
         report.add(row, ("connects_per_s", "connections a second, all of them"), &found[3], None);
     }
     Ok(())
+}
+
+fn connect_once(connections: usize, system: &mut dyn System) -> Outcome<[f64; 4]> {
+    system.stop();
+    system.start()?;
+    let plan = Plan {
+        speech: system.speech(),
+        server: system.address()?,
+        tokens: system.tokens(connections)?,
+        channels: Vec::new(),
+        connections,
+        window: WINDOW,
+        stalled: 0,
+    };
+    // What a server sets up once is not charged to those counted.
+    drop(Members::open(&Plan { connections: 64, ..plan.clone() })?);
+    std::thread::sleep(Duration::from_millis(700));
+    let reading = Reading::of(system)?;
+    let mut members = Members::open(&plan)?;
+    let cost = reading.cost(system)?;
+    let times = members.times()?;
+    let all = times.stood.last().copied().unwrap_or(1).max(1);
+    Ok([
+        cost.server.as_secs_f64() * 1e6 / connections as f64,
+        percentile(&times.connects, 0.5) as f64 / 1_000.0,
+        percentile(&times.connects, 0.99) as f64 / 1_000.0,
+        connections as f64 * 1e6 / all as f64,
+    ])
 }
 
 /// Rooms over which the clients of a recovery are spread.
@@ -86,8 +95,9 @@ pub fn recover(
     for system in systems.iter_mut().filter(|system| system.recovers()) {
         let mut found: [Vec<f64>; 5] = Default::default();
         for _ in 0..run.rounds {
-            let measured = recover_once(clients, system.as_mut())?;
-            for (list, value) in found.iter_mut().zip(measured) {
+            let what = format!("{shape}, {}", system.name());
+            let measured = run.or_skip(&what, recover_once(clients, system.as_mut()))?;
+            for (list, value) in found.iter_mut().zip(measured.into_iter().flatten()) {
                 list.push(value);
             }
             run.bar.inc(1);

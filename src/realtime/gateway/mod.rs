@@ -2,19 +2,15 @@
 
 mod origin;
 mod reader;
-mod source;
 
 use std::time::Instant;
 
-use actix_web::{HttpRequest, HttpResponse, body::MessageBody as _, http::header, web};
+use actix_web::{HttpRequest, HttpResponse, http::header, web};
 
-use self::source::{Parting, Source};
 use super::{
     core::Realtime,
     lanes::ConnHandle,
-    outbound::Outbound,
     queue::Queue,
-    raw::RawLine,
     shard::{ConnSignal, LocalShard},
     socket::Socket,
 };
@@ -101,33 +97,20 @@ pub fn upgrade(
 
     let socket = request.conn_data::<Socket>().cloned().unwrap_or_default();
     socket.bound_send_buffer();
+    let queue = Queue::new(realtime.settings().queue_bytes);
     let signal = ConnSignal::default();
-    let (settings, metrics) = (realtime.settings(), realtime.metrics());
-    let open = |out: Box<dyn Outbound>| {
-        let conn = shard.shard().open(out, socket.clone(), signal.clone(), Instant::now());
-        conn.ok_or(UpgradeError::Draining)
-    };
-    let gone = |conn| {
-        let shard = shard.clone();
-        move || {
-            if let Some(mut shard) = shard.try_shard() {
-                shard.gone(conn);
-            }
-        }
-    };
-    let (conn, source, body) = if socket.descriptor().is_some() {
-        let line = RawLine::new(settings.queue_bytes, shard.flusher().clone(), metrics.clone());
-        let conn = open(Box::new(line.clone()))?;
-        let source = Source::Parting { early: payload, socket, line };
-        (conn, source, Parting::new(gone(conn)).boxed())
-    } else {
-        // Without a descriptor of its own (no TCP) the HTTP server's body carries it.
-        let queue = Queue::new(settings.queue_bytes);
-        let conn = open(Box::new(queue.clone()))?;
-        (conn, Source::Http(payload), queue.body(metrics.clone(), gone(conn)).boxed())
-    };
+    let conn = shard
+        .shard()
+        .open(queue.clone(), socket, signal.clone(), Instant::now())
+        .ok_or(UpgradeError::Draining)?;
     let cookie =
         request.headers().get(header::COOKIE).and_then(|cookie| cookie.to_str().ok()).map(ToOwned::to_owned);
+    let gone = shard.clone();
+    let body = queue.body(realtime.metrics().clone(), move || {
+        if let Some(mut shard) = gone.try_shard() {
+            shard.gone(conn);
+        }
+    });
     let reader = reader::Reader::new(reader::Parts {
         realtime: realtime.clone(),
         handle: ConnHandle::new(realtime.hub().clone(), shard.id(), conn),
@@ -136,8 +119,10 @@ pub fn upgrade(
         signal,
         cookie,
     });
-    actix_web::rt::spawn(reader.run(source));
-    Ok(response.message_body(body).unwrap_or_else(|_| HttpResponse::InternalServerError().finish()))
+    actix_web::rt::spawn(reader.run(payload));
+    Ok(response
+        .message_body(body)
+        .map_or_else(|_| HttpResponse::InternalServerError().finish(), |r| r.map_into_boxed_body()))
 }
 
 fn wants_protobuf(request: &HttpRequest) -> bool {

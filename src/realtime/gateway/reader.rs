@@ -6,10 +6,11 @@ use std::{
     time::{Duration, Instant},
 };
 
+use actix_web::web;
 use bytes::Bytes;
+use futures_util::StreamExt;
 use tokio::sync::Semaphore;
 
-use super::source::Source;
 use crate::{
     realtime::{
         auth::Admission,
@@ -63,16 +64,16 @@ impl Reader {
     }
 
     /// Reads until the connection ends, one way or another.
-    pub(super) async fn run(mut self, mut source: Source) {
+    pub(super) async fn run(mut self, mut payload: web::Payload) {
         let mut inlet = Inlet::new(self.parts.realtime.settings().max_frame_bytes);
         let signal = self.parts.signal.clone();
         loop {
             let chunk = tokio::select! {
                 biased;
                 () = signal.closing() => break,
-                chunk = source.next() => chunk,
+                chunk = payload.next() => chunk,
             };
-            let Some(chunk) = chunk else {
+            let Some(Ok(chunk)) = chunk else {
                 self.parts.shard.shard().gone(self.parts.conn);
                 break;
             };
@@ -83,11 +84,11 @@ impl Reader {
         if let Some(lane) = &self.lane {
             lane.closed();
         }
-        self.await_close(source, inlet).await;
+        self.await_close(payload, inlet).await;
     }
 
     /// The server has closed: nothing that comes counts, save the peer's close frame.
-    async fn await_close(self, mut source: Source, mut inlet: Inlet) {
+    async fn await_close(self, mut payload: web::Payload, mut inlet: Inlet) {
         loop {
             match inlet.take() {
                 Ok(Some(Inbound::Close(_))) => {
@@ -95,13 +96,13 @@ impl Reader {
                     return;
                 }
                 Ok(Some(_)) => {}
-                Ok(None) => match source.next().await {
-                    Some(chunk) => inlet.feed(chunk),
-                    None => break,
+                Ok(None) => match payload.next().await {
+                    Some(Ok(chunk)) => inlet.feed(chunk),
+                    _ => break,
                 },
                 // What breaks the rules now can only be waited out.
                 Err(_) => {
-                    while source.next().await.is_some() {}
+                    while let Some(Ok(_)) = payload.next().await {}
                     break;
                 }
             }

@@ -113,7 +113,7 @@ impl Shard {
     /// Takes a connection in. `None` while the shard drains.
     pub fn open(
         &mut self,
-        out: Box<dyn Outbound>,
+        out: impl Outbound + 'static,
         socket: Socket,
         signal: ConnSignal,
         now: Instant,
@@ -131,7 +131,7 @@ impl Shard {
         let spread = self.parts.settings.ping * (self.generation % 64) / 128;
         self.conns[slot as usize] = Some(Conn {
             generation: self.generation,
-            out,
+            out: Box::new(out),
             socket,
             signal,
             phase: Phase::Handshake(now + self.parts.settings.handshake),

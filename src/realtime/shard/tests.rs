@@ -140,7 +140,7 @@ impl Bench {
 
     fn open(&mut self, sink: &Sink) -> ConnId {
         let signal = ConnSignal::default();
-        self.shard.open(Box::new(sink.clone()), Socket::default(), signal, self.now).unwrap()
+        self.shard.open(sink.clone(), Socket::default(), signal, self.now).unwrap()
     }
 
     fn live(&mut self, sink: &Sink, n: u128) -> ConnId {
@@ -421,7 +421,7 @@ fn a_drain_is_paced_and_takes_no_one_in() {
     let tick = bench.shard.parts.settings.tick;
     bench.shard.handle(ToShard::Drain { until: bench.now + tick * 8 }, bench.now);
     let signal = ConnSignal::default();
-    assert!(bench.shard.open(Box::new(Sink::limited(9)), Socket::default(), signal, bench.now).is_none());
+    assert!(bench.shard.open(Sink::limited(9), Socket::default(), signal, bench.now).is_none());
     let mut rounds = Vec::new();
     let closed = |sinks: &[Sink]| sinks.iter().filter(|sink| sink.0.borrow().closed).count();
     let mut before = 0;
