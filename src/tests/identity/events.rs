@@ -39,7 +39,7 @@ async fn who_registers_is_told_of_once_and_without_personal_data() {
 async fn erasure_is_told_of_when_it_happens() {
     let w = world().await;
     let (_, who) = w.person("lina@example.org").await;
-    let form = DeletionForm { password: PASSWORD.into() };
+    let form = DeletionForm { password: PASSWORD.into(), at_once: false };
     w.identity.request_deletion(&who, &form, home()).await.unwrap();
     w.identity.tidy().await.unwrap();
     assert!(recorded(&w, "user.erasure_requested").await.is_empty(), "it can still be taken back");

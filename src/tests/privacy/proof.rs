@@ -207,10 +207,11 @@ async fn an_archive_holds_what_every_context_knows_and_goes_when_it_expires() {
     let mut all = std::collections::BTreeMap::new();
     for n in 0..zip.len() {
         let mut entry = zip.by_index(n).unwrap();
-        assert!(entry.enclosed_name().is_some(), "{}", entry.name());
+        let name = entry.name().unwrap().into_owned();
+        assert!(entry.enclosed_name().is_some(), "{name}");
         let mut text = String::new();
         entry.read_to_string(&mut text).unwrap();
-        all.insert(entry.name().to_owned(), text);
+        all.insert(name, text);
     }
     for (start, word) in [
         ("about.json", "identity"),

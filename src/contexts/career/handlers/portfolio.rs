@@ -240,7 +240,7 @@ pub async fn feed(
     req: HttpRequest,
 ) -> Result<HttpResponse, Problem> {
     let limit = query.0.limit()?;
-    let (items, next_cursor) = career.feed(&who.0, limit, query.0.cursor.as_deref()).await?;
+    let (items, next_cursor) = career.followed(&who.0, limit, query.0.cursor.as_deref()).await?;
     let mut answer = Page { items, next_cursor }.respond(&req);
     answer.headers_mut().insert(header::CACHE_CONTROL, header::HeaderValue::from_static("private, no-store"));
     Ok(answer)

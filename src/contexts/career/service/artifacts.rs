@@ -219,8 +219,8 @@ impl Career {
         for artifact in gone {
             let uploads = self.uploads()?;
             if artifact.kind == ArtifactKind::Document {
-                let released = uploads.release_all(&[UploadId(artifact.object_id)], &holder(artifact.id));
-                released.await.map_err(refused)?;
+                let document = [UploadId(artifact.object_id)];
+                uploads.release_all(&document, &holder(artifact.id)).await.map_err(refused)?;
                 continue;
             }
             for object in [Some(artifact.object_id), artifact.thumbnail_id].into_iter().flatten() {

@@ -23,7 +23,7 @@ impl Career {
     ///
     /// # Errors
     /// [`CareerError::Invalid`] for a foreign cursor; the stores'.
-    pub async fn feed(
+    pub async fn followed(
         &self,
         who: &Principal,
         limit: usize,
