@@ -52,7 +52,7 @@ pub use model::{
     WallTime, Window,
 };
 pub use people::{Affinity, Contact, NoAffinity, People, Taxonomy};
-pub use service::{DemoCast, MatchQuery, MentorQuery, SlotQuery, WhoseBookings};
+pub use service::{DemoCast, MatchQuery, MentorQuery, PublicProfile, SlotQuery, WhoseBookings};
 pub use views::{
     BookingView, EvidenceView, FeedView, FollowsView, ImportedView, ItemView, MatchView, MentorReviewView,
     MentorView, MentorshipView, NoteView, OwnMentorView, OwnProfileView, PortfolioView, ProjectView,

@@ -10,6 +10,7 @@ mod jobs;
 mod listing;
 mod milestones;
 mod payments;
+mod public;
 mod reviews;
 mod searches;
 mod timers;

@@ -11,6 +11,7 @@ pub(super) mod contracts;
 pub(super) mod gigs;
 pub(super) mod invitations;
 pub(super) mod moves;
+pub(super) mod public;
 pub(super) mod reviews;
 pub(super) mod schema;
 pub(super) mod searches;
