@@ -1,5 +1,6 @@
 //! Capabilities that contexts share, each behind a trait with its adapters beside it.
 
+pub mod attributes;
 pub mod boards;
 pub mod bus;
 pub mod cache;
@@ -10,5 +11,7 @@ pub mod mongo;
 pub mod payments;
 pub mod push;
 mod status;
+pub mod text;
+pub mod vectors;
 
 pub use status::{Mode, Store, StoreStatus};
