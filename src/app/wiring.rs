@@ -36,6 +36,7 @@ use crate::{
     ports::{
         Store,
         bus::Signals,
+        embed::Embedder,
         mail::Mail,
         payments::sandbox::Sandbox,
         push::{Hosts, WebPush},
@@ -72,6 +73,8 @@ pub(super) struct Platform {
     pub sandbox: Option<Sandbox>,
     pub feed: Feed,
     pub notifications: Notifications,
+    /// Texts as vectors.
+    pub embedder: Embedder,
     pub idempotency: Idempotency,
     pub health: Arc<Health>,
     pub limits: Arc<Limits>,
@@ -309,6 +312,7 @@ impl Platform {
 
         let (ledger, sandbox) = ledger_with(&config, &database).await?;
         let idempotency = Idempotency::new(database.clone(), Clock::system());
+        let embedder = super::embedding::embedder(&config)?;
 
         let gigs = gigs_with(&database, &ledger, signer.clone());
         let career = career_with(
@@ -427,6 +431,7 @@ impl Platform {
             sandbox,
             feed,
             notifications,
+            embedder,
             idempotency,
             health,
             limits,
@@ -460,6 +465,7 @@ impl Platform {
             .app_data(web::Data::new(self.boards.clone()))
             .app_data(web::Data::new(self.idempotency.clone()))
             .app_data(web::Data::new(self.notifications.clone()))
+            .app_data(web::Data::new(self.embedder.clone()))
             .app_data(web::Data::new(self.realtime.clone()));
     }
 

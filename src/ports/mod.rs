@@ -3,6 +3,7 @@
 pub mod boards;
 pub mod bus;
 pub mod cache;
+pub mod embed;
 pub mod limits;
 pub mod locks;
 pub mod mail;
