@@ -2,6 +2,7 @@
 //! listener and a database, and stopped in order; tests start one just like `gigsy serve` does.
 
 mod demo;
+mod embedding;
 mod events;
 mod gauges;
 mod glue;
@@ -68,6 +69,9 @@ pub enum StartError {
     /// MongoDB cannot be set up.
     #[error("MongoDB cannot be used")]
     Mongo(#[from] crate::ports::mongo::MongoError),
+    /// Embeddings.
+    #[error("embeddings cannot be set up")]
+    Embeddings(#[from] crate::ports::embed::EmbedError),
     /// A client that calls others by HTTPS cannot be made.
     #[error(transparent)]
     Tls(#[from] crate::tls::TlsError),

@@ -38,6 +38,7 @@ use crate::{
     ports::{
         Store,
         bus::Signals,
+        embed::Embedder,
         mail::Mail,
         objects::directory::serve::Served,
         payments::sandbox::Sandbox,
@@ -80,6 +81,8 @@ pub(super) struct Platform {
     pub sandbox: Option<Sandbox>,
     pub feed: Feed,
     pub notifications: Notifications,
+    /// Texts as vectors.
+    pub embedder: Embedder,
     pub idempotency: Idempotency,
     pub health: Arc<Health>,
     pub limits: Arc<Limits>,
@@ -376,6 +379,7 @@ impl Platform {
 
         let (ledger, sandbox) = ledger_with(&config, &database).await?;
         let idempotency = Idempotency::new(database.clone(), Clock::system());
+        let embedder = super::embedding::embedder(&config)?;
 
         let gigs = gigs_with(&database, &ledger, signer.clone());
         let career = career_with(
@@ -520,6 +524,7 @@ impl Platform {
             sandbox,
             feed,
             notifications,
+            embedder,
             idempotency,
             health,
             limits,
@@ -557,6 +562,7 @@ impl Platform {
             .app_data(web::Data::new(self.boards.clone()))
             .app_data(web::Data::new(self.idempotency.clone()))
             .app_data(web::Data::new(self.notifications.clone()))
+            .app_data(web::Data::new(self.embedder.clone()))
             .app_data(web::Data::new(self.realtime.clone()));
     }
 
