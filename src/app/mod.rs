@@ -2,6 +2,7 @@
 //! listener and a database, and stopped in order; tests start one just like `gigsy serve` does.
 
 mod demo;
+mod discovery;
 mod embedding;
 mod events;
 mod gauges;
@@ -20,6 +21,7 @@ use std::{io, net::TcpListener, sync::Arc, time::Duration};
 use actix_web::{App, HttpServer, dev::ServerHandle, middleware::from_fn};
 
 pub use demo::{DemoError, permit_demo, seed_demo};
+pub use discovery::discovery;
 pub use events::{bus_status, provision_bus};
 pub use logs::{both_logs, chat_log, chat_log_status, provision_logs};
 pub use mail::mail_status;
@@ -72,6 +74,9 @@ pub enum StartError {
     /// Embeddings.
     #[error("embeddings cannot be set up")]
     Embeddings(#[from] crate::ports::embed::EmbedError),
+    /// What results are ordered by.
+    #[error(transparent)]
+    Weights(#[from] crate::contexts::discovery::BadWeights),
     /// A client that calls others by HTTPS cannot be made.
     #[error(transparent)]
     Tls(#[from] crate::tls::TlsError),

@@ -13,6 +13,7 @@ use crate::{
         activity::{self, Activity},
         career::{self, Career, CareerMetrics},
         chat::{self, Chat, ChatMetrics, Desk, EventLog, PostgresRooms, RoomLimits},
+        discovery::{self, Discovery, DiscoveryMetrics},
         gamification::{self, Boards, GameMetrics, Gamification},
         gigs::{self, Gigs},
         identity::{
@@ -83,6 +84,7 @@ pub(super) struct Platform {
     pub notifications: Notifications,
     /// Texts as vectors.
     pub embedder: Embedder,
+    pub discovery: Discovery,
     pub idempotency: Idempotency,
     pub health: Arc<Health>,
     pub limits: Arc<Limits>,
@@ -239,13 +241,14 @@ fn career_with(
     identity: &Identity,
     signer: Signer,
     metrics: CareerMetrics,
+    affinity: Arc<dyn career::Affinity>,
 ) -> Career {
     Career::new(career::Parts {
         database: database.clone(),
         ledger: ledger.clone(),
         people: Arc::new(identity.directory()),
         taxonomy: Arc::new(gigs.clone()),
-        affinity: Arc::new(career::NoAffinity),
+        affinity,
         signer,
         clock: Clock::system(),
         public_url: config.public_url(),
@@ -259,7 +262,7 @@ pub(super) async fn career_at_rest(config: &Config, database: &Database) -> Resu
     let ledger = ledger_with(config, database).await?.0;
     let signer = Signer::new(&database.signing_key().await?);
     let gigs = gigs_with(database, &ledger, signer.clone());
-    Ok(career_with(config, database, &ledger, &gigs, &identity, signer, CareerMetrics::unregistered()))
+    Ok(career_with(config, database, &ledger, &gigs, &identity, signer, CareerMetrics::unregistered(), Arc::new(career::NoAffinity)))
 }
 
 /// The marketplace without a server, for commands. Payments are prepared, and completed once a server
@@ -382,6 +385,7 @@ impl Platform {
         let embedder = super::embedding::embedder(&config)?;
 
         let gigs = gigs_with(&database, &ledger, signer.clone());
+        let affinity = super::discovery::LateAffinity::default();
         let career = career_with(
             &config,
             &database,
@@ -390,6 +394,7 @@ impl Platform {
             &identity,
             signer.clone(),
             CareerMetrics::new(&metrics),
+            Arc::new(affinity.clone()),
         );
         career.post_by(notifications.mail().clone());
         let career_live = career::Live::new(hub.clone(), personal.clone());
@@ -407,6 +412,23 @@ impl Platform {
         ])));
         let courses_live = learning::Live::new(hub.clone());
         let live_quizzes = learning.start_live(courses_live.clone(), domain, &registry, &arbiters);
+
+        let contexts = discovery::Contexts {
+            gigs: gigs.clone(),
+            career: career.clone(),
+            learning: learning.clone(),
+        };
+        let discovery = super::discovery::discovery_with(
+            &config,
+            &database,
+            contexts,
+            embedder.clone(),
+            Arc::new(chat.blocks().clone()),
+            signer.clone(),
+            DiscoveryMetrics::new(&metrics),
+        )?;
+        discovery.cache_by(shared.cache.clone());
+        affinity.set(discovery.clone());
 
         let game = game_with(&config, &database, &identity, signer, GameMetrics::new(&metrics))?;
         game.install().await?;
@@ -429,6 +451,7 @@ impl Platform {
         );
         consumers.extend(learning::consumers(&learning, &courses_live, &chat, &metrics));
         consumers.extend(objects::consumers(&uploads));
+        consumers.extend(discovery::consumers(&discovery));
         let parts = Parts {
             database: database.clone(),
             nats,
@@ -525,6 +548,7 @@ impl Platform {
             feed,
             notifications,
             embedder,
+            discovery,
             idempotency,
             health,
             limits,
@@ -563,6 +587,7 @@ impl Platform {
             .app_data(web::Data::new(self.idempotency.clone()))
             .app_data(web::Data::new(self.notifications.clone()))
             .app_data(web::Data::new(self.embedder.clone()))
+            .app_data(web::Data::new(self.discovery.clone()))
             .app_data(web::Data::new(self.realtime.clone()));
     }
 

@@ -136,6 +136,7 @@ const VARIABLES: &[(&str, &str, &str, Kind)] = &[
     ("GIGSY_OBJECTS_UPLOAD_HOURS", "objects", "upload_hours", Kind::Number),
     ("GIGSY_FONTS_DIR", "learning", "fonts_dir", Kind::Text),
     ("GIGSY_BOARD_ZONE", "gamification", "zone", Kind::Text),
+    ("GIGSY_DISCOVERY_WEIGHTS", "discovery", "weights", Kind::Text),
     ("SMTP_URL", "mail", "url", Kind::Text),
     ("GIGSY_MAIL_FROM", "mail", "from", Kind::Text),
     ("GIGSY_SMTP_CA", "mail", "ca", Kind::Text),

@@ -47,6 +47,8 @@ pub struct Config {
     pub learning: LearningConfig,
     /// Points and leaderboards.
     pub gamification: GamificationConfig,
+    /// Search and recommendations.
+    pub discovery: DiscoveryConfig,
     /// Mail.
     pub mail: MailConfig,
     /// Web Push.
@@ -83,6 +85,15 @@ pub struct GamificationConfig {
     /// `GIGSY_BOARD_ZONE`: the IANA zone in which days, weeks and months of leaderboards and leagues begin
     /// and end.
     pub zone: String,
+}
+
+/// Search and recommendations.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct DiscoveryConfig {
+    /// `GIGSY_DISCOVERY_WEIGHTS`: a file with the weights that results are ordered by; unset means those compiled in.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub weights: Option<PathBuf>,
 }
 
 /// Mail.

@@ -29,6 +29,7 @@ pub const TOPICS: &[Topic] = &[
     Topic { stream: "chat", aggregates: &["room", "message", "member"] },
     Topic { stream: "career", aggregates: &["mentor", "booking", "mentor_review", "profile", "evidence"] },
     Topic { stream: "gamification", aggregates: &["xp", "level", "badge", "league"] },
+    Topic { stream: "discovery", aggregates: &["match", "recommendation"] },
     #[cfg(test)]
     Topic { stream: "testing", aggregates: &["thing"] },
 ];

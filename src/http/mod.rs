@@ -15,6 +15,7 @@ pub mod router; // every path
 pub use extract::{
     ClientAddr, IfMatch, Json, OperatorOnly, OptionalJson, Page, PageQuery, Query, SignedIn, etag,
 };
+pub(crate) use extract::link_next;
 pub use idempotency::{IdempotencyKey, Idempotent};
 pub use problem::Problem;
 

@@ -66,6 +66,7 @@ pub fn document() -> utoipa::openapi::OpenApi {
     api.merge(contexts::activity::api());
     api.merge(contexts::notifications::api());
     api.merge(contexts::career::api());
+    api.merge(contexts::discovery::api());
     answer_problems(&mut api);
     api
 }

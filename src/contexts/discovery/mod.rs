@@ -49,7 +49,7 @@ pub use service::{Drift, Filled, Gap, Goal, document_of, words_of};
 pub use truth::{Seeker, Source, Truth};
 pub use views::{FoundView, HighlightView, ResultView, SuggestionsView};
 
-use model::weights::Weights;
+pub use model::weights::{BadWeights, Weights};
 
 use crate::{
     clock::Clock,

@@ -90,6 +90,8 @@ const FILES: &[(&str, Asset)] = assets! {
     "portfolio.js" as SCRIPT,
     "realtime.js" as SCRIPT,
     "room.js" as SCRIPT,
+    "search.css" as CSS,
+    "search.js" as SCRIPT,
     "rooms.js" as SCRIPT,
     "session.js" as SCRIPT,
     "side.css" as CSS,
@@ -113,6 +115,7 @@ const PAGES: &[(&str, Asset)] = assets! {
     "mentors.html" as HTML,
     "ops.html" as HTML,
     "reset-password.html" as HTML,
+    "search.html" as HTML,
     "verify-email.html" as HTML,
 };
 
@@ -167,6 +170,11 @@ pub async fn push_worker(req: HttpRequest) -> Result<HttpResponse, Problem> {
 /// Mentors, bookings and one's own portfolio: `GET /mentors`.
 pub async fn mentors(req: HttpRequest) -> Result<HttpResponse, Problem> {
     page(&req, "mentors.html")
+}
+
+/// Search and recommendations: `GET /search`.
+pub async fn search(req: HttpRequest) -> Result<HttpResponse, Problem> {
+    page(&req, "search.html")
 }
 
 /// Whether a file of that name is compiled in.

@@ -26,7 +26,7 @@ fn sources(under: &str) -> Vec<(PathBuf, String)> {
     found
 }
 
-const CONTEXTS: [&str; 10] = [
+const CONTEXTS: [&str; 11] = [
     "activity",
     "career",
     "identity",
@@ -37,6 +37,7 @@ const CONTEXTS: [&str; 10] = [
     "gamification",
     "objects",
     "learning",
+    "discovery",
 ];
 
 #[test]
@@ -91,6 +92,7 @@ const UNDOCUMENTED: &[&str] = &[
     "/ops",
     "/docs",
     "/mentors",
+    "/search",
     "/verify-email",
     "/reset-password",
     "/badges/{id}",

@@ -74,6 +74,13 @@ impl Taxonomy {
             .map(|(slug, _)| slug.as_str())
     }
 
+    /// Slug and name of the skills whose name begins so.
+    pub fn beginning(&self, text: &str) -> Vec<(String, String)> {
+        let text = text.trim().to_lowercase();
+        let begins = |name: &str| !text.is_empty() && name.to_lowercase().starts_with(&text);
+        self.names.iter().filter(|(_, name)| begins(name)).map(|(a, b)| (a.clone(), b.clone())).collect()
+    }
+
     /// The skills that a text names, in whole words; sorted.
     pub fn named_in(&self, text: &str) -> Vec<String> {
         let text = words(text);

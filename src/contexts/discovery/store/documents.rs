@@ -292,3 +292,31 @@ pub async fn waits(conn: &mut AsyncPgConnection) -> Result<bool, DbError> {
     .await?;
     Ok(row.waits)
 }
+
+#[derive(QueryableByName)]
+struct TeachingRow {
+    #[diesel(sql_type = SqlUuid)]
+    id: Uuid,
+    #[diesel(sql_type = Text)]
+    title: String,
+    #[diesel(sql_type = Array<Text>)]
+    skills: Vec<String>,
+}
+
+/// A course, what it is called, and which of the skills asked for it teaches.
+pub type Teaching = (Uuid, String, Vec<String>);
+
+/// Courses that teach any of these skills; those that teach the most of them first.
+pub async fn teaching(conn: &mut AsyncPgConnection, skills: &[String]) -> Result<Vec<Teaching>, DbError> {
+    let rows: Vec<TeachingRow> = diesel::sql_query(
+        "SELECT id, coalesce(attributes ->> 'title', '') AS title,
+                ARRAY(SELECT one FROM jsonb_array_elements_text(attributes -> 'skills') AS one WHERE one = ANY($1)) AS skills
+         FROM discovery.documents WHERE kind = 'course' AND shown AND attributes -> 'skills' ?| $1
+         ORDER BY cardinality(ARRAY(SELECT one FROM jsonb_array_elements_text(attributes -> 'skills') AS one
+             WHERE one = ANY($1))) DESC, id LIMIT 100",
+    )
+    .bind::<Array<Text>, _>(skills)
+    .load(conn)
+    .await?;
+    Ok(rows.into_iter().map(|row| (row.id, row.title, row.skills)).collect())
+}
