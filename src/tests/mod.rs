@@ -7,6 +7,7 @@ mod actors;
 mod career;
 mod chat;
 mod deploy;
+mod discovery;
 mod events;
 mod gamification;
 mod gigs;

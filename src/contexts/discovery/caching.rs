@@ -46,7 +46,7 @@ impl Discovery {
         let key = digest.iter().map(|byte| format!("{byte:02x}")).collect();
         let tags = vec![of_person(who.0), of_kind(kind)];
         let plan = Plan { sort: "recommend", key, tags, life: LIFE };
-        cache.read(plan, move || async move { Ok(Loaded { value: load(this).await?, keep: true }) }).await
+        cache.read(plan, move || async move { Ok::<_, DiscoveryError>(Loaded { value: load(this).await?, keep: true }) }).await
     }
 
     /// Something of these people changed.

@@ -68,7 +68,7 @@ impl Discovery {
             let fill = async |sources: Vec<(Source, i64)>| {
                 let documents: Vec<Document> =
                     sources.iter().map(|(source, stamp)| document_of(source, *stamp)).collect();
-                Ok(text.fill(&build, &documents).await?)
+                Ok::<_, DiscoveryError>(text.fill(&build, &documents).await?)
             };
             match self.walk(*kind, progress, fill).await {
                 Ok(documents) => {

@@ -26,7 +26,7 @@ pub(super) type Known = OnceCell<Arc<Taxonomy>>;
 
 impl Discovery {
     async fn taxonomy(&self) -> Result<Arc<Taxonomy>, DiscoveryError> {
-        let load = || async { Ok(Arc::new(self.truth().taxonomy().await?)) };
+        let load = || async { Ok::<_, DiscoveryError>(Arc::new(self.truth().taxonomy().await?)) };
         self.inner.taxonomy.get_or_try_init(load).await.cloned()
     }
 }

@@ -97,7 +97,8 @@ impl Discovery {
 
     async fn pick_gigs(&self, me: UserId) -> Result<Vec<Pick>, DiscoveryError> {
         let seeker = self.truth().seeker(me).await?.unwrap_or_default();
-        let text = about(&seeker, &*self.taxonomy().await?);
+        let taxonomy = self.taxonomy().await?;
+        let text = about(&seeker, &taxonomy);
         let mut filter = self.allowed(me, Kind::Gig).await?;
         filter.not_owners.push(me.0);
         let start = Start {
@@ -115,7 +116,6 @@ impl Discovery {
         }
         let missing: HashSet<String> = weighed.iter().flat_map(|one| one.overlap.missing.iter().cloned()).collect();
         let taught = self.taught(&missing.into_iter().collect::<Vec<_>>()).await?;
-        let taxonomy = self.taxonomy().await?;
         let cold = seeker.skills.is_empty() && seeker.text.trim().is_empty();
         self.best(&start, weighed, |one| {
             let mut reasons: Vec<String> =

@@ -49,7 +49,10 @@ impl Discovery {
         let query = Query { filter, sort: Sort::Newest, limit, ..Query::default() };
         match self.by_words(kind, &query).await {
             Ok(found) => Ok(found.hits.into_iter().map(|hit| hit.id).collect()),
-            Err(error) => self.without(NO_TEXT, &error, error.is_transient()).map(|()| Vec::new()),
+            Err(error) => {
+                self.without(NO_TEXT, &error, error.is_transient());
+                Ok(Vec::new())
+            }
         }
     }
 
@@ -77,7 +80,7 @@ impl Discovery {
         match ask.await {
             Ok(hits) => Ok(Near { hits, away: false }),
             Err(error) => {
-                self.without(NO_VECTORS, &error, error.is_transient())?;
+                self.without(NO_VECTORS, &error, error.is_transient());
                 Ok(Near { hits: Vec::new(), away: true })
             }
         }
@@ -116,20 +119,14 @@ impl Discovery {
         }
     }
 
-    /// Counts and tells that one source is done without; what is wrong for good is an error.
-    pub(super) fn without(
-        &self,
-        source: &'static str,
-        error: &(impl std::fmt::Display + ?Sized),
-        transient: bool,
-    ) -> Result<(), DiscoveryError> {
+    /// Counts and tells that one source is done without.
+    pub(super) fn without(&self, source: &'static str, error: &impl std::fmt::Display, transient: bool) {
         self.parts().metrics.degraded.with_label_values(&[source]).inc();
         if transient {
             slog::debug!(log(), "answered without one of the sources"; "source" => source, "why" => %error);
         } else {
             slog::warn!(log(), "answered without one of the sources"; "source" => source, "why" => %error);
         }
-        Ok(())
     }
 
     /// Those of `ids` that everybody may see now and that this person is to be shown, by id.

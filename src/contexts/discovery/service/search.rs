@@ -144,7 +144,7 @@ impl Discovery {
             // With neither of them there is no answer.
             Err(error) if near.is_empty() => return Err(error),
             Err(error) => {
-                self.without(NO_TEXT, &error, error.is_transient())?;
+                self.without(NO_TEXT, &error, error.is_transient());
                 without.push(NO_TEXT);
                 Found::default()
             }

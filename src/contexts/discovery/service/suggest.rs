@@ -31,7 +31,7 @@ impl Discovery {
         for (kind, answer) in answers {
             match answer {
                 Ok(texts) => lists.push((kind, texts)),
-                Err(error) => self.without("suggestions", &error, error.is_transient())?,
+                Err(error) => self.without("suggestions", &error, error.is_transient()),
             }
         }
         // In turn, so that no kind fills the list.

@@ -249,14 +249,14 @@ pub async fn stamps(conn: &mut AsyncPgConnection, kind: Kind, ids: &[Uuid]) -> R
 }
 
 #[derive(QueryableByName)]
-struct Value1 {
+struct Noted {
     #[diesel(sql_type = Text)]
     value: String,
 }
 
 /// Something that was noted.
 pub async fn state(conn: &mut AsyncPgConnection, key: &str) -> Result<Option<String>, DbError> {
-    let row: Option<Value1> = diesel::sql_query("SELECT value FROM discovery.state WHERE key = $1")
+    let row: Option<Noted> = diesel::sql_query("SELECT value FROM discovery.state WHERE key = $1")
         .bind::<Text, _>(key)
         .get_result(conn)
         .await
