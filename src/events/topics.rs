@@ -24,7 +24,7 @@ pub const TOPICS: &[Topic] = &[
     Topic { stream: "objects", aggregates: &["upload"] },
     Topic {
         stream: "learning",
-        aggregates: &["course", "enrolment", "attempt", "submission", "certificate"],
+        aggregates: &["course", "announcement", "enrolment", "attempt", "submission", "certificate"],
     },
     Topic { stream: "chat", aggregates: &["room", "message", "member"] },
     Topic { stream: "career", aggregates: &["mentor", "booking", "mentor_review", "profile", "evidence"] },

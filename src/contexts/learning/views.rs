@@ -591,6 +591,8 @@ pub struct LiveView {
     /// When its time is over.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub closes_at: Option<DateTime<Utc>>,
+    /// The server's time.
+    pub now: DateTime<Utc>,
     /// How many answered it.
     pub answered: usize,
     /// How many have answered anything.

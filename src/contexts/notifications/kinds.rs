@@ -218,6 +218,11 @@ pub const KINDS: &[Kind] = kinds! {
         name: "Reviews", to: &[To::One("subject_id")], one: "Somebody reviewed you: {rating|some} of 5",
         link: CONTRACT_LINK, keep: &["review_id", "contract_id", "rating"],
     }
+    "announcement.sent" {
+        name: "Announcements", to: &[MANY], one: "Your instructor announced something in “{title|a course}”",
+        many: "{count} announcements in “{title|a course}”", group: Some("course_id"), link: COURSE_LINK,
+        keep: &["course_id", "announcement_id"], patience: 600,
+    }
     "course.completed" {
         name: "Courses are completed", to: &[SELF], one: "You completed “{title|a course}”",
         link: "/#learn/{enrolment_id}", keep: COURSE, default: HERE,
@@ -339,6 +344,7 @@ pub const SUBJECTS: &[&str] = &[
     "saved_search.*",
     "match.*",
     "course.*",
+    "announcement.*",
     "certificate.*",
     "submission.*",
     "enrolment.*",

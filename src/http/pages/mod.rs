@@ -84,6 +84,8 @@ const FILES: &[(&str, Asset)] = assets! {
     "own.js" as SCRIPT,
     "people-picker.js" as SCRIPT,
     "people.js" as SCRIPT,
+    "live-quiz.js" as SCRIPT,
+    "quiz-question.js" as SCRIPT,
     "quiz.js" as SCRIPT,
     "push-worker.js" as SCRIPT,
     "push.js" as SCRIPT,

@@ -56,7 +56,7 @@ pub(crate) async fn run(store: &dyn Objects, suite: Suite) {
         keys_of_all_sorts(store).await;
     }
     signed_puts(store, suite.strict).await;
-    parts(store).await;
+    parts(store, suite.strict).await;
     downloads(store).await;
 }
 
@@ -132,7 +132,7 @@ async fn signed_puts(store: &dyn Objects, strict: bool) {
     store.delete(&key).await.unwrap();
 }
 
-async fn parts(store: &dyn Objects) {
+async fn parts(store: &dyn Objects, strict: bool) {
     let key = Key::of("o", uuid::Uuid::now_v7());
     let upload = store.begin_parts(&key, "video/mp4").await.unwrap();
     let pieces = [noise(PART, 1), noise(PART, 2), noise(77, 3)];
@@ -166,7 +166,8 @@ async fn parts(store: &dyn Objects) {
     store.abort_parts(&key, &upload).await.expect("twice is once");
     assert!(matches!(store.parts(&key, &upload).await, Err(ObjectError::NoUpload)));
     let status = send(&request, b"bytes".to_vec()).await;
-    assert!((400..500).contains(&status), "a part of what is over: {status}");
+    // moto stumbles here (500), which refuses as well.
+    assert!((400..if strict { 500 } else { 600 }).contains(&status), "a part of what is over: {status}");
     assert_eq!(store.size(&key).await.unwrap(), None);
 }
 
@@ -192,5 +193,7 @@ async fn downloads(store: &dyn Objects) {
     let beyond = client().get(&url).header("range", "bytes=200000-").send().await.unwrap();
     assert_eq!(beyond.status(), 416);
     store.delete(&key).await.unwrap();
-    assert_eq!(client().get(&url).send().await.unwrap().status(), 404);
+    // S3 says 403 where the signer may not list the bucket.
+    let gone = client().get(&url).send().await.unwrap().status().as_u16();
+    assert!(matches!(gone, 403 | 404), "what is deleted: {gone}");
 }

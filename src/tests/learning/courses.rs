@@ -193,6 +193,9 @@ async fn a_course_has_a_room_and_announcements() {
         world.deliver(&*consumer).await;
         world.deliver(&*consumer).await;
     }
+    let sent = world.recorded().await;
+    let sent: Vec<_> = sent.iter().filter(|event| event.subject == "announcement.sent").collect();
+    assert_eq!((sent.len(), &sent[0].data["user_ids"]), (1, &json!([student.user_id])));
     let room = RoomId(course.0);
     let (members, _) = node.chat.members(student.user_id, room, 10, None).await.unwrap();
     assert_eq!(members.len(), 2, "twice is once");

@@ -75,15 +75,29 @@ fn each_kind_is_taken_and_what_cannot_be_is_named() {
     assert!(read.refused[1].1.contains("$CATEGORY"));
 }
 
-/// A file that was not made here: Moodle's own `question/format/gift/examples.txt` (GPL, so it is not
-/// part of this repository), or any other.
+/// Files that were not made here: a file, or a directory of them such as `tests/questions` of
+/// github.com/fuhrmanator/GIFT-grammar-PEG.js, which has Moodle's own examples.
 #[test]
-fn a_foreign_file_is_taken_or_named() {
-    let Some(path) = std::env::var_os("GIGSY_TEST_GIFT") else {
-        skip!(store "a GIFT file of somebody else's", "GIGSY_TEST_GIFT names none");
+fn foreign_files_are_taken_or_named() {
+    let Some(path) = std::env::var_os("GIGSY_TEST_GIFT").map(std::path::PathBuf::from) else {
+        skip!(store "GIFT files of somebody else's", "GIGSY_TEST_GIFT names none");
     };
-    let read = round_trip(&std::fs::read_to_string(path).expect("the file can be read"));
-    assert!(!read.questions.is_empty());
+    let mut files = vec![path.clone()];
+    if path.is_dir() {
+        files = std::fs::read_dir(path).unwrap().map(|entry| entry.unwrap().path()).collect();
+        files.retain(|path| path.extension().is_some_and(|kind| kind == "gift"));
+        files.sort();
+    }
+    let mut taken = 0;
+    for file in &files {
+        let read = round_trip(&std::fs::read_to_string(file).expect("the file can be read"));
+        let name = file.file_name().unwrap_or_default().to_string_lossy();
+        println!("{name}: {} taken, refused: {:?}", read.questions.len(), read.refused);
+        assert!(!read.questions.is_empty() || !read.refused.is_empty(), "{name}: nothing was said of it");
+        taken += read.questions.len();
+    }
+    println!("{taken} questions of {} files, read again as they were", files.len());
+    assert!(taken > 0);
 }
 
 fn text() -> impl Strategy<Value = String> {

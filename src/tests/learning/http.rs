@@ -142,12 +142,12 @@ async fn a_course_from_its_draft_to_its_certificate() {
     assert_eq!((status, &json["valid"]), (200, &json!(true)));
     let (status, page, _) = call!(app, student, get verify, ["accept" => "text/html,*/*"]);
     assert!(status == 200 && page.as_str().unwrap().contains("This certificate is valid."), "{page}");
-    let (_, document, _) = call!(app, student, get "/.well-known/did.json".to_owned());
+    let (_, document, _) = call!(app, student, get "/.well-known/did.json");
     assert_eq!(document["id"], json!("did:web:localhost%3A8080"));
-    let (status, list, _) = call!(app, student, get "/credentials/status/0".to_owned());
+    let (status, list, _) = call!(app, student, get "/credentials/status/0");
     assert!(status == 200 && list.as_str().unwrap().matches('.').count() == 2);
-    assert_eq!(call!(app, student, get "/credentials/status/x".to_owned()).0, 404);
-    assert_eq!(call!(app, student, get "/verify/x".to_owned()).0, 404);
+    assert_eq!(call!(app, student, get "/credentials/status/x").0, 404);
+    assert_eq!(call!(app, student, get "/verify/x").0, 404);
     let revoke = api(&format!("/certificates/{certificate}/revoke"));
     assert_eq!(call!(app, student, post revoke, json!({ "reason": "x" })).0, 403);
     assert_eq!(call!(app, teacher, post revoke, json!({ "reason": "" })).0, 422);

@@ -290,6 +290,7 @@ impl LiveQuiz {
             seconds: self.row.seconds,
             question: self.asked().filter(|_| open).map(|one| paper::ask(number, &one.place, &one.question)),
             closes_at: self.row.closes_at.filter(|_| open),
+            now: self.seed.clock.now(),
             answered: self.totals.values().filter(|total| total.last_number == self.row.number).count(),
             learners: ranking.len(),
             items: ranking.iter().take(TOP).enumerate().map(|(n, total)| place(n, total)).collect(),

@@ -1,6 +1,6 @@
 //! Which fonts there are, and which of them has a character.
 //!
-//! Three are compiled in (Noto Sans: Latin, Greek and Cyrillic; Arabic; Devanagari). The rest of the
+//! Two are compiled in (Noto Sans: Latin, Greek, Cyrillic and Devanagari; Noto Sans Arabic). The rest of the
 //! world's scripts, the 16 MB of Chinese, Japanese and Korean above all, comes from a directory. Of those
 //! only the coverage is kept; a file is read while a document is made that needs it.
 
@@ -13,12 +13,10 @@ use std::{
 
 use rustybuzz::ttf_parser;
 
-/// Noto Sans 2.015, Noto Sans Arabic 2.012, Noto Sans Devanagari 2.006 (SIL Open Font License 1.1: see
-/// `fonts/OFL.txt`).
-const BUILT_IN: [(&str, &[u8]); 3] = [
+/// Noto Sans 2.015, Noto Sans Arabic 2.012 (SIL Open Font License 1.1: see `fonts/OFL.txt`).
+const BUILT_IN: [(&str, &[u8]); 2] = [
     ("Noto Sans", include_bytes!("fonts/NotoSans-Regular.ttf")),
     ("Noto Sans Arabic", include_bytes!("fonts/NotoSansArabic-Regular.ttf")),
-    ("Noto Sans Devanagari", include_bytes!("fonts/NotoSansDevanagari-Regular.ttf")),
 ];
 
 /// Where Debian puts its Noto fonts (packages `fonts-noto-cjk`, `fonts-noto-core`).
@@ -185,7 +183,7 @@ mod tests {
     fn the_fonts_compiled_in_have_their_scripts() {
         let fonts = Fonts::built_in();
         for (word, face) in
-            [("Zoë", 0), ("Ирина", 0), ("Ελένη", 0), ("Nguyễn", 0), ("فاطمة", 1), ("क्षितिज", 2)]
+            [("Zoë", 0), ("Ирина", 0), ("Ελένη", 0), ("Nguyễn", 0), ("فاطمة", 1), ("क्षितिज", 0)]
         {
             assert_eq!(fonts.choose(word, None), Some(face), "{word}");
         }

@@ -110,7 +110,7 @@ fn question(block: &str) -> Result<Option<Question>, String> {
     let mut prompt = format_of(plain(before))?;
     let tail = plain(after);
     if !tail.is_empty() {
-        prompt = format!("{prompt} _____ {tail}");
+        prompt = format!("{prompt} _____ {tail}").trim().to_owned();
     }
     let (kind, feedback) = kind(inside)?;
     Ok(Some(Question { title, prompt, points: 1, feedback, kind }))

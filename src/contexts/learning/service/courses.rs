@@ -28,6 +28,9 @@ use crate::{
     principal::{Principal, Role, UserId},
 };
 
+/// People whom one event tells of an announcement, at most.
+const TOLD_AT_ONCE: usize = 500;
+
 /// Which courses.
 #[derive(Clone, Debug, Default)]
 pub struct CourseQuery {
@@ -269,7 +272,7 @@ impl Learning {
         Ok(CourseView::of(&course, &actors(who, &course)))
     }
 
-    /// Tells everybody in a course something; live on `course:<id>`.
+    /// Tells everybody in a course something: live on `course:<id>`, and by notification.
     ///
     /// # Errors
     /// [`LearningError::NotYours`], [`LearningError::Invalid`].
@@ -311,6 +314,21 @@ impl Learning {
                         data,
                     };
                     events::record(conn, event).await?;
+                    // Who is told: so many an event, however large the course.
+                    for people in store::enrolments::people(conn, id).await?.chunks(TOLD_AT_ONCE) {
+                        let data = json!({
+                            "course_id": id, "announcement_id": tell.id, "author_id": tell.author_id,
+                            "title": course.title, "user_ids": people,
+                        });
+                        let event = NewEvent {
+                            subject: "announcement.sent",
+                            context: "learning",
+                            aggregate: tell.id.to_string(),
+                            version: 1,
+                            data,
+                        };
+                        events::record(conn, event).await?;
+                    }
                 }
                 Ok(())
             })

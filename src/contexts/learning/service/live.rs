@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use diesel_async::AsyncPgConnection;
+use serde_json::json;
 use uuid::Uuid;
 
 use super::taught;
@@ -33,6 +34,7 @@ const MOST: usize = 100;
 pub struct LiveQuizzes {
     learning: Learning,
     domain: Domain<LiveQuiz>,
+    live: Live,
 }
 
 impl Learning {
@@ -44,8 +46,9 @@ impl Learning {
         registry: &Registry,
         placement: &Arbiters,
     ) -> LiveQuizzes {
-        let seed = LiveSeed { database: self.inner.database.clone(), clock: self.inner.clock.clone(), live };
-        LiveQuizzes { learning: self.clone(), domain: Domain::start(seed, config, registry, placement) }
+        let (database, clock) = (self.inner.database.clone(), self.inner.clock.clone());
+        let seed = LiveSeed { database, clock, live: live.clone() };
+        LiveQuizzes { learning: self.clone(), domain: Domain::start(seed, config, registry, placement), live }
     }
 }
 
@@ -119,12 +122,15 @@ impl LiveQuizzes {
             created_at: self.learning.now(),
         };
         // Under the same key it is the same quiz.
-        if !store::live::insert(&mut conn, &row).await?
-            && store::live::load(&mut conn, row.id).await?.is_none_or(|own| own.course_id != course.id)
-        {
+        let made = store::live::insert(&mut conn, &row).await?;
+        if !made && store::live::load(&mut conn, row.id).await?.is_none_or(|own| own.course_id != course.id) {
             return Err(LearningError::Contradicts("the course has a live quiz that is not over"));
         }
         drop(conn);
+        if made {
+            let news = json!({ "type": "live.begun", "quiz_id": row.id, "title": row.title });
+            self.live.course(row.course_id, &news);
+        }
         self.ask(row.id, who).await
     }
 
@@ -209,7 +215,15 @@ impl LiveQuizzes {
             return Err(LearningError::NotYours("its host does not take part"));
         }
         let say = Say { student: who.user_id, number: form.number, answer: form.answer, at };
-        Ok(self.domain.ask(&id, say, PATIENCE).await.map_err(gone)??)
+        let said = self.domain.ask(&id, say, PATIENCE).await;
+        let outcome = match &said {
+            Ok(Ok(said)) if said.duplicate => "duplicate",
+            Ok(Ok(_)) => "kept",
+            Ok(Err(LiveRefusal::Unavailable)) | Err(_) => "unavailable",
+            Ok(Err(_)) => "refused",
+        };
+        self.learning.inner.metrics.live_answers.with_label_values(&[outcome]).inc();
+        Ok(said.map_err(gone)??)
     }
 
     async fn seen(&self, who: &Principal, id: LiveQuizId) -> Result<LiveRow, LearningError> {

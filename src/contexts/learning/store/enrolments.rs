@@ -50,6 +50,23 @@ pub async fn insert(conn: &mut AsyncPgConnection, new: &Enrolment) -> Result<(),
     Ok(())
 }
 
+/// Everybody who has a place in a course.
+pub async fn people(conn: &mut AsyncPgConnection, course: CourseId) -> Result<Vec<UserId>, DbError> {
+    #[derive(diesel::QueryableByName)]
+    struct Row {
+        #[diesel(sql_type = SqlUuid)]
+        student_id: UserId,
+    }
+    let found: Vec<Row> = diesel::sql_query(
+        "SELECT DISTINCT student_id FROM learning.enrolments
+         WHERE course_id = $1 AND state IN ('active', 'completed') ORDER BY student_id",
+    )
+    .bind::<SqlUuid, _>(course)
+    .load(conn)
+    .await?;
+    Ok(found.into_iter().map(|row| row.student_id).collect())
+}
+
 pub async fn load(conn: &mut AsyncPgConnection, id: EnrolmentId) -> Result<Option<Enrolment>, DbError> {
     let found = diesel::sql_query(with_cohort("e.id = $1")).bind::<SqlUuid, _>(id);
     Ok(found.get_result(conn).await.optional()?)

@@ -99,8 +99,9 @@ export class CoursePage {
   }
 
   #join(course, cohorts) {
-    if (course.enrolment_id) return h("p", {}, to(`learn/${course.enrolment_id}`, "Go on", { class: "button main", id: "go-on" }));
-    if (course.owner_id === this.#context.me.id) return h("p", { class: "note" }, "This is your own course.");
+    const live = to(`live/${course.id}`, "Live quiz", { class: "button", id: "live-quiz" });
+    if (course.enrolment_id) return h("p", { class: "steps" }, to(`learn/${course.enrolment_id}`, "Go on", { class: "button main", id: "go-on" }), live);
+    if (course.owner_id === this.#context.me.id) return h("p", { class: "note" }, "This is your own course. ", live);
     const pick = cohorts.length ? h("select", { name: "cohort", "aria-label": "When" }, h("option", { value: "" }, "At my own pace"),
       ...cohorts.map((one) => h("option", { value: one.id, disabled: one.places !== undefined && one.taken >= one.places },
         `${one.title}, from ${day(one.starts_at)}${one.places === undefined ? "" : ` (${count(Math.max(0, one.places - one.taken), "place")} left)`}`))) : null;

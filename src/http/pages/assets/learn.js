@@ -49,6 +49,13 @@ export class Player {
   #news(news) {
     if (news.type === "announcement") setNote(this.note, `From the instructor: ${news.body}`);
     if (news.type === "published") this.refresh();
+    if (news.type === "live.question" || news.type === "live.begun") this.#begun();
+  }
+
+  /** A live quiz runs: say so once. */
+  #begun() {
+    if (this.#head.querySelector("#live-now")) return;
+    this.#head.append(h("p", { class: "note", role: "status", id: "live-now" }, "A live quiz is running. ", to(`live/${this.#course.id}`, "Take part", { class: "button main" })));
   }
 
   #load = once(async () => {
@@ -79,6 +86,8 @@ export class Player {
       mine.starts_at && new Date(mine.starts_at) > new Date() ? h("p", { class: "note" }, "Your group begins ", time(mine.starts_at), ".") : null,
       buttons.length ? h("div", { class: "steps" }, ...buttons) : null,
     ].filter(Boolean));
+    // Whoever is on a link stays on it when the list is drawn anew.
+    const held = this.#list.contains(document.activeElement) ? document.activeElement.getAttribute("href") : null;
     this.#list.replaceChildren(h("ol", {}, ...mine.items.map((one) => {
       const here = one.item_id === this.#item;
       const state = one.done_at ? "done" : one.unlocked ? "open" : "locked";
@@ -88,6 +97,7 @@ export class Player {
         : h("span", { class: "locked" }, one.title);
       return h("li", { dataset: { item: one.item_id, state } }, link, " ", h("span", { class: "help" }, words));
     })));
+    if (held) this.#list.querySelector(`a[href="${held}"]`)?.focus();
   }
 
   #unpaid(move) {

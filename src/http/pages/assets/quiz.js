@@ -3,6 +3,7 @@
 import { call, get } from "./api.js";
 import { announce, debounce, h, setNote, setText } from "./dom.js";
 import { nodes } from "./html.js";
+import { questionItem } from "./quiz-question.js";
 import { explain } from "./session.js";
 import { action, badge, heading, to } from "./work-parts.js";
 import { ATTEMPT } from "./words.js";
@@ -48,7 +49,7 @@ export class QuizPage {
     const back = to(`learn/${one.enrolment_id}/${one.item_id}`, "← Back to the course");
     const head = h("div", { class: "section-head" }, heading(`Attempt ${one.number}`), badge(one.state, ATTEMPT));
     if (one.state !== "in_progress") return this.element.replaceChildren(h("p", {}, back), head, ...this.#result());
-    const asked = one.paper.map((question) => this.#question(question));
+    const asked = one.paper.map((question) => questionItem(question, this.#answers[question.place], (place, answer) => this.#set(place, answer)));
     const hand = action("Hand in", async () => {
       this.#handing = true;
       try {
@@ -100,90 +101,6 @@ export class QuizPage {
     if (answer === null) delete this.#answers[place];
     else this.#answers[place] = answer;
     this.#changed();
-  }
-
-  #question(question) {
-    const { place } = question;
-    const legend = h("legend", { class: "prose" }, nodes(question.prompt_html));
-    const kinds = { single: this.#single, multiple: this.#multiple, ordering: this.#ordering, matching: this.#matching, numeric: this.#line, short: this.#line, essay: this.#essay };
-    return h("li", { dataset: { place, kind: question.kind } }, h("fieldset", { class: "question" }, legend, h("p", { class: "help" }, `${question.points} ${question.points === 1 ? "point" : "points"}`),
-      ...[kinds[question.kind].call(this, question, this.#answers[place])].flat()));
-  }
-
-  #choice(type, question, n, text, checked, changed) {
-    const input = h("input", { type, name: `q${question.place}`, value: String(n), checked });
-    input.addEventListener("change", changed);
-    return h("label", { class: "choice" }, input, " ", h("span", {}, text));
-  }
-
-  #single(question, given) {
-    return question.options.map((text, n) => this.#choice("radio", question, n, text, given === n || given?.choice === n, () => this.#set(question.place, { choice: n })));
-  }
-
-  #multiple(question, given) {
-    const chosen = new Set(given?.choices ?? []);
-    return question.options.map((text, n) => this.#choice("checkbox", question, n, text, chosen.has(n), (event) => {
-      if (event.target.checked) chosen.add(n);
-      else chosen.delete(n);
-      this.#set(question.place, { choices: [...chosen].sort((a, b) => a - b) });
-    }));
-  }
-
-  /** Moved by buttons: by pointer, keyboard and switch alike. */
-  #ordering(question, given) {
-    let order = given?.order ?? question.options.map((_, n) => n);
-    const list = h("ol", { class: "ordering" });
-    const draw = (focus) => {
-      list.replaceChildren(...order.map((one, at) => {
-        const button = (sign, name, by) => {
-          const made = h("button", { type: "button", class: "quiet", "aria-label": `Move ${question.options[one]} ${name}`, disabled: at + by < 0 || at + by >= order.length, dataset: { move: `${one}${name}` } }, sign);
-          made.addEventListener("click", () => {
-            [order[at], order[at + by]] = [order[at + by], order[at]];
-            this.#set(question.place, { order });
-            draw(`${one}${name}`);
-            announce(`${question.options[one]} is at place ${at + by + 1}.`);
-          });
-          return made;
-        };
-        return h("li", {}, h("span", {}, question.options[one]), button("↑", "up", -1), button("↓", "down", 1));
-      }));
-      const again = focus && list.querySelector(`[data-move="${focus}"]`);
-      if (again) (again.disabled ? again.parentElement.querySelector("button:not(:disabled)") : again)?.focus();
-    };
-    order = [...order];
-    draw();
-    return list;
-  }
-
-  #matching(question, given) {
-    const found = [...(given?.match ?? question.stems.map(() => null))];
-    return question.stems.map((stem, n) => {
-      const pick = h("select", { id: `q${question.place}-${n}` }, h("option", { value: "" }, "—"), ...question.options.map((text, o) => h("option", { value: String(o), selected: found[n] === o }, text)));
-      pick.addEventListener("change", () => {
-        found[n] = pick.value === "" ? null : Number(pick.value);
-        this.#set(question.place, { match: found });
-      });
-      return h("div", { class: "row" }, h("label", { for: pick.id }, stem), pick);
-    });
-  }
-
-  #line(question, given) {
-    const number = question.kind === "numeric";
-    const input = h("input", { type: "text", inputMode: number ? "decimal" : "text", "aria-label": "Your answer", autocomplete: "off", value: String(given?.number ?? given?.text ?? ""), maxLength: number ? 40 : 2_000 });
-    input.addEventListener("input", () => {
-      const text = input.value.trim();
-      const value = number ? Number(text.replace(",", ".")) : text;
-      const wrong = number && text !== "" && !Number.isFinite(value);
-      input.toggleAttribute("aria-invalid", wrong);
-      if (!wrong) this.#set(question.place, text === "" ? null : number ? { number: value } : { text });
-    });
-    return input;
-  }
-
-  #essay(question, given) {
-    const input = h("textarea", { rows: 8, "aria-label": "Your answer", value: given?.text ?? "", maxLength: 20_000 });
-    input.addEventListener("input", () => this.#set(question.place, input.value.trim() === "" ? null : { text: input.value }));
-    return input;
   }
 
   #result() {

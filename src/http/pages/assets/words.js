@@ -21,6 +21,7 @@ export const ENROLMENT = { pending: "Waiting for the payment", active: "Under wa
 export const ATTEMPT = {
   in_progress: "Open", overdue: "Time over", submitted: "Handed in", needs_grading: "Being graded", graded: "Graded", regraded: "Graded anew", abandoned: "Left",
 };
+export const LIVE = { waiting: "Waiting", open: "Open", closed: "Closed", ended: "Over" };
 export const SUBMISSION = { submitted: "Handed in", graded: "Graded", returned: "To be done again" };
 export const ITEM = { text: "text", video: "video", file: "file", quiz: "quiz", assignment: "assignment", live: "live session" };
 /** What a button says; the first of those that are allowed is the one that leads on. */

@@ -1,5 +1,5 @@
 // Work: which of its pages is shown, by the address: #gigs, #gig/<id>, #post, #contracts, #contract/<id>;
-// of learning: #courses, #course/<id>, #learn/<enrolment>[/<item>], #quiz/<attempt>, #certificates.
+// of learning: #courses, #course/<id>, #learn/<enrolment>[/<item>], #quiz/<attempt>, #live/<course>, #certificates.
 
 import { Catalogue, Certificates, CoursePage } from "./courses.js";
 import { $, h, setNote } from "./dom.js";
@@ -8,19 +8,20 @@ import { ContractPage, Contracts } from "./contract-page.js";
 import { GigPage } from "./gig-page.js";
 import { PostPage } from "./gig-post.js";
 import { Player } from "./learn.js";
+import { LiveQuizPage } from "./live-quiz.js";
 import { QuizPage } from "./quiz.js";
 import { explain } from "./session.js";
 
 const PAGES = {
   gigs: Board, gig: GigPage, post: PostPage, contracts: Contracts, contract: ContractPage,
-  courses: Catalogue, course: CoursePage, learn: Player, quiz: QuizPage, certificates: Certificates,
+  courses: Catalogue, course: CoursePage, learn: Player, quiz: QuizPage, live: LiveQuizPage, certificates: Certificates,
 };
 const TITLES = {
   gigs: "Gigs", gig: "Gig", post: "Post a gig", contracts: "Contracts", contract: "Contract",
-  courses: "Courses", course: "Course", learn: "Course", quiz: "Quiz", certificates: "Certificates",
+  courses: "Courses", course: "Course", learn: "Course", quiz: "Quiz", live: "Live quiz", certificates: "Certificates",
 };
 /** Which of the bar's links a page belongs to. */
-const SECTION = { contracts: "contracts", contract: "contracts", courses: "courses", course: "courses", learn: "courses", quiz: "courses", certificates: "courses" };
+const SECTION = { contracts: "contracts", contract: "contracts", courses: "courses", course: "courses", learn: "courses", quiz: "courses", live: "courses", certificates: "courses" };
 
 /** Whether an address is one of ours. */
 export const isWork = (hash) => (hash.replace(/^#/, "").split("/")[0] || "gigs") in PAGES;
