@@ -105,6 +105,7 @@ pub struct CountView {
 
 /// What was found.
 #[derive(Clone, Debug, Serialize, ToSchema)]
+#[schema(as = SearchResults)]
 pub struct FoundView {
     /// The best first.
     pub items: Vec<ResultView>,

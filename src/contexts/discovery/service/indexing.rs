@@ -99,13 +99,12 @@ impl Discovery {
         for kind in Kind::ALL {
             self.parts().text.ready(kind.index()).await?;
         }
-        self.mind_models().await?;
-        let mut conn = self.conn().await?;
-        if store::documents::state(&mut conn, "adopted").await?.is_none() {
+        // Before the models are looked at: what is not known of cannot be missed.
+        if store::documents::state(&mut *self.conn().await?, "adopted").await?.is_none() {
             let found = self.adopt().await?;
-            store::documents::set_state(&mut conn, "adopted", &found.to_string()).await?;
+            store::documents::set_state(&mut *self.conn().await?, "adopted", &found.to_string()).await?;
         }
-        Ok(())
+        self.mind_models().await
     }
 
     /// Notes everything that can be found and is not known yet; how much.

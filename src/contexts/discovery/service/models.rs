@@ -72,7 +72,7 @@ impl Discovery {
             self.inner.indexing.notify_one();
             return Ok(());
         }
-        if progress.by_model < progress.shown {
+        if progress.by_model < progress.shown || progress.unmade > 0 {
             slog::info!(log(), "vectors are being made anew"; "kind" => kind.as_str(), "to" => &model.name,
                 "done" => progress.by_model, "of" => progress.shown);
             return Ok(());

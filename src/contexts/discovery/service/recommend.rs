@@ -5,7 +5,10 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::{indexing::words_of, retrieval::CANDIDATES};
+use super::{
+    indexing::words_of,
+    retrieval::{CANDIDATES, NO_TEXT},
+};
 use crate::{
     contexts::discovery::{
         Discovery, DiscoveryError, Kind, ResultView, Seeker, Source,
@@ -19,7 +22,7 @@ use crate::{
         },
         views::RecommendationsView,
     },
-    ports::attributes::Filter,
+    ports::{attributes::Filter, text::Query},
     principal::{Principal, UserId},
 };
 
@@ -66,6 +69,8 @@ struct Start<'a> {
     skills: &'a [String],
     /// What results are to be about.
     text: &'a str,
+    /// Whether the words of that count too: somebody typed them.
+    words: bool,
     /// What is demanded.
     filter: Filter,
     /// How the parts of the score count.
@@ -106,6 +111,7 @@ impl Discovery {
             who: me,
             skills: &seeker.skills,
             text: &text,
+            words: false,
             filter,
             parts: &self.weights().gigs,
             newest: true,
@@ -173,6 +179,7 @@ impl Discovery {
             who: me,
             skills: wanted,
             text: &text,
+            words: false,
             filter,
             parts: &self.weights().students,
             newest: false,
@@ -251,6 +258,7 @@ impl Discovery {
             who: me,
             skills: &wanted,
             text: &text,
+            words: false,
             filter,
             parts: &self.weights().courses,
             newest: wanted.is_empty(),
@@ -314,6 +322,7 @@ impl Discovery {
             who: me,
             skills: &wanted,
             text: &text,
+            words: !goal.text.is_empty(),
             filter,
             parts: &self.weights().mentors,
             newest: goal.text.is_empty(),
@@ -361,10 +370,25 @@ impl Discovery {
         let newest = async {
             if start.newest { self.by_filter(start.kind, start.filter.clone(), CANDIDATES / 2).await } else { Ok(Vec::new()) }
         };
+        let named = async {
+            if !start.words {
+                return Ok::<Vec<Uuid>, DiscoveryError>(Vec::new());
+            }
+            let (text, filter) = (start.text.to_owned(), start.filter.clone());
+            let query = Query { text, filter, limit: CANDIDATES, ..Query::default() };
+            match self.by_words(start.kind, &query).await {
+                Ok(found) => Ok(found.hits.into_iter().map(|hit| hit.id).collect()),
+                Err(error) => {
+                    self.without(NO_TEXT, &error, error.is_transient());
+                    Ok(Vec::new())
+                }
+            }
+        };
         let near = self.by_meaning(start.kind, start.text, &start.filter, CANDIDATES);
-        let (skilled, newest, near) = futures_util::future::try_join3(skilled, newest, near).await?;
+        let (skilled, newest, named, near) =
+            futures_util::future::try_join4(skilled, newest, named, near).await?;
         let near = near.ids();
-        let all: HashSet<Uuid> = skilled.iter().chain(&newest).chain(&near).copied().collect();
+        let all: HashSet<Uuid> = skilled.iter().chain(&newest).chain(&named).chain(&near).copied().collect();
         let ids: Vec<Uuid> = all.into_iter().collect();
         let mut sources = self.confirmed(start.who, start.kind, ids.clone()).await?;
         // An index may be behind: what was excluded stays so.
@@ -380,6 +404,7 @@ impl Discovery {
             &[
                 Ranked { ids: &skilled, weight: weights.fusion.skills },
                 Ranked { ids: &near, weight: weights.fusion.vectors },
+                Ranked { ids: &named, weight: weights.fusion.text },
                 Ranked { ids: &newest, weight: weights.fusion.newest },
             ],
             weights.fusion.k,

@@ -213,6 +213,9 @@ pub struct Progress {
     /// Documents that wait to be written.
     #[diesel(sql_type = BigInt)]
     pub waiting: i64,
+    /// Of them, those that the vector store never had, or not by the model in use.
+    #[diesel(sql_type = BigInt)]
+    pub unmade: i64,
 }
 
 /// How far the indexes are with one kind.
@@ -220,7 +223,8 @@ pub async fn progress(conn: &mut AsyncPgConnection, kind: Kind, model: &str) -> 
     Ok(diesel::sql_query(
         "SELECT count(*) FILTER (WHERE shown) AS shown,
                 count(*) FILTER (WHERE shown AND model = $2) AS by_model,
-                count(*) FILTER (WHERE text_done < stamp OR vector_done < stamp) AS waiting
+                count(*) FILTER (WHERE text_done < stamp OR vector_done < stamp) AS waiting,
+                count(*) FILTER (WHERE vector_done = 0) AS unmade
          FROM discovery.documents WHERE kind = $1",
     )
     .bind::<Text, _>(kind)
