@@ -4,6 +4,7 @@ pub mod attributes;
 pub mod boards;
 pub mod bus;
 pub mod cache;
+mod driver;
 pub mod limits;
 pub mod locks;
 pub mod mail;
