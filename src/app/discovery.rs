@@ -15,11 +15,7 @@ use crate::{
         career::Affinity,
         discovery::{self, Contexts, Discovery, DiscoveryMetrics, Weights},
     },
-    ports::{
-        embed::Embedder,
-        text::{PgText, TextIndex},
-        vectors::{PgVectors, VectorStore},
-    },
+    ports::embed::Embedder,
     postgres::Database,
     principal::UserId,
     realtime::Veils,
@@ -34,11 +30,6 @@ fn weights(config: &Config) -> Result<Weights, StartError> {
     }
 }
 
-/// Both indexes.
-fn indexes(database: &Database) -> (TextIndex, VectorStore) {
-    (TextIndex::over(PgText::new(database.clone())), VectorStore::over(PgVectors::new(database.clone())))
-}
-
 /// Discovery over the other contexts.
 pub(super) fn discovery_with(
     config: &Config,
@@ -49,7 +40,7 @@ pub(super) fn discovery_with(
     signer: Signer,
     metrics: DiscoveryMetrics,
 ) -> Result<Discovery, StartError> {
-    let (text, vectors) = indexes(database);
+    let (text, vectors) = super::indexes::indexes(config, database)?;
     let compiled = Embedder::builtin();
     // While an endpoint's model fills its vectors, searches use those that the compiled one made.
     let others = if compiled.model() == embedder.model() { Vec::new() } else { vec![compiled] };

@@ -5,6 +5,7 @@ pub mod boards;
 pub mod bus;
 pub mod cache;
 pub mod embed;
+mod driver;
 pub mod limits;
 pub mod locks;
 pub mod mail;

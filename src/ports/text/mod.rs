@@ -16,16 +16,25 @@
 //! go to both. [`TextIndex::fill`] fills it from the truth, [`TextIndex::swap`] exchanges the two at one
 //! moment and drops the old.
 
+#[cfg(test)]
+pub(crate) mod contract;
 mod highlight;
+mod meili;
+mod postgres;
+mod synonyms;
+mod words;
 
 use std::{collections::BTreeMap, sync::Arc};
 
 use async_trait::async_trait;
+use chrono::{DateTime, Utc};
 use futures_util::future::BoxFuture;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 pub use highlight::Highlighted;
+pub(crate) use meili::Meilisearch;
+pub(crate) use postgres::PgText;
 
 use super::{
     Store, StoreStatus,
@@ -62,7 +71,7 @@ pub struct Document {
 /// A question.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Query {
-    /// What was typed: anything. Empty finds everything that the filter accepts.
+    /// What was typed: anything. Empty finds everything that the filter accepts; what has no word in it, nothing.
     pub text: String,
     /// What is demanded.
     pub filter: Filter,
@@ -229,6 +238,10 @@ pub(crate) trait Texts: Send + Sync {
     async fn fill(&self, build: &Build, documents: &[Document]) -> Answer<()>;
     async fn swap(&self, build: &Build) -> Answer<()>;
     async fn abandon(&self, build: &Build) -> Answer<()>;
+    /// Only a server has clients of its own.
+    async fn tenant_token(&self, _: &[&str], _: &Filter, _: DateTime<Utc>) -> Answer<Option<String>> {
+        Ok(None)
+    }
     async fn status(&self) -> StoreStatus;
 }
 
@@ -280,7 +293,7 @@ impl TextIndex {
     /// # Errors
     /// See [`TextError`]; never for what was typed.
     pub async fn search(&self, index: &str, query: &Query) -> Answer<Found> {
-        if unmeetable(&query.filter) {
+        if unmeetable(&query.filter) || speechless(&query.text) {
             return Ok(Found::default());
         }
         self.adapter.search(index, &bounded(query)).await
@@ -291,7 +304,7 @@ impl TextIndex {
     /// # Errors
     /// See [`TextError`].
     pub async fn search_across(&self, indexes: &[&str], query: &Query) -> Answer<Across> {
-        if unmeetable(&query.filter) || indexes.is_empty() {
+        if unmeetable(&query.filter) || speechless(&query.text) || indexes.is_empty() {
             return Ok(Across::default());
         }
         self.adapter.search_across(indexes, &bounded(query)).await
@@ -303,7 +316,7 @@ impl TextIndex {
     /// See [`TextError`].
     pub async fn suggest(&self, index: &str, prefix: &str, limit: usize) -> Answer<Vec<String>> {
         let prefix = read(prefix);
-        if prefix.trim().is_empty() || limit == 0 {
+        if words::words(&prefix).is_empty() || limit == 0 {
             return Ok(Vec::new());
         }
         self.adapter.suggest(index, &prefix, limit.min(20)).await
@@ -357,6 +370,23 @@ impl TextIndex {
     pub async fn abandon(&self, build: &Build) -> Answer<()> {
         self.adapter.abandon(build).await
     }
+
+    /// A token by which a client may ask the server itself: in these indexes, for what the filter accepts, until
+    /// a moment. `None` where there is no such server, or no `MEILI_SEARCH_KEY`.
+    ///
+    /// # Errors
+    /// See [`TextError`].
+    pub async fn tenant_token(
+        &self,
+        indexes: &[&str],
+        filter: &Filter,
+        until: DateTime<Utc>,
+    ) -> Answer<Option<String>> {
+        if unmeetable(filter) {
+            return Ok(None);
+        }
+        self.adapter.tenant_token(indexes, filter, until).await
+    }
 }
 
 impl Store for TextIndex {
@@ -367,6 +397,12 @@ impl Store for TextIndex {
     fn required(&self) -> bool {
         false
     }
+}
+
+/// Whether something was typed, and no word is in it.
+fn speechless(text: &str) -> bool {
+    let text = read(text);
+    !text.trim().is_empty() && words::words(&text).is_empty()
 }
 
 fn unmeetable(filter: &Filter) -> bool {

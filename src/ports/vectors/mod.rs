@@ -16,6 +16,11 @@
 //! counts, whichever comes first; a deletion too has a revision, is remembered, and at the same revision
 //! wins over an upsert. So events may come twice, late, or in any order.
 
+#[cfg(test)]
+pub(crate) mod contract;
+mod postgres;
+mod qdrant;
+
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -25,6 +30,9 @@ use std::{
 use async_trait::async_trait;
 use futures_util::future::BoxFuture;
 use uuid::Uuid;
+
+pub(crate) use postgres::PgVectors;
+pub(crate) use qdrant::Qdrant;
 
 use super::{
     Store, StoreStatus,
@@ -59,6 +67,12 @@ impl Collection {
     /// A later version by the same model.
     pub fn next(&self, build: i64) -> Self {
         Self { build, ..self.clone() }
+    }
+}
+
+impl std::fmt::Display for Collection {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} by {} ({}), build {}", self.name, self.model, self.dimension, self.build)
     }
 }
 
@@ -316,8 +330,8 @@ fn well_named(c: &Collection) -> Answer<()> {
     if c.name.is_empty() || c.name.len() > 40 || !c.name.bytes().all(plain) {
         return Err(VectorError::Invalid(format!("a collection cannot be named {:?}", c.name)));
     }
-    if c.model.is_empty() || c.model.len() > 200 || c.model.contains('\0') {
-        return Err(VectorError::Invalid("a model's name has 1 to 200 bytes".into()));
+    if c.model.is_empty() || c.model.len() > 120 || c.model.contains('\0') {
+        return Err(VectorError::Invalid("a model's name has 1 to 120 bytes".into()));
     }
     if !(1..=2_000).contains(&c.dimension) || c.build < 0 {
         return Err(VectorError::Invalid("a vector has 1 to 2,000 dimensions".into()));

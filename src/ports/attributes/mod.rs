@@ -2,6 +2,8 @@
 //! demand of it. The text index and the vector store both keep the attributes and push the filter down
 //! to their store; [`Filter::accepts`] says what a filter means.
 
+pub(crate) mod postgres;
+
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
