@@ -53,7 +53,7 @@ LABEL org.opencontainers.image.title="gigsy" \
       org.opencontainers.image.version="${VERSION}" \
       org.opencontainers.image.revision="${REVISION}"
 RUN apt-get update \
-    && apt-get install -y --no-install-recommends ca-certificates \
+    && apt-get install -y --no-install-recommends ca-certificates fonts-noto-cjk \
     && rm -rf /var/lib/apt/lists/* \
     && useradd --uid 10001 --user-group --home-dir /var/lib/gigsy --create-home --shell /usr/sbin/nologin gigsy \
     && install -d -o gigsy -g gigsy -m 700 /var/lib/gigsy/data

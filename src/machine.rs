@@ -1,9 +1,11 @@
 //! State machines as data: who may take which step from where to where, and which steps time takes.
 //!
 //! A context lists its [`Transition`]s in a [`Machine`]; what is allowed is asked here, and the
-//! context's store writes state, history, timers and event in one transaction. That no state is a
+//! executor ([`moves`]) writes state, history, timers and event in one transaction. That no state is a
 //! trap is not argued but walked: [`Machine::flaws`] goes over the whole list, and a test of each
 //! machine expects it to find nothing.
+
+pub mod moves;
 
 use std::{collections::BTreeSet, fmt::Debug, time::Duration};
 

@@ -6,6 +6,7 @@
 
 pub mod frames;
 pub mod http;
+pub mod line;
 pub mod machine;
 pub mod plot;
 pub mod process;

@@ -5,7 +5,6 @@
 #![allow(clippy::print_stdout, reason = "a command-line program")]
 #![allow(missing_docs, reason = "checked by hand: the harness is no library")]
 
-mod line;
 mod outbox;
 mod requests;
 

@@ -7,11 +7,11 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
+use super::kit::line::Line;
 use super::kit::process::Process;
 use super::kit::report::Report;
 use super::kit::usage::{self, CpuReading};
 use super::kit::{Outcome, fail, http};
-use super::line::Line;
 
 /// Connections at once.
 const LINES: usize = 4;

@@ -8,6 +8,7 @@ use crate::{
         chat::{Chat, ChatError, DemoCast},
         gigs::{self, Gigs, GigsError},
         identity::{Identity, IdentityError},
+        learning::{self, Learning, LearningError},
     },
     postgres::{Database, DbError},
 };
@@ -36,6 +37,9 @@ pub enum DemoError {
     /// The gigs.
     #[error("the demo's gigs")]
     Gigs(#[from] GigsError),
+    /// The courses.
+    #[error("the demo's courses")]
+    Courses(#[from] LearningError),
     /// The mentors.
     #[error("the demo's mentors")]
     Career(#[from] CareerError),
@@ -64,8 +68,9 @@ pub async fn seed_demo(
     let identity = wiring::identity(config, database).await?;
     let chat = wiring::chat_at_rest(config, database, &identity).await?;
     let gigs = wiring::gigs_at_rest(config, database).await?;
+    let learning = wiring::learning_at_rest(config, database, &identity).await?;
     let career = wiring::career_at_rest(config, database).await?;
-    let done = fill(&identity, &chat, &gigs, &career, progress).await;
+    let done = fill(&identity, &chat, &gigs, &learning, &career, progress).await;
     chat.domain().stop(config.drain()).await;
     done
 }
@@ -74,12 +79,13 @@ pub(super) async fn fill(
     identity: &Identity,
     chat: &Chat,
     gigs: &Gigs,
+    learning: &Learning,
     career: &Career,
     progress: Progress<'_>,
 ) -> Result<(), DemoError> {
-    progress("people", 0, 4);
+    progress("people", 0, 5);
     let people = identity.seed_demo().await?;
-    progress("rooms and history", 1, 4);
+    progress("rooms and history", 1, 5);
     chat.seed_demo(&DemoCast {
         client: people.client,
         student: people.student,
@@ -89,10 +95,14 @@ pub(super) async fn fill(
         others: people.others.clone(),
     })
     .await?;
-    progress("gigs", 2, 4);
+    progress("gigs", 2, 5);
     gigs.seed_demo(&gigs::DemoCast { client: people.client, student: people.student, others: people.others })
         .await?;
-    progress("mentors", 3, 4);
+    progress("courses", 3, 5);
+    learning
+        .seed_demo(&learning::DemoCast { instructor: people.instructor, student: people.student })
+        .await?;
+    progress("mentors", 4, 5);
     career
         .seed_demo(&career::DemoCast {
             mentor: people.mentor,
@@ -101,6 +111,6 @@ pub(super) async fn fill(
             student: people.student,
         })
         .await?;
-    progress("done", 4, 4);
+    progress("done", 5, 5);
     Ok(())
 }

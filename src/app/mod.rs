@@ -10,6 +10,7 @@ mod logs;
 mod mail;
 mod money;
 mod nodes;
+mod objects;
 mod shared;
 mod wiring;
 mod workers;
@@ -75,6 +76,9 @@ pub enum StartError {
     /// A client that calls others by HTTPS cannot be made.
     #[error(transparent)]
     Tls(#[from] crate::tls::TlsError),
+    /// The object store's client.
+    #[error("the object store cannot be set up")]
+    Objects(#[from] crate::ports::objects::ObjectError),
     /// The mail server's settings.
     #[error(transparent)]
     Mail(#[from] crate::ports::mail::SmtpSetupError),

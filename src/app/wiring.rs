@@ -12,7 +12,7 @@ use crate::{
     contexts::{
         activity::{self, Activity},
         career::{self, Career, CareerMetrics},
-        chat::{self, Chat, ChatMetrics, Desk, EventLog, NoUploads, PostgresRooms, RoomLimits},
+        chat::{self, Chat, ChatMetrics, Desk, EventLog, PostgresRooms, RoomLimits},
         gamification::{self, Boards, GameMetrics, Gamification},
         gigs::{self, Gigs},
         identity::{
@@ -20,8 +20,10 @@ use crate::{
             actors::{UserSession, session::SessionCloser},
             store::{CachedSessions, PostgresStore},
         },
+        learning::{self, LazyFonts, Learning, LearningMetrics, LiveQuizzes},
         ledger::{self, Ledger},
         notifications::{self, Feed, NotificationMetrics, Notifications},
+        objects::{self, Uploads},
     },
     events::{Events, Parts},
     http::{
@@ -38,6 +40,7 @@ use crate::{
         bus::Signals,
         embed::Embedder,
         mail::Mail,
+        objects::directory::serve::Served,
         payments::sandbox::Sandbox,
         push::{Hosts, WebPush},
     },
@@ -66,6 +69,11 @@ pub(super) struct Platform {
     pub ledger: Ledger,
     pub gigs: Gigs,
     pub gigs_live: gigs::Live,
+    pub uploads: Uploads,
+    pub learning: Learning,
+    pub courses_live: learning::Live,
+    pub live_quizzes: LiveQuizzes,
+    pub served: Served,
     pub career: Career,
     pub career_live: career::Live,
     pub game: Gamification,
@@ -124,6 +132,7 @@ fn chat_with(
     registry: &Registry,
     metrics: &Metrics,
     arbiters: &Arbiters,
+    uploads: &Uploads,
 ) -> Chat {
     let parts = chat::Parts {
         rooms: Arc::new(PostgresRooms::new(database.clone())),
@@ -131,7 +140,7 @@ fn chat_with(
         outlet,
         people: Arc::new(identity.directory()),
         desk: Desk::new(database.clone()),
-        uploads: Arc::new(NoUploads),
+        uploads: Arc::new(uploads.clone()),
         signer,
         limits: RoomLimits::from(config),
         metrics: ChatMetrics::new(metrics),
@@ -150,6 +159,8 @@ pub(super) async fn chat_at_rest(
     let registry = Registry::new();
     let arbiters = Arbiters::current()?;
     let log = logs::logs(config, database).await?.chat;
+    let objects = super::objects::objects(config, database).await?.objects;
+    let uploads = uploads_with(config, database, objects, signer.clone());
     Ok(chat_with(
         config,
         database,
@@ -160,7 +171,59 @@ pub(super) async fn chat_at_rest(
         &registry,
         &Metrics::new(),
         &arbiters,
+        &uploads,
     ))
+}
+
+fn uploads_with(
+    config: &Config,
+    database: &Database,
+    objects: Arc<dyn crate::ports::objects::Objects>,
+    signer: Signer,
+) -> Uploads {
+    Uploads::new(objects::Parts {
+        database: database.clone(),
+        objects,
+        signer,
+        clock: Clock::system(),
+        settings: objects::Settings::from(config),
+    })
+}
+
+fn learning_with(
+    config: &Config,
+    database: &Database,
+    identity: &Identity,
+    uploads: &Uploads,
+    ledger: &Ledger,
+    signer: Signer,
+    metrics: LearningMetrics,
+) -> Learning {
+    Learning::new(learning::Parts {
+        database: database.clone(),
+        uploads: uploads.clone(),
+        ledger: ledger.clone(),
+        people: Arc::new(identity.directory()),
+        signer,
+        clock: Clock::system(),
+        public_url: config.public_url(),
+        fonts: LazyFonts::new(config.learning.fonts_dir.clone()),
+        metrics,
+    })
+}
+
+/// Learning without a server, for commands.
+pub(super) async fn learning_at_rest(
+    config: &Config,
+    database: &Database,
+    identity: &Identity,
+) -> Result<Learning, StartError> {
+    let signer = Signer::new(&database.signing_key().await?);
+    let chosen = super::objects::objects(config, database).await?;
+    let uploads = uploads_with(config, database, chosen.objects, signer.clone());
+    let ledger = ledger_with(config, database).await?.0;
+    let told = LearningMetrics::unregistered();
+    Ok(learning_with(config, database, identity, &uploads, &ledger, signer, told))
 }
 
 fn gigs_with(database: &Database, ledger: &Ledger, signer: Signer) -> Gigs {
@@ -279,6 +342,8 @@ impl Platform {
         let outlet = Arc::new(glue::News { hub: hub.clone(), personal: personal.clone() });
         let logs = logs::logs(&config, &database).await?;
         let log = logs.chat.clone();
+        let chosen = super::objects::objects(&config, &database).await?;
+        let uploads = uploads_with(&config, &database, chosen.objects, signer.clone());
         let chat = chat_with(
             &config,
             &database,
@@ -289,12 +354,14 @@ impl Platform {
             &registry,
             &metrics,
             &arbiters,
+            &uploads,
         );
         let activity = Activity::new(activity::Parts {
             stream: logs.activity.clone(),
             signer: signer.clone(),
             clock: Clock::system(),
             days: config.activity.days,
+            public_url: config.public_url(),
         });
 
         chat.follow(&hub);
@@ -326,11 +393,20 @@ impl Platform {
         );
         career.post_by(notifications.mail().clone());
         let career_live = career::Live::new(hub.clone(), personal.clone());
-        ledger.tell(Arc::new(glue::Sinks(vec![Arc::new(gigs.clone()), Arc::new(career.clone())])));
         gigs.ask(Arc::new(identity.directory()));
         gigs.cache_pages(shared.cache.clone());
         let gigs_live = gigs::Live::new(hub.clone(), personal.clone());
         gigs_live.cache_pages(shared.cache.clone());
+
+        let told = LearningMetrics::new(&metrics);
+        let learning = learning_with(&config, &database, &identity, &uploads, &ledger, signer.clone(), told);
+        ledger.tell(Arc::new(glue::Sinks(vec![
+            Arc::new(gigs.clone()),
+            Arc::new(learning.clone()),
+            Arc::new(career.clone()),
+        ])));
+        let courses_live = learning::Live::new(hub.clone());
+        let live_quizzes = learning.start_live(courses_live.clone(), domain, &registry, &arbiters);
 
         let game = game_with(&config, &database, &identity, signer, GameMetrics::new(&metrics))?;
         game.install().await?;
@@ -343,23 +419,32 @@ impl Platform {
         signals.on(gamification::AWARDED, move |_| hearing.nudge());
         signals.on_gap(move || gap.nudge());
 
+        let mut consumers = events::consumers(
+            &gigs_live,
+            &chat,
+            &notifications,
+            &game,
+            (&career, &career_live),
+            logs.activity,
+        );
+        consumers.extend(learning::consumers(&learning, &courses_live, &chat, &metrics));
+        consumers.extend(objects::consumers(&uploads));
         let parts = Parts {
             database: database.clone(),
             nats,
-            consumers: events::consumers(
-                &gigs_live,
-                &chat,
-                &notifications,
-                &game,
-                (&career, &career_live),
-                logs.activity,
-            ),
+            consumers,
             settings: crate::events::Settings::default(),
         };
         let events = Events::start(parts, &metrics, &registry).await?;
 
-        let stores: Vec<Arc<dyn Store>> =
-            vec![Arc::new(database.clone()), logs.store, events.bus(), shared.store(), mail.shown];
+        let stores: Vec<Arc<dyn Store>> = vec![
+            Arc::new(database.clone()),
+            logs.store,
+            events.bus(),
+            shared.store(),
+            mail.shown,
+            chosen.store,
+        ];
         let health = Arc::new(Health::new(stores, demo));
         let ops = Ops { registry: registry.clone(), health: health.clone(), started: Instant::now() };
 
@@ -376,6 +461,9 @@ impl Platform {
             builder = builder.namespace(namespace);
         }
         for namespace in gigs::namespaces(&gigs, &gigs_live) {
+            builder = builder.namespace(namespace);
+        }
+        for namespace in learning::namespaces(&learning, &courses_live) {
             builder = builder.namespace(namespace);
         }
         for namespace in career::namespaces(&career, &career_live) {
@@ -424,6 +512,11 @@ impl Platform {
             ledger,
             gigs,
             gigs_live,
+            uploads,
+            learning,
+            live_quizzes,
+            courses_live,
+            served: chosen.served,
             career,
             career_live,
             game,
@@ -460,6 +553,10 @@ impl Platform {
             .app_data(web::Data::new(self.database.clone()))
             .app_data(web::Data::new(self.ledger.clone()))
             .app_data(web::Data::new(self.gigs.clone()))
+            .app_data(web::Data::new(self.uploads.clone()))
+            .app_data(web::Data::new(self.learning.clone()))
+            .app_data(web::Data::new(self.live_quizzes.clone()))
+            .app_data(web::Data::new(self.served.clone()))
             .app_data(web::Data::new(self.career.clone()))
             .app_data(web::Data::new(self.game.clone()))
             .app_data(web::Data::new(self.boards.clone()))
@@ -483,6 +580,7 @@ impl Platform {
     pub async fn stop_actors(&self, deadline: Duration) {
         self.sessions.stop(deadline).await;
         self.chat.domain().stop(deadline).await;
+        self.live_quizzes.domain().stop(deadline).await;
         self.boards.domain().stop(deadline).await;
         if !self.arbiters.stop(deadline).await {
             slog::warn!(log(), "an actor thread did not end in time");

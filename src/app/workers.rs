@@ -31,6 +31,8 @@ pub(super) fn start(platform: &Platform, options: Options) -> Vec<JoinHandle<()>
         spawn_local(tidy(platform.clone())),
         spawn_local(sweep(platform.clone())),
         spawn_local(platform.gigs.clone().run_timers()),
+        spawn_local(platform.uploads.clone().run_timers()),
+        spawn_local(platform.learning.clone().run_timers()),
         spawn_local(platform.career.clone().run_timers()),
         spawn_local(platform.game.clone().run()),
         spawn_local(platform.chat.clone().run_announcer()),
@@ -54,9 +56,15 @@ async fn prepare(platform: Platform, options: Options) {
         slog::warn!(log(), "the first sign-in will be slow"; "error" => %error);
     }
     if options.demo {
-        while let Err(error) =
-            demo::fill(&platform.identity, &platform.chat, &platform.gigs, &platform.career, &|_, _, _| {})
-                .await
+        while let Err(error) = demo::fill(
+            &platform.identity,
+            &platform.chat,
+            &platform.gigs,
+            &platform.learning,
+            &platform.career,
+            &|_, _, _| {},
+        )
+        .await
         {
             slog::error!(log(), "the demo data is not in place"; "error" => %error);
             tokio::time::sleep(RETRY).await;
@@ -123,6 +131,7 @@ async fn sweep(platform: Platform) {
         tokio::time::sleep(Limits::SWEEP).await;
         platform.limits.sweep();
         platform.gigs_live.sweep();
+        platform.courses_live.sweep();
         platform.career_live.sweep();
         platform.feed.sweep();
     }

@@ -122,6 +122,19 @@ const VARIABLES: &[(&str, &str, &str, Kind)] = &[
     ("GIGSY_SANDBOX_LOSE", "payments", "sandbox_lose", Kind::Number),
     ("GIGSY_SANDBOX_DUPLICATE", "payments", "sandbox_duplicate", Kind::Number),
     ("GIGSY_SANDBOX_REORDER", "payments", "sandbox_reorder", Kind::Number),
+    ("S3_BUCKET", "objects", "s3_bucket", Kind::Text),
+    ("S3_ENDPOINT", "objects", "s3_endpoint", Kind::Text),
+    ("S3_REGION", "objects", "s3_region", Kind::Text),
+    ("S3_ACCESS_KEY_ID", "objects", "s3_access_key", Kind::Text),
+    ("S3_SECRET_ACCESS_KEY", "objects", "s3_secret_key", Kind::Text),
+    ("S3_PATH_STYLE", "objects", "s3_path_style", Kind::Flag),
+    ("MEDIA_BASE_URL", "objects", "media_base_url", Kind::Text),
+    ("GIGSY_OBJECTS_QUOTA_BYTES", "objects", "quota_bytes", Kind::Number),
+    ("GIGSY_OBJECTS_MAX_BYTES", "objects", "max_bytes", Kind::Number),
+    ("GIGSY_OBJECTS_PART_BYTES", "objects", "part_bytes", Kind::Number),
+    ("GIGSY_OBJECTS_URL_SECONDS", "objects", "url_seconds", Kind::Number),
+    ("GIGSY_OBJECTS_UPLOAD_HOURS", "objects", "upload_hours", Kind::Number),
+    ("GIGSY_FONTS_DIR", "learning", "fonts_dir", Kind::Text),
     ("GIGSY_BOARD_ZONE", "gamification", "zone", Kind::Text),
     ("SMTP_URL", "mail", "url", Kind::Text),
     ("GIGSY_MAIL_FROM", "mail", "from", Kind::Text),
@@ -390,6 +403,35 @@ fn check(config: &Config) -> Result<(), ConfigError> {
             if secret.is_none() {
                 return bad(name, "is needed with GIGSY_PAYMENTS=stripe");
             }
+        }
+    }
+    let objects = &config.objects;
+    for url in objects.s3_endpoint.iter().chain(&objects.media_base_url) {
+        if !matches!(url.scheme(), "http" | "https") || url.host().is_none() {
+            return bad("S3_ENDPOINT or MEDIA_BASE_URL", "takes http:// or https:// URLs");
+        }
+    }
+    if objects.s3_bucket.is_some() {
+        for (name, key) in
+            [("S3_ACCESS_KEY_ID", &objects.s3_access_key), ("S3_SECRET_ACCESS_KEY", &objects.s3_secret_key)]
+        {
+            if key.is_none() {
+                return bad(name, "is needed with S3_BUCKET");
+            }
+        }
+    }
+    for (name, value, most) in [
+        ("GIGSY_OBJECTS_QUOTA_BYTES", objects.quota_bytes, i64::MAX as u64),
+        ("GIGSY_OBJECTS_MAX_BYTES", objects.max_bytes, crate::ports::objects::LARGEST),
+        ("GIGSY_OBJECTS_PART_BYTES", objects.part_bytes, crate::ports::objects::SINGLE_PUT),
+        ("GIGSY_OBJECTS_URL_SECONDS", objects.url_seconds, 7 * 24 * 3600),
+        ("GIGSY_OBJECTS_UPLOAD_HOURS", objects.upload_hours, 24 * 365),
+    ] {
+        if !(1..=most).contains(&value) {
+            return Err(ConfigError::Setting {
+                name: name.to_owned(),
+                detail: format!("must be from 1 to {most}"),
+            });
         }
     }
     if config.database.pool_size < 2 {

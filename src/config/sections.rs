@@ -41,6 +41,10 @@ pub struct Config {
     pub chat: ChatConfig,
     /// Protected payment.
     pub payments: PaymentsConfig,
+    /// Files and videos.
+    pub objects: ObjectsConfig,
+    /// Courses and certificates.
+    pub learning: LearningConfig,
     /// Points and leaderboards.
     pub gamification: GamificationConfig,
     /// Mail.
@@ -87,6 +91,16 @@ pub struct PushConfig {
     /// the public URL.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub contact: Option<String>,
+}
+
+/// Courses and certificates.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct LearningConfig {
+    /// `GIGSY_FONTS_DIR`: fonts for names that those compiled in cannot write; by default `.gigsy/fonts` and
+    /// the machine's Noto fonts.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fonts_dir: Option<PathBuf>,
 }
 
 /// Points and leaderboards.
@@ -150,6 +164,59 @@ impl Erasure {
             Self::Tombstone => "tombstone",
             Self::Anonymise => "anonymise",
         }
+    }
+}
+
+/// Files and videos.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct ObjectsConfig {
+    /// `S3_BUCKET`: keep objects in this bucket; unset: in the data directory.
+    pub s3_bucket: Option<String>,
+    /// `S3_ENDPOINT`: where the bucket is, if not at Amazon.
+    pub s3_endpoint: Option<Url>,
+    /// `S3_REGION`.
+    pub s3_region: String,
+    /// `S3_ACCESS_KEY_ID`.
+    pub s3_access_key: Option<String>,
+    /// `S3_SECRET_ACCESS_KEY`. A secret.
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "mask")]
+    pub s3_secret_key: Option<String>,
+    /// `S3_PATH_STYLE`: the bucket's name in the path, not in the host's.
+    pub s3_path_style: bool,
+    /// `MEDIA_BASE_URL`: what downloads go through, a CDN in front of the store.
+    pub media_base_url: Option<Url>,
+    /// `GIGSY_OBJECTS_QUOTA_BYTES`: what one person may keep.
+    pub quota_bytes: u64,
+    /// `GIGSY_OBJECTS_MAX_BYTES`: the largest file.
+    pub max_bytes: u64,
+    /// `GIGSY_OBJECTS_PART_BYTES`: larger files come in parts of this size.
+    pub part_bytes: u64,
+    /// `GIGSY_OBJECTS_URL_SECONDS`: how long signed URLs live.
+    pub url_seconds: u64,
+    /// `GIGSY_OBJECTS_UPLOAD_HOURS`: how long an upload may take.
+    pub upload_hours: u64,
+}
+
+impl ObjectsConfig {
+    /// Where browsers send files to and get them from, other than from this server: what a page's policy
+    /// must allow.
+    pub fn origins(&self) -> Vec<String> {
+        let Some(bucket) = &self.s3_bucket else {
+            return self.media_base_url.iter().map(|url| url.origin().ascii_serialization()).collect();
+        };
+        let store = match &self.s3_endpoint {
+            None => format!("https://{bucket}.s3.{}.amazonaws.com", self.s3_region),
+            Some(endpoint) => {
+                let origin = endpoint.origin().ascii_serialization();
+                match origin.split_once("://") {
+                    Some((scheme, host)) if !self.s3_path_style => format!("{scheme}://{bucket}.{host}"),
+                    _ => origin,
+                }
+            }
+        };
+        let media = self.media_base_url.as_ref().map(|url| url.origin().ascii_serialization());
+        std::iter::once(store).chain(media).collect()
     }
 }
 

@@ -6,5 +6,7 @@ pub mod chat;
 pub mod gamification;
 pub mod gigs;
 pub mod identity;
+pub mod learning;
 pub mod ledger;
 pub mod notifications;
+pub mod objects;

@@ -21,6 +21,11 @@ pub const TOPICS: &[Topic] = &[
         ],
     },
     Topic { stream: "ledger", aggregates: &["payout", "hold"] },
+    Topic { stream: "objects", aggregates: &["upload"] },
+    Topic {
+        stream: "learning",
+        aggregates: &["course", "announcement", "enrolment", "attempt", "submission", "certificate"],
+    },
     Topic { stream: "chat", aggregates: &["room", "message", "member"] },
     Topic { stream: "career", aggregates: &["mentor", "booking", "mentor_review", "profile", "evidence"] },
     Topic { stream: "gamification", aggregates: &["xp", "level", "badge", "league"] },

@@ -32,11 +32,13 @@ pub fn cors(config: &crate::config::Config) -> Cors {
             header::CONTENT_TYPE,
             header::IF_MATCH,
             header::IF_NONE_MATCH,
+            header::RANGE,
             header::HeaderName::from_static("idempotency-key"),
             middleware::CORRELATION,
         ])
         .expose_headers([
             header::ETAG,
+            header::CONTENT_RANGE,
             header::LINK,
             header::LOCATION,
             header::RETRY_AFTER,

@@ -60,6 +60,8 @@ pub fn document() -> utoipa::openapi::OpenApi {
     api.merge(contexts::chat::api());
     api.merge(contexts::gigs::api());
     api.merge(contexts::ledger::api());
+    api.merge(contexts::objects::api());
+    api.merge(contexts::learning::api());
     api.merge(contexts::gamification::api());
     api.merge(contexts::activity::api());
     api.merge(contexts::notifications::api());

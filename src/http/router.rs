@@ -13,9 +13,11 @@ use crate::{
     contexts::{
         activity::handlers as activity, career::handlers as career, chat::handlers as chat,
         gamification::handlers as game, gigs::handlers as gigs, identity::handlers as identity,
-        ledger::handlers as ledger, notifications::handlers as notifications,
+        learning::handlers as learning, ledger::handlers as ledger, notifications::handlers as notifications,
+        objects::handlers as uploads,
     },
     error::ErrorKind,
+    ports::objects::directory::serve as objects,
     realtime,
 };
 
@@ -71,6 +73,11 @@ routes! {
     "/api/openapi.json" => { GET openapi::json }
     "/connection/websocket" => { GET realtime::websocket }
 
+    "/verify/{id}" => { GET learning::certificates::verify }
+    "/.well-known/did.json" => { GET learning::certificates::did }
+    "/credentials/status/{list}" => { GET learning::certificates::status }
+    "/objects/{token}" => { GET objects::get, PUT objects::put }
+
     "/api/v1/demo" => { GET health::demo }
 
     "/api/v1/auth/register" => { POST identity::account::register }
@@ -86,6 +93,7 @@ routes! {
     "/api/v1/me" => { GET identity::me::get, PATCH identity::me::patch }
     "/api/v1/me/deletion" => { POST identity::me::request_deletion, DELETE identity::me::cancel_deletion }
     "/api/v1/me/activity" => { GET activity::mine }
+    "/api/v1/me/activity/xapi" => { GET activity::statements }
     "/api/v1/me/balance" => { GET ledger::me::balance }
     "/api/v1/me/payout-account" => { POST ledger::me::open_account }
     "/api/v1/me/payouts" => { GET ledger::me::payouts, POST ledger::me::pay_out }
@@ -117,6 +125,7 @@ routes! {
         PUT chat::changes::react, DELETE chat::changes::unreact
     }
     "/api/v1/chat/rooms/{id}/messages/{message_id}/pin" => { PUT chat::changes::pin, DELETE chat::changes::unpin }
+    "/api/v1/chat/rooms/{id}/messages/{message_id}/attachments/{object_id}" => { GET chat::messages::attachment }
     "/api/v1/chat/rooms/{id}/messages/{message_id}/thread" => { GET chat::changes::thread }
     "/api/v1/chat/rooms/{id}/messages/{message_id}/reports" => { POST chat::moderation::report }
     "/api/v1/chat/rooms/{id}/reports" => { GET chat::moderation::room_reports }
@@ -213,6 +222,55 @@ routes! {
     "/api/v1/badges" => { GET game::badges::catalogue }
     "/api/v1/badges/{id}" => { GET game::badges::award }
     "/api/v1/people/{id}/badges" => { GET game::badges::of_person }
+
+    "/api/v1/courses" => { GET learning::courses::list, POST learning::courses::create }
+    "/api/v1/courses/{id}" => { GET learning::courses::get, PATCH learning::courses::patch }
+    "/api/v1/courses/{id}/draft" => { GET learning::courses::draft, PUT learning::courses::write_draft }
+    "/api/v1/courses/{id}/enrolments" => { GET learning::enrolments::of_course, POST learning::enrolments::enrol }
+    "/api/v1/courses/{id}/cohorts" => { GET learning::cohorts::list, POST learning::cohorts::open }
+    "/api/v1/cohorts/{id}" => { PUT learning::cohorts::change }
+    "/api/v1/courses/{id}/announcements" => { GET learning::courses::announcements, POST learning::courses::announce }
+    "/api/v1/courses/{id}/queue" => { GET learning::grades::queue }
+    "/api/v1/courses/{id}/gradebook" => { GET learning::grades::gradebook }
+    "/api/v1/courses/{id}/regrade" => { POST learning::grades::regrade }
+    "/api/v1/courses/{id}/live" => { GET learning::live::running, POST learning::live::create }
+    "/api/v1/live/{id}" => { GET learning::live::get }
+    "/api/v1/live/{id}/answers" => { POST learning::live::answer }
+    "/api/v1/live/{id}/{transition}" => { POST learning::live::transition }
+    "/api/v1/courses/{id}/{transition}" => { POST learning::courses::transition }
+    "/api/v1/enrolments" => { GET learning::enrolments::mine }
+    "/api/v1/enrolments/{id}" => { GET learning::enrolments::get }
+    "/api/v1/enrolments/{id}/access" => { PUT learning::enrolments::access }
+    "/api/v1/enrolments/{id}/items/{item_id}" => { GET learning::enrolments::item }
+    "/api/v1/enrolments/{id}/items/{item_id}/progress" => { POST learning::enrolments::progress }
+    "/api/v1/enrolments/{id}/items/{item_id}/attempts" => { POST learning::attempts::begin }
+    "/api/v1/enrolments/{id}/items/{item_id}/submissions" => { POST learning::attempts::hand_in }
+    "/api/v1/enrolments/{id}/{transition}" => { POST learning::enrolments::transition }
+    "/api/v1/attempts/{id}" => { GET learning::attempts::get }
+    "/api/v1/attempts/{id}/answers" => { PUT learning::attempts::save }
+    "/api/v1/attempts/{id}/submit" => { POST learning::attempts::submit }
+    "/api/v1/attempts/{id}/grade" => { POST learning::grades::grade_attempt }
+    "/api/v1/submissions/{id}/grade" => { POST learning::grades::grade_submission }
+    "/api/v1/submissions/{id}/files/{file_id}" => { GET learning::attempts::file }
+    "/api/v1/banks" => { GET learning::banks::list, POST learning::banks::create }
+    "/api/v1/banks/{id}" => { GET learning::banks::get }
+    "/api/v1/banks/{id}/questions" => { POST learning::banks::add }
+    "/api/v1/banks/{id}/import" => { POST learning::banks::import }
+    "/api/v1/banks/{id}/export" => { GET learning::banks::export }
+    "/api/v1/banks/{id}/qti" => { GET learning::banks::qti }
+    "/api/v1/banks/{id}/statistics" => { GET learning::banks::statistics }
+    "/api/v1/questions/{id}" => { PUT learning::banks::revise }
+    "/api/v1/certificates" => { GET learning::certificates::mine }
+    "/api/v1/certificates/{id}" => { GET learning::certificates::get }
+    "/api/v1/certificates/{id}/pdf" => { GET learning::certificates::pdf }
+    "/api/v1/certificates/{id}/{transition}" => { POST learning::certificates::transition }
+    "/api/v1/uploads" => { GET uploads::list, POST uploads::begin }
+    "/api/v1/uploads/{id}" => { GET uploads::get, DELETE uploads::remove }
+    "/api/v1/uploads/{id}/parts" => { POST uploads::parts }
+    "/api/v1/uploads/{id}/complete" => { POST uploads::complete }
+    "/api/v1/uploads/{id}/download" => { GET uploads::download }
+
+    "/api/v1/ops/certificates/rotate-key" => { POST learning::certificates::rotate_key }
 
     "/api/v1/notifications" => { GET notifications::own::list }
     "/api/v1/notifications/unread" => { GET notifications::own::unread }

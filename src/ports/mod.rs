@@ -8,6 +8,7 @@ pub mod limits;
 pub mod locks;
 pub mod mail;
 pub mod mongo;
+pub mod objects;
 pub mod payments;
 pub mod push;
 mod status;

@@ -79,11 +79,46 @@ const TOLD: &[Told] = &[
         object: ("person", "subject_id"),
         public: PUBLIC,
     },
+    Told {
+        subject: "enrolment.created",
+        actors: &["student_id"],
+        object: ("course", "course_id"),
+        public: PRIVATE,
+    },
+    Told {
+        subject: "course.completed",
+        actors: &["student_id"],
+        object: ("course", "course_id"),
+        public: PRIVATE,
+    },
+    Told {
+        subject: "attempt.submitted",
+        actors: &["student_id"],
+        object: ("quiz", "item_id"),
+        public: PRIVATE,
+    },
+    Told { subject: "attempt.graded", actors: &["student_id"], object: ("quiz", "item_id"), public: PRIVATE },
+    Told {
+        subject: "certificate.issued",
+        actors: &["student_id"],
+        object: ("certificate", "certificate_id"),
+        public: PRIVATE,
+    },
 ];
 
 /// What an entry keeps of an event's data. A public one must not show what only the parties may see.
 const KEPT_PUBLIC: &[&str] = &["title", "skills", "rating"];
-const KEPT_PRIVATE: &[&str] = &["title", "gig_title", "contract_title", "contract_id", "gig_id", "amount"];
+const KEPT_PRIVATE: &[&str] = &[
+    "title",
+    "gig_title",
+    "contract_title",
+    "contract_id",
+    "gig_id",
+    "amount",
+    "course_id",
+    "score",
+    "max_score",
+];
 
 fn id(data: &Value, field: &str) -> Option<Uuid> {
     data.get(field)?.as_str()?.parse().ok()
@@ -143,6 +178,11 @@ impl Consumer for Scribe {
             "milestone.submitted",
             "milestone.released",
             "review.published",
+            "enrolment.created",
+            "course.completed",
+            "attempt.submitted",
+            "attempt.graded",
+            "certificate.issued",
         ]
     }
 

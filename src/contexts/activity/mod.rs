@@ -16,6 +16,7 @@ pub mod handlers;
 mod model;
 mod service;
 mod store;
+mod xapi;
 
 use std::sync::Arc;
 
@@ -37,6 +38,7 @@ pub struct Activity {
     signer: Signer,
     clock: Clock,
     keep: chrono::Duration,
+    base: Arc<str>,
 }
 
 /// What activity is set up with.
@@ -49,12 +51,15 @@ pub struct Parts {
     pub clock: Clock,
     /// How many days an entry is kept.
     pub days: u32,
+    /// Where the server is: what statements name people and things by.
+    pub public_url: String,
 }
 
 impl Activity {
     /// Over its stream.
     pub fn new(parts: Parts) -> Self {
-        let Parts { stream, signer, clock, days } = parts;
-        Self { stream, signer, clock, keep: chrono::Duration::days(i64::from(days)) }
+        let Parts { stream, signer, clock, days, public_url } = parts;
+        let base = Arc::from(public_url.trim_end_matches('/'));
+        Self { stream, signer, clock, keep: chrono::Duration::days(i64::from(days)), base }
     }
 }

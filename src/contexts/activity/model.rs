@@ -11,7 +11,7 @@ use crate::principal::UserId;
 /// What was acted on.
 #[derive(Clone, Debug, PartialEq, Serialize, utoipa::ToSchema)]
 pub struct Object {
-    /// Its sort: `gig`, `contract`, `milestone`, `application`, `person`.
+    /// Its sort: `gig`, `contract`, `milestone`, `application`, `person`, `course`, `quiz`, `certificate`.
     pub kind: String,
     /// Its id.
     pub id: Uuid,

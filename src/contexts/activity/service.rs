@@ -1,8 +1,9 @@
 //! The use cases.
 
+use serde_json::Value;
 use uuid::Uuid;
 
-use super::{Activity, ActivityError, Entry};
+use super::{Activity, ActivityError, Entry, xapi};
 use crate::{error::FieldError, principal::UserId};
 
 impl Activity {
@@ -25,6 +26,20 @@ impl Activity {
         let last = found.last().filter(|_| more);
         let next = last.map(|entry| self.signer.sign(&list, entry.id.as_bytes(), None));
         Ok((found, next))
+    }
+
+    /// A page of what one did oneself as statements of xAPI 1.0.3, the newest first.
+    ///
+    /// # Errors
+    /// As [`Self::of`].
+    pub async fn statements(
+        &self,
+        person: UserId,
+        limit: usize,
+        cursor: Option<&str>,
+    ) -> Result<(Vec<Value>, Option<String>), ActivityError> {
+        let (found, next) = self.of(person, false, limit, cursor).await?;
+        Ok((found.iter().map(|entry| xapi::statement(entry, &self.base)).collect(), next))
     }
 
     fn position(&self, list: &str, cursor: &str) -> Result<Uuid, ActivityError> {

@@ -31,6 +31,7 @@ mod realtime;
 mod service;
 mod store;
 mod text;
+mod uploads;
 mod veils;
 mod views;
 
@@ -66,6 +67,7 @@ pub use store::{
     mongo::{MongoLog, TailSize},
     postgres::{PostgresLog, PostgresRooms, all_rooms},
 };
+pub use uploads::{Asked, AttachmentView, Uploads};
 pub use veils::Blocks;
 pub use views::{
     AddMembersForm, AuditView, BanView, BlockedItems, BlockedView, ChangedView, CreateRoomForm, FoundView,
@@ -108,29 +110,6 @@ impl People for crate::contexts::identity::Directory {
             let people = self.people(ids).await?;
             Ok(people.into_iter().map(|person| (person.id, person.display_name)).collect())
         })
-    }
-}
-
-/// What chat asks about uploaded objects.
-pub trait Uploads: Send + Sync + 'static {
-    /// Those of `objects` that are whole and belong to `owner`.
-    fn of<'a>(
-        &'a self,
-        owner: UserId,
-        objects: &'a [uuid::Uuid],
-    ) -> BoxFuture<'a, Result<Vec<Attachment>, Box<dyn std::error::Error + Send + Sync>>>;
-}
-
-/// No object store is set up: nothing was uploaded.
-pub struct NoUploads;
-
-impl Uploads for NoUploads {
-    fn of<'a>(
-        &'a self,
-        _: UserId,
-        _: &'a [uuid::Uuid],
-    ) -> BoxFuture<'a, Result<Vec<Attachment>, Box<dyn std::error::Error + Send + Sync>>> {
-        Box::pin(async { Ok(Vec::new()) })
     }
 }
 

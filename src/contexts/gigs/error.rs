@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 use crate::{
     contexts::ledger::LedgerError,
     error::{ErrorKind, Fault, FieldError},
-    machine::Refusal,
+    machine::{Refusal, moves::MoveError},
     ports::payments::PaymentError,
     postgres::DbError,
 };
@@ -93,6 +93,16 @@ impl GigsError {
             Refusal::Unknown => Self::NoTransition(machine),
             Refusal::NotYours => Self::NotYours("somebody else may do this, not you"),
             Refusal::NotNow { allowed } => Self::NotNow { machine, state, allowed },
+        }
+    }
+}
+
+impl From<MoveError> for GigsError {
+    fn from(error: MoveError) -> Self {
+        match error {
+            MoveError::Refused { machine, state, refusal } => Self::refused(machine, state, refusal),
+            MoveError::Stale => Self::Stale,
+            MoveError::Db(error) => Self::Db(error),
         }
     }
 }

@@ -66,6 +66,13 @@ const MILESTONE: &[&str] = &["milestone_id", "contract_id", "gig_id"];
 const BOOKING: &[&str] = &["booking_id", "start", "end"];
 const MESSAGE: &[&str] = &["room_id", "message_id", "seq"];
 
+const COURSE: &[&str] = &["course_id", "enrolment_id"];
+const CERTIFICATE: &[&str] = &["certificate_id", "course_id"];
+const HAND_IN: &[&str] = &["submission_id", "course_id", "enrolment_id", "item_id"];
+
+const COURSE_LINK: &str = "/#course/{course_id}";
+const CERTIFICATE_LINK: &str = "/verify/{certificate_id}";
+const ITEM_LINK: &str = "/#learn/{enrolment_id}/{item_id}";
 const GIG_LINK: &str = "/#gig/{gig_id}";
 const CONTRACT_LINK: &str = "/#contract/{contract_id}";
 const BOOKING_LINK: &str = "/mentors#booking/{booking_id}";
@@ -211,6 +218,39 @@ pub const KINDS: &[Kind] = kinds! {
         name: "Reviews", to: &[To::One("subject_id")], one: "Somebody reviewed you: {rating|some} of 5",
         link: CONTRACT_LINK, keep: &["review_id", "contract_id", "rating"],
     }
+    "announcement.sent" {
+        name: "Announcements", to: &[MANY], one: "Your instructor announced something in “{title|a course}”",
+        many: "{count} announcements in “{title|a course}”", group: Some("course_id"), link: COURSE_LINK,
+        keep: &["course_id", "announcement_id"], patience: 600,
+    }
+    "course.completed" {
+        name: "Courses are completed", to: &[SELF], one: "You completed “{title|a course}”",
+        link: "/#learn/{enrolment_id}", keep: COURSE, default: HERE,
+    }
+    "certificate.issued" {
+        name: "Certificates", to: &[SELF], one: "Your certificate for “{title|a course}” is there",
+        body: "Anybody you give the address to can verify it.", link: CERTIFICATE_LINK, keep: CERTIFICATE,
+    }
+    "certificate.revoked" {
+        name: "Certificates are revoked", to: &[SELF], one: "Your certificate for “{title|a course}” was revoked",
+        link: CERTIFICATE_LINK, keep: CERTIFICATE,
+    }
+    "submission.graded" {
+        name: "Hand-ins are graded", to: &[STUDENT], one: "What you handed in was graded",
+        link: ITEM_LINK, keep: HAND_IN,
+    }
+    "submission.returned" {
+        name: "Hand-ins come back", to: &[STUDENT], one: "What you handed in is to be done again",
+        body: "Your instructor says why.", link: ITEM_LINK, keep: HAND_IN,
+    }
+    "enrolment.lapsed" {
+        name: "Places are given up", to: &[STUDENT], one: "Your place in a course was given up",
+        body: "It was not paid within a day.", link: COURSE_LINK, keep: COURSE,
+    }
+    "enrolment.refunded" {
+        name: "Course refunds", to: &[STUDENT], one: "Your payment for a course is on its way back to you",
+        link: COURSE_LINK, keep: COURSE,
+    }
     "saved_search.matched" {
         name: "Saved searches", to: &[SELF], one: "A new match for “{name|your search}”",
         many: "{count} new matches for “{name|your search}”", group: Some("saved_search_id"),
@@ -298,6 +338,11 @@ pub const SUBJECTS: &[&str] = &[
     "payment.*",
     "review.*",
     "saved_search.*",
+    "course.*",
+    "announcement.*",
+    "certificate.*",
+    "submission.*",
+    "enrolment.*",
     "mentor.*",
     "booking.*",
     "mentor_review.*",

@@ -1,4 +1,4 @@
-//! The pages that the binary serves itself: chat and gigs at `/`, the operators' console, the API reference,
+//! The pages that the binary serves itself: chat, gigs and courses at `/`, the operators' console, the API reference,
 //! and those that links in mails lead to.
 //!
 //! The files under `assets/` are compiled in and served as they are: there is no build step. They
@@ -10,13 +10,13 @@ use actix_web::{HttpRequest, HttpResponse, http::header, web};
 use sha2::{Digest, Sha256};
 
 use super::Problem;
-use crate::error::ErrorKind;
+use crate::{config::Config, error::ErrorKind};
 
 /// What a page may load and call: this origin, nothing inline, and text never becomes markup
 /// (`require-trusted-types-for`; the one policy lets the service worker's address pass, see `push.js`).
 /// `'self'` covers the WebSocket of the same origin (CSP 3).
 pub(crate) const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; \
-    connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'; \
+    media-src 'self'; connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'; \
     require-trusted-types-for 'script'; trusted-types gigsy-worker";
 
 /// Pages whose address carries a secret: it must not travel on in a `Referer`.
@@ -58,6 +58,7 @@ const FILES: &[(&str, Asset)] = assets! {
     "badges/welcome.svg" as SVG,
     "career.css" as CSS,
     "chat.js" as SCRIPT,
+    "courses.js" as SCRIPT,
     "docs-schema.js" as SCRIPT,
     "docs.js" as SCRIPT,
     "contract-page.js" as SCRIPT,
@@ -69,7 +70,10 @@ const FILES: &[(&str, Asset)] = assets! {
     "gig-board.js" as SCRIPT,
     "gig-page.js" as SCRIPT,
     "gig-post.js" as SCRIPT,
+    "html.js" as SCRIPT,
     "icon.svg" as SVG,
+    "learn.css" as CSS,
+    "learn.js" as SCRIPT,
     "mentors.js" as SCRIPT,
     "notifications.css" as CSS,
     "notifications.js" as SCRIPT,
@@ -80,6 +84,9 @@ const FILES: &[(&str, Asset)] = assets! {
     "own.js" as SCRIPT,
     "people-picker.js" as SCRIPT,
     "people.js" as SCRIPT,
+    "live-quiz.js" as SCRIPT,
+    "quiz-question.js" as SCRIPT,
+    "quiz.js" as SCRIPT,
     "push-worker.js" as SCRIPT,
     "push.js" as SCRIPT,
     "portfolio.js" as SCRIPT,
@@ -93,6 +100,7 @@ const FILES: &[(&str, Asset)] = assets! {
     "fold.js" as SCRIPT,
     "rich.js" as SCRIPT,
     "timeline.js" as SCRIPT,
+    "upload.js" as SCRIPT,
     "vendor/centrifuge.LICENSE.txt" as TEXT,
     "vendor/centrifuge.js" as SCRIPT,
     "words.js" as SCRIPT,
@@ -189,11 +197,25 @@ pub async fn asset(req: HttpRequest, file: web::Path<String>) -> Result<HttpResp
 
 fn page(req: &HttpRequest, name: &str) -> Result<HttpResponse, Problem> {
     let mut response = serve(req, PAGES, name)?;
-    response.headers_mut().insert(header::CONTENT_SECURITY_POLICY, header::HeaderValue::from_static(POLICY));
+    response.headers_mut().insert(header::CONTENT_SECURITY_POLICY, policy(req));
     if name == "verify-email.html" || name == "reset-password.html" {
         response.headers_mut().insert(header::REFERRER_POLICY, header::HeaderValue::from_static(NO_REFERRER));
     }
     Ok(response)
+}
+
+/// The policy, with the hosts of the object store where that is not this server.
+fn policy(req: &HttpRequest) -> header::HeaderValue {
+    let origins = req.app_data::<web::Data<Config>>().map(|config| config.objects.origins());
+    let origins = origins.unwrap_or_default().join(" ");
+    let plain = header::HeaderValue::from_static(POLICY);
+    if origins.is_empty() {
+        return plain;
+    }
+    let wider = ["img-src", "media-src", "connect-src"].iter().fold(POLICY.to_owned(), |policy, source| {
+        policy.replace(&format!("{source} 'self'"), &format!("{source} 'self' {origins}"))
+    });
+    header::HeaderValue::from_str(&wider).unwrap_or(plain)
 }
 
 fn serve(req: &HttpRequest, files: &[(&str, Asset)], name: &str) -> Result<HttpResponse, Problem> {

@@ -114,3 +114,24 @@ fn nothing_is_inline_and_text_never_becomes_markup() {
         }
     }
 }
+
+/// With objects in a bucket, browsers send to it and load from it: nothing else is added.
+#[actix_web::test]
+async fn the_policy_names_the_object_store() {
+    let mut config = crate::config::layer("none".into(), "", std::iter::empty()).unwrap();
+    config.objects.s3_bucket = Some("files".into());
+    config.objects.s3_endpoint = Some("https://store.example:9000/".parse().unwrap());
+    config.objects.s3_path_style = false;
+    config.objects.media_base_url = Some("https://cdn.example/".parse().unwrap());
+    let app =
+        http::init_service(App::new().app_data(web::Data::new(config)).route("/", web::get().to(index)))
+            .await;
+    let answer = http::call_service(&app, http::TestRequest::get().uri("/").to_request()).await;
+    let policy = answer.headers().get("content-security-policy").unwrap().to_str().unwrap();
+    assert!(
+        policy.contains("media-src 'self' https://files.store.example:9000 https://cdn.example;"),
+        "{policy}"
+    );
+    assert!(policy.contains("connect-src 'self' https://files.store.example:9000"), "{policy}");
+    assert!(policy.contains("script-src 'self';"), "{policy}");
+}

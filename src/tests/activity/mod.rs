@@ -65,6 +65,7 @@ async fn events_are_told_once_and_shown_to_whom_they_may_be() {
         signer: Signer::new(&[7; 32]),
         clock: Clock::system(),
         days: 30,
+        public_url: "https://gigsy.example/".into(),
     });
     let all = consumers(stream);
     let (scribe, eraser): (&dyn Consumer, &dyn Consumer) = (&*all[0], &*all[1]);
@@ -95,6 +96,18 @@ async fn events_are_told_once_and_shown_to_whom_they_may_be() {
     assert_eq!((first.len(), rest.len(), end), (2, 1, None));
     assert!(activity.of(student, true, 2, Some(&cursor)).await.is_err());
     assert!(activity.of(client, false, 2, Some(&cursor)).await.is_err());
+
+    // The same to take along.
+    let graded = json!({
+        "student_id": student, "item_id": Uuid::now_v7(), "course_id": Uuid::now_v7(), "score": 300,
+        "max_score": 400, "answers": "private",
+    });
+    scribe.handle(&mut conn, &event("attempt.graded", graded)).await.unwrap();
+    let (statements, more) = activity.statements(student, 2, None).await.unwrap();
+    assert_eq!((statements.len(), more.is_some()), (2, true));
+    assert_eq!(statements[0]["verb"]["id"], json!("http://adlnet.gov/expapi/verbs/scored"));
+    assert_eq!(statements[0]["result"]["score"]["scaled"], json!(0.75));
+    assert_eq!(statements[0]["actor"]["account"]["homePage"], json!("https://gigsy.example"));
 
     eraser.handle(&mut conn, &event("user.erasure_requested", json!({"user_id": student}))).await.unwrap();
     assert!(verbs(student, false).await.is_empty());

@@ -261,6 +261,19 @@ async fn attachments_are_references_to_ones_own_uploads() {
     let admins = PatchRoomForm { attach: Some(MemberRole::Admin), ..PatchRoomForm::default() };
     patch(&node.chat, ann, room, admins).await.unwrap();
     assert!(matches!(node.chat.send(ben, room, &with("c")).await, Err(ChatError::NeedsRole(_))));
+    // The message holds its file, and nothing that was refused does; members get a link, strangers none.
+    assert_eq!(node.shelf.1.lock().unwrap().len(), 1);
+    assert!(
+        node.chat.attachment(ann, room, said, object.object_id).await.unwrap().url.starts_with("https://")
+    );
+    let other = node.chat.attachment(ann, room, said, uuid::Uuid::now_v7()).await;
+    assert!(matches!(other, Err(ChatError::NoMessage)));
+    let stranger = node.chat.attachment(UserId::new(), room, said, object.object_id).await;
+    assert!(stranger.is_err());
+    node.chat.delete(ben.into(), room, said, "").await.unwrap();
+    assert!(node.shelf.1.lock().unwrap().is_empty(), "a deleted message lets its file go");
+    let gone = node.chat.attachment(ann, room, said, object.object_id).await;
+    assert!(matches!(gone, Err(ChatError::NoMessage)));
 }
 
 #[actix_web::test]

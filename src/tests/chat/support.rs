@@ -18,9 +18,9 @@ use tokio::sync::watch;
 use crate::{
     actors::{ActorReport, Arbiters, DomainConfig, Filter, Registry},
     contexts::chat::{
-        Attachment, Chat, ChatMetrics, CreateRoomForm, Desk, EventLog, Keeping, MessageId, Outlet, Parts,
-        People, PostgresLog, PostgresRooms, ReadForm, RoomId, RoomKind, RoomLimits, RoomView, SendForm, Seq,
-        StoreError, Top, Uploads,
+        self, Attachment, Chat, ChatMetrics, CreateRoomForm, Desk, EventLog, Keeping, MessageId, Outlet,
+        Parts, People, PostgresLog, PostgresRooms, ReadForm, RoomId, RoomKind, RoomLimits, RoomView,
+        SendForm, Seq, StoreError, Top, Uploads,
         contract::{
             Appended, Digest, Event, Message, Messages, NewEvent, Page, Payload, Reader, Slice, Stored,
         },
@@ -274,9 +274,9 @@ pub struct Town {
     pub names: Mutex<HashMap<UserId, String>>,
 }
 
-/// Who uploaded what.
+/// Who uploaded what, and what is held by whom.
 #[derive(Default)]
-pub struct Shelf(pub Mutex<Vec<(UserId, Attachment)>>);
+pub struct Shelf(pub Mutex<Vec<(UserId, Attachment)>>, pub Mutex<Vec<(uuid::Uuid, String)>>);
 
 impl Uploads for Shelf {
     fn of<'a>(
@@ -289,6 +289,22 @@ impl Uploads for Shelf {
             shelf.into_iter().filter(|(who, object)| *who == owner && objects.contains(&object.object_id));
         let found = found.map(|(_, object)| object).collect();
         Box::pin(async move { Ok(found) })
+    }
+
+    fn hold<'a>(&'a self, objects: &'a [uuid::Uuid], holder: &'a str) -> chat::Asked<'a, ()> {
+        let mut held = self.1.lock().unwrap();
+        held.extend(objects.iter().map(|object| (*object, holder.to_owned())));
+        Box::pin(async { Ok(()) })
+    }
+
+    fn release<'a>(&'a self, objects: &'a [uuid::Uuid], holder: &'a str) -> chat::Asked<'a, ()> {
+        self.1.lock().unwrap().retain(|(object, by)| !(objects.contains(object) && by == holder));
+        Box::pin(async { Ok(()) })
+    }
+
+    fn link(&self, object: uuid::Uuid) -> chat::Asked<'_, Option<chat::AttachmentView>> {
+        let url = format!("https://store.example/{object}");
+        Box::pin(async { Ok(Some(chat::AttachmentView { url, expires_at: chrono::Utc::now() })) })
     }
 }
 

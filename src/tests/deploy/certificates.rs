@@ -12,12 +12,7 @@ use std::{
 use tempfile::TempDir;
 
 use crate::tests::support::{
-    certificate::Certificate,
-    https::Https,
-    nginx::{Nginx, free_port},
-    sdk::root,
-    skip::skip,
-    wait::eventually,
+    certificate::Certificate, https::Https, nginx::Nginx, sdk::root, skip::skip, wait::eventually,
 };
 
 const LIMIT: Duration = Duration::from_secs(30);
@@ -105,7 +100,8 @@ async fn the_first_certificate_is_made_and_the_real_one_taken_up_without_a_resta
     assert_eq!(mode, 0o600);
     drop(script);
 
-    let mut nginx = Nginx::start(&[free_port()], "").await;
+    // Port 1: nobody ever listens there.
+    let mut nginx = Nginx::start(&[([127, 0, 0, 1], 1).into()], "").await;
     let first = Https::new(nginx.https, &nginx.certificate.cert, [127, 0, 0, 1]);
     // Nobody is behind it; what counts is that TLS is spoken.
     assert_eq!(first.get("/").await.status, 503);

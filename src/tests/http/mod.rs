@@ -146,6 +146,10 @@ async fn without_a_session_every_private_path_answers_401_whatever_else_is_wrong
         "/reset-password",
         "/unsubscribe",
         "/badges/{id}",
+        "/verify/{id}",
+        "/.well-known/did.json",
+        "/api/v1/certificates/{id}",
+        "/api/v1/certificates/{id}/pdf",
         "/api/v1/badges/{id}",
         "/connection/websocket",
     ];

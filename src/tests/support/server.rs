@@ -125,6 +125,11 @@ impl Server {
         &self.base
     }
 
+    /// The server's process.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
     /// The data directory.
     pub fn data_dir(&self) -> PathBuf {
         self.dir.path().join("data")
@@ -143,11 +148,6 @@ impl Server {
     /// REST without signing in.
     pub fn api(&self) -> Api {
         Api::new(&self.base, None)
-    }
-
-    /// Its process.
-    pub fn pid(&self) -> u32 {
-        self.child.id()
     }
 
     /// Kills it as a power cut would, and reaps it.

@@ -110,6 +110,22 @@ async fn a_client_and_a_student_walk_through_a_contract_in_chromium() {
 }
 
 #[actix_web::test]
+async fn a_student_takes_a_course_by_keyboard_in_chromium() {
+    if let Some(why) = missing() {
+        skip!("browser: a course in Chromium", why);
+    }
+    visit("learning.mjs").await;
+}
+
+#[actix_web::test]
+async fn an_instructor_runs_a_live_quiz_in_chromium() {
+    if let Some(why) = missing() {
+        skip!("browser: a live quiz in Chromium", why);
+    }
+    visit("live-quiz.mjs").await;
+}
+
+#[actix_web::test]
 async fn released_work_shows_in_a_portfolio_while_somebody_looks() {
     if let Some(why) = missing() {
         skip!("browser: a portfolio in Chromium", why);

@@ -8,6 +8,7 @@ mod fuzz;
 mod mail;
 mod money;
 mod mongodb;
+mod objects;
 mod operations;
 mod restart;
 mod sdk;

@@ -1,13 +1,14 @@
 //! Messages.
 
-use actix_web::{HttpRequest, HttpResponse, web};
+use actix_web::{HttpRequest, HttpResponse, http::header, web};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
 use super::id;
 use crate::{
     contexts::chat::{
-        Chat, ChatError, MessageView, PinsView, ReceiptsView, RoomId, SearchForm, SendForm, SentView, Seq,
+        AttachmentView, Chat, ChatError, MessageId, MessageView, PinsView, ReceiptsView, RoomId, SearchForm,
+        SendForm, SentView, Seq,
     },
     http::{Json, Page, PageQuery, Problem, Query, SignedIn},
 };
@@ -125,4 +126,25 @@ pub async fn receipts(
 ) -> Result<HttpResponse, Problem> {
     let items = chat.receipts(who.0.user_id, id(&path, ChatError::NoRoom)?).await?;
     Ok(HttpResponse::Ok().json(ReceiptsView { items }))
+}
+
+/// A link to a file that goes with a message; it expires, and takes `Range`.
+#[utoipa::path(get, path = "/api/v1/chat/rooms/{id}/messages/{message_id}/attachments/{object_id}", tag = "chat",
+    params(
+        ("id" = RoomId, Path, description = "The room"),
+        ("message_id" = MessageId, Path, description = "The message"),
+        ("object_id" = uuid::Uuid, Path, description = "The file"),
+    ),
+    security(("bearer" = []), ("cookie" = [])),
+    responses((status = 200, description = "The link", body = AttachmentView)))]
+pub async fn attachment(
+    chat: web::Data<Chat>,
+    who: SignedIn,
+    path: web::Path<(String, String, String)>,
+) -> Result<HttpResponse, Problem> {
+    let (room, message, object) = path.into_inner();
+    let (room, message) = (id(&room, ChatError::NoRoom)?, id(&message, ChatError::NoMessage)?);
+    let object = id(&object, ChatError::NoMessage)?;
+    let link = chat.attachment(who.0.user_id, room, message, object).await?;
+    Ok(HttpResponse::Ok().insert_header((header::CACHE_CONTROL, "no-store")).json(link))
 }

@@ -35,6 +35,7 @@ use super::ChatError;
     messages::search,
     messages::pins,
     messages::receipts,
+    messages::attachment,
     export::export,
     changes::get,
     changes::edit,

@@ -94,7 +94,10 @@ impl Chat {
             let correlation = correlation::current_or_fresh();
             self.inner.desk.audit(who.user, room, &line, correlation.as_str()).await?;
         }
-        self.alter(who, room, message, Alteration::Delete).await
+        let gone = self.alter(who, room, message, Alteration::Delete).await?;
+        let name = found.client_msg_id.as_deref().unwrap_or_default();
+        self.let_files_go(room, found.sender_id, name, &found.attachments).await;
+        Ok(gone)
     }
 
     /// Reacts to a message, or takes it back.

@@ -39,34 +39,52 @@ impl Chat {
     /// # Errors
     /// When the store fails; opening it again is harmless.
     pub async fn open_contract_room(&self, new: ContractRoom<'_>) -> Result<(), ChatError> {
-        if self.inner.rooms.load(new.id).await?.is_some() {
+        let members = new.members.map(|user| (user, MemberRole::Member));
+        self.open_room(new.id, new.name, &members).await
+    }
+
+    /// Opens a course's room, which its instructor owns, unless it is open already.
+    ///
+    /// # Errors
+    /// When the store fails; opening it again is harmless.
+    pub async fn open_course_room(&self, id: RoomId, name: &str, owner: UserId) -> Result<(), ChatError> {
+        self.open_room(id, name, &[(owner, MemberRole::Owner)]).await
+    }
+
+    async fn open_room(
+        &self,
+        id: RoomId,
+        name: &str,
+        people: &[(UserId, MemberRole)],
+    ) -> Result<(), ChatError> {
+        if self.inner.rooms.load(id).await?.is_some() {
             return Ok(());
         }
-        let short: String = new.name.chars().take(80).collect();
+        let short: String = name.chars().take(80).collect();
         let name: RoomName = field("/name", &short)?;
         let at = now();
-        let member = |user_id| Member::new(user_id, MemberRole::Member, at);
+        let member = |(user_id, role)| Member::new(user_id, role, at);
         let room = Room {
-            id: new.id,
+            id,
             kind: RoomKind::Group,
             name: Some(name.into_inner()),
             topic: String::new(),
-            created_by: new.members[0],
+            created_by: people.first().map_or(Self::SYSTEM, |(user, _)| *user),
             created_at: at,
             archived_at: None,
             version: 1,
             settings: RoomSettings::default(),
         };
-        let members = new.members.into_iter().map(member).collect();
+        let members = people.iter().copied().map(member).collect();
         let made = match self.inner.rooms.create(NewRoom { room, members }).await {
             Ok((state, _)) => state,
             // Another node was faster.
-            Err(error) => match self.inner.rooms.load(new.id).await? {
+            Err(error) => match self.inner.rooms.load(id).await? {
                 Some(_) => return Ok(()),
                 None => return Err(error.into()),
             },
         };
-        self.inner.log.open(new.id).await?;
+        self.inner.log.open(id).await?;
         if let Ok(data) = Json::of(&room_added(&made.room, made.members.len())) {
             let news = Publication::ephemeral(data);
             for user in made.members.keys() {

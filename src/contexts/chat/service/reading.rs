@@ -107,7 +107,7 @@ impl Chat {
     }
 
     /// A message of a room that somebody may read.
-    pub(super) async fn message_for(
+    pub(in crate::contexts::chat) async fn message_for(
         &self,
         who: UserId,
         room: RoomId,

@@ -14,7 +14,7 @@ use crate::{
         model::{Attachment, Body, ClientMsgId, Mentions, MessageId, RoomId, Said},
         views::SentView,
     },
-    error::FieldError,
+    error::{Fault, FieldError},
     principal::UserId,
     realtime::rpc::{Second, second},
 };
@@ -33,7 +33,7 @@ pub struct SendForm {
     #[serde(default)]
     pub reply_to: Option<MessageId>,
     /// Uploaded objects that go with it, ten at most. Each has to be known to the object store and to
-    /// belong to the sender; as long as no object store is set up, none is, and each is refused by name.
+    /// belong to the sender; members of the room get a link to it from the message.
     #[serde(default)]
     #[schema(max_items = 10)]
     pub attachments: Vec<AttachmentForm>,
@@ -81,7 +81,16 @@ impl Chat {
             Err(error) => second(async move { Err(error) }),
             Ok(pending) => {
                 let chat = self.clone();
-                second(async move { chat.await_sent(room, letter, pending).await })
+                second(async move {
+                    let (who, name) = (letter.who, letter.client_msg_id.clone());
+                    let files = letter.said.attachments.clone();
+                    let sent = chat.await_sent(room, letter, pending).await;
+                    // Refused for good, and never written.
+                    if sent.as_ref().is_err_and(|error| !error.kind().temporary()) {
+                        chat.let_files_go(room, who, name.as_str(), &files).await;
+                    }
+                    sent
+                })
             }
         }
     }
@@ -89,7 +98,7 @@ impl Chat {
     async fn letter(&self, who: UserId, room: RoomId, form: &SendForm) -> Result<Letter, ChatError> {
         let client_msg_id: ClientMsgId = field("/client_msg_id", &form.client_msg_id)?;
         let body: Body = field("/body", &form.body)?;
-        let attachments = self.attachments(who, &form.attachments).await?;
+        let attachments = self.attachments(who, room, &client_msg_id, &form.attachments).await?;
         let mut thread = None;
         if let Some(id) = form.reply_to {
             self.enter(who, room).await?;
@@ -137,10 +146,18 @@ impl Chat {
         Ok(mentions::resolve(body, &names))
     }
 
-    async fn attachments(&self, who: UserId, forms: &[AttachmentForm]) -> Result<Vec<Attachment>, ChatError> {
+    async fn attachments(
+        &self,
+        who: UserId,
+        room: RoomId,
+        client_msg_id: &ClientMsgId,
+        forms: &[AttachmentForm],
+    ) -> Result<Vec<Attachment>, ChatError> {
         if forms.is_empty() {
             return Ok(Vec::new());
         }
+        // Strangers to the room hold nothing.
+        self.enter(who, room).await?;
         if forms.len() > MOST_ATTACHMENTS {
             return Err(ChatError::field("/attachments", format!("at most {MOST_ATTACHMENTS}")));
         }
@@ -156,7 +173,10 @@ impl Chat {
         if !unknown.is_empty() {
             return Err(ChatError::Invalid(unknown));
         }
-        Ok(ids.iter().filter_map(|id| known.iter().find(|object| object.object_id == *id).cloned()).collect())
+        let find = |id: &uuid::Uuid| known.iter().find(|object| object.object_id == *id).cloned();
+        let files: Vec<Attachment> = ids.iter().filter_map(find).collect();
+        self.hold_files(room, who, client_msg_id, &files).await?;
+        Ok(files)
     }
 
     async fn post(&self, room: RoomId, mut message: Send) -> Result<Pending<SendAnswer>, ChatError> {

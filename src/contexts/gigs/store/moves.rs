@@ -1,69 +1,18 @@
-//! The executor: a step of a machine, with its history row, its timers and its event.
+//! Steps of this context's machines, by the shared executor ([`crate::machine::moves`]).
 
 use chrono::{DateTime, Utc};
-use diesel::{
-    OptionalExtension, QueryableByName,
-    sql_types::{Array, BigInt, Jsonb, Nullable, Text, Timestamptz, Uuid as SqlUuid},
-};
-use diesel_async::{AsyncPgConnection, RunQueryDsl};
-use serde_json::{Value, json};
+use diesel_async::AsyncPgConnection;
+use serde_json::Value;
 use uuid::Uuid;
 
+pub use crate::machine::moves::{At, By, Moved};
 use crate::{
     contexts::gigs::error::GigsError,
-    events::{self, NewEvent},
-    machine::{Actor, Due, Machine, State},
+    machine::{Actor, Machine, State, moves::Executor},
     principal::UserId,
-    telemetry::correlation,
 };
 
-/// Who takes a step.
-#[derive(Clone, Copy, Debug)]
-pub struct By<'a> {
-    /// What they are to the thing.
-    pub actors: &'a [Actor],
-    /// The person, if it is one.
-    pub user: Option<UserId>,
-}
-
-impl By<'static> {
-    /// The platform itself.
-    pub const SYSTEM: Self = Self { actors: &[Actor::System], user: None };
-    /// Time.
-    pub const TIMER: Self = Self { actors: &[Actor::Timer], user: None };
-    /// The payment provider.
-    pub const WEBHOOK: Self = Self { actors: &[Actor::Webhook], user: None };
-}
-
-/// A thing at a version, as it was read under its lock.
-#[derive(Clone, Copy, Debug)]
-pub struct At<S> {
-    /// Its id.
-    pub id: Uuid,
-    /// Its state.
-    pub state: S,
-    /// Its version.
-    pub version: i64,
-    /// The deadline that it has of its own.
-    pub deadline: Option<DateTime<Utc>>,
-}
-
-/// What a step came to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Moved<S> {
-    /// The state now.
-    pub state: S,
-    /// The version now.
-    pub version: i64,
-    /// What they were who took the step.
-    pub actor: Actor,
-}
-
-#[derive(QueryableByName)]
-struct Version {
-    #[diesel(sql_type = BigInt)]
-    version: i64,
-}
+const HERE: Executor = Executor::of("gigs");
 
 /// Takes a step: checks it against the machine, writes state, version, history and timers in one
 /// statement, and records the event. `data` goes into history and event.
@@ -79,14 +28,7 @@ pub async fn advance<S: State>(
     at: DateTime<Utc>,
     data: Value,
 ) -> Result<Moved<S>, GigsError> {
-    let step = machine
-        .step(thing.state, name, by.actors)
-        .map_err(|refusal| GigsError::refused(machine.name, thing.state.name(), refusal))?;
-    let actor = by.actors.iter().copied().find(|actor| step.who.contains(actor)).unwrap_or(Actor::System);
-    let written = Written { name: step.name, from: thing.state, to: step.to, actor, user: by.user, at };
-    let version = write(conn, machine, thing, &written, &data).await?;
-    tell(conn, machine, thing.id, version, step.event, &written, data).await?;
-    Ok(Moved { state: step.to, version, actor })
+    Ok(HERE.advance(conn, machine, thing, name, by, at, data).await?)
 }
 
 /// Counts a change that is no step (`edit`): a version, a history row, an event, and timers set anew.
@@ -98,14 +40,11 @@ pub async fn edited<S: State>(
     machine: &Machine<S>,
     thing: At<S>,
     event: &'static str,
-    (actor, user): (Actor, UserId),
+    by: (Actor, UserId),
     at: DateTime<Utc>,
     data: Value,
 ) -> Result<i64, GigsError> {
-    let written = Written { name: "edit", from: thing.state, to: thing.state, actor, user: Some(user), at };
-    let version = write(conn, machine, thing, &written, &data).await?;
-    tell(conn, machine, thing.id, version, event, &written, data).await?;
-    Ok(version)
+    Ok(HERE.edited(conn, machine, thing, event, by, at, data).await?)
 }
 
 /// The first history row of a thing, and its event where there is one. The row itself is the caller's.
@@ -117,127 +56,11 @@ pub async fn born<S: State>(
     machine: &Machine<S>,
     id: Uuid,
     event: Option<&'static str>,
-    (actor, user): (Actor, UserId),
+    by: (Actor, UserId),
     at: DateTime<Utc>,
     data: Value,
 ) -> Result<(), GigsError> {
-    diesel::sql_query(
-        "INSERT INTO gigs.history \
-         (machine, entity_id, version, transition, to_state, actor, actor_id, data, correlation_id, at) \
-         VALUES ($1, $2, 1, 'create', $3, $4, $5, $6, $7, $8)",
-    )
-    .bind::<Text, _>(machine.name)
-    .bind::<SqlUuid, _>(id)
-    .bind::<Text, _>(machine.initial.name())
-    .bind::<Text, _>(actor.as_str())
-    .bind::<SqlUuid, _>(user)
-    .bind::<Jsonb, _>(&data)
-    .bind::<Text, _>(correlation::current_or_fresh().as_str())
-    .bind::<Timestamptz, _>(at)
-    .execute(conn)
-    .await?;
-    if let Some(event) = event {
-        let written = Written {
-            name: "create",
-            from: machine.initial,
-            to: machine.initial,
-            actor,
-            user: Some(user),
-            at,
-        };
-        tell(conn, machine, id, 1, event, &written, data).await?;
-    }
-    Ok(())
-}
-
-struct Written<S> {
-    name: &'static str,
-    from: S,
-    to: S,
-    actor: Actor,
-    user: Option<UserId>,
-    at: DateTime<Utc>,
-}
-
-async fn write<S: State>(
-    conn: &mut AsyncPgConnection,
-    machine: &Machine<S>,
-    thing: At<S>,
-    written: &Written<S>,
-    data: &Value,
-) -> Result<i64, GigsError> {
-    let (mut ids, mut tasks, mut dues) = (Vec::new(), Vec::new(), Vec::new());
-    for (step, due) in machine.timers(written.to) {
-        let due = match due {
-            Due::After(wait) => chrono::Duration::from_std(wait).ok().map(|wait| written.at + wait),
-            Due::Deadline => thing.deadline,
-        };
-        if let Some(due) = due {
-            ids.push(Uuid::now_v7());
-            tasks.push(step.name);
-            dues.push(due);
-        }
-    }
-    // The machine's name is a constant of ours, and the name of its table.
-    let statement = format!(
-        "WITH moved AS (
-            UPDATE gigs.{table}s SET state = $3, version = version + 1, updated_at = $4
-            WHERE id = $1 AND version = $2 RETURNING version
-         ), told AS (
-            INSERT INTO gigs.history (machine, entity_id, version, transition, from_state, to_state,
-                                      actor, actor_id, data, correlation_id, at)
-            SELECT $5, $1, version, $6, $7, $3, $8, $9, $10, $11, $4 FROM moved
-         ), gone AS (
-            DELETE FROM gigs.timers WHERE machine = $5 AND entity_id = $1 AND version <= $2
-         ), waiting AS (
-            INSERT INTO gigs.timers (id, machine, entity_id, task, version, due_at, correlation_id)
-            SELECT t.id, $5, $1, t.task, moved.version, t.due, $11
-            FROM moved, unnest($12, $13, $14) AS t (id, task, due)
-         )
-         SELECT version FROM moved",
-        table = machine.name
-    );
-    let moved: Option<Version> = diesel::sql_query(statement)
-        .bind::<SqlUuid, _>(thing.id)
-        .bind::<BigInt, _>(thing.version)
-        .bind::<Text, _>(written.to.name())
-        .bind::<Timestamptz, _>(written.at)
-        .bind::<Text, _>(machine.name)
-        .bind::<Text, _>(written.name)
-        .bind::<Text, _>(written.from.name())
-        .bind::<Text, _>(written.actor.as_str())
-        .bind::<Nullable<SqlUuid>, _>(written.user)
-        .bind::<Jsonb, _>(data)
-        .bind::<Text, _>(correlation::current_or_fresh().as_str())
-        .bind::<Array<SqlUuid>, _>(ids)
-        .bind::<Array<Text>, _>(tasks)
-        .bind::<Array<Timestamptz>, _>(dues)
-        .get_result(conn)
-        .await
-        .optional()?;
-    Ok(moved.ok_or(GigsError::Stale)?.version)
-}
-
-async fn tell<S: State>(
-    conn: &mut AsyncPgConnection,
-    machine: &Machine<S>,
-    id: Uuid,
-    version: i64,
-    subject: &'static str,
-    written: &Written<S>,
-    data: Value,
-) -> Result<(), GigsError> {
-    let mut told = json!({
-        (format!("{}_id", machine.name)): id,
-        "transition": written.name, "from": written.from.name(), "state": written.to.name(),
-        "actor": written.actor.as_str(), "actor_id": written.user, "at": written.at,
-    });
-    if let (Value::Object(told), Value::Object(more)) = (&mut told, data) {
-        told.extend(more);
-    }
-    let event = NewEvent { subject, context: "gigs", aggregate: id.to_string(), version, data: told };
-    events::record(conn, event).await?;
-    Ok(())
+    Ok(HERE.born(conn, machine, id, event, by, at, data).await?)
 }
 
 /// Records an event of a thing that did not move.
@@ -251,7 +74,5 @@ pub async fn note(
     version: i64,
     data: Value,
 ) -> Result<(), GigsError> {
-    let event = NewEvent { subject, context: "gigs", aggregate: id.to_string(), version, data };
-    events::record(conn, event).await?;
-    Ok(())
+    Ok(HERE.note(conn, subject, id, version, data).await?)
 }

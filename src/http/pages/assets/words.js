@@ -1,4 +1,4 @@
-// The marketplace's states and steps in words.
+// States and steps of the marketplace and of learning in words.
 
 export const GIG = {
   draft: "Draft", open: "Open", paused: "Paused", filled: "Filled", expired: "Expired",
@@ -17,6 +17,13 @@ export const MILESTONE = {
   refund_pending: "Refund asked for", refunded: "Given back", disputed: "Disputed", resolved: "Decided",
   charged_back: "Charged back", cancelled: "Cancelled",
 };
+export const ENROLMENT = { pending: "Waiting for the payment", active: "Under way", completed: "Completed", withdrawn: "Left", lapsed: "Not paid" };
+export const ATTEMPT = {
+  in_progress: "Open", overdue: "Time over", submitted: "Handed in", needs_grading: "Being graded", graded: "Graded", regraded: "Graded anew", abandoned: "Left",
+};
+export const LIVE = { waiting: "Waiting", open: "Open", closed: "Closed", ended: "Over" };
+export const SUBMISSION = { submitted: "Handed in", graded: "Graded", returned: "To be done again" };
+export const ITEM = { text: "text", video: "video", file: "file", quiz: "quiz", assignment: "assignment", live: "live session" };
 /** What a button says; the first of those that are allowed is the one that leads on. */
 export const STEPS = {
   gig: { post: "Post it", resume: "Take applications again", pause: "Pause", cancel: "Call it off", remove: "Remove" },
@@ -24,6 +31,7 @@ export const STEPS = {
     accept: "Accept the offer", offer: "Make an offer", shortlist: "Shortlist", decline: "Decline",
     withdraw: "Withdraw", reject: "Not this one",
   },
+  enrolment: { withdraw: "Leave the course" },
   contract: { cancel: "Cancel the contract", end: "End the contract" },
   milestone: {
     fund: "Pay into protection", submit: "Deliver", approve: "Approve and release", agree_refund: "Agree to the refund",
@@ -44,6 +52,7 @@ export const DONE = {
 /** States in which something is still to come, to colour them. */
 export const TONE = {
   open: "good", active: "good", released: "good", completed: "good", accepted: "good", funded: "good", offered: "good",
+  graded: "good", regraded: "good", in_progress: "warn", needs_grading: "warn", pending: "warn", returned: "warn", withdrawn: "soft", lapsed: "soft",
   changes_requested: "warn", refund_pending: "warn", disputed: "warn", paused: "warn", pending_funding: "warn",
   funding: "warn", releasing: "warn", charged_back: "bad", cancelled: "soft", expired: "soft", rejected: "soft",
 };

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::kit::{Outcome, fail};
+use super::{Outcome, fail};
 
 /// A person's connection.
 pub struct Line {

@@ -1,0 +1,7 @@
+//! The actors of learning.
+
+mod live;
+
+#[cfg(test)]
+pub use live::Poison;
+pub use live::{LiveQuiz, LiveRefusal, LiveSeed, Look, Said, Say, Take};

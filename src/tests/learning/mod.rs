@@ -1,0 +1,14 @@
+//! Learning: courses, attempts, grading, certificates.
+
+mod attempt;
+mod certificate;
+mod courses;
+mod document;
+mod gift;
+mod grading;
+mod http;
+mod live;
+mod places;
+mod privacy;
+mod qti;
+mod world;
