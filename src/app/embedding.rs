@@ -15,7 +15,10 @@ use crate::{
 const START_WITHIN: Duration = Duration::from_secs(3);
 
 /// Chooses by the configuration: the endpoint of `EMBEDDINGS_URL`, or the model that is compiled in.
-pub(super) fn embedder(config: &Config) -> Result<Embedder, EmbedError> {
+///
+/// # Errors
+/// [`EmbedError`] where outgoing TLS cannot be set up.
+pub fn embedder(config: &Config) -> Result<Embedder, EmbedError> {
     let settings = &config.embeddings;
     let Some(url) = &settings.url else { return Ok(Embedder::builtin()) };
     // The configuration was checked: with a URL there are both.

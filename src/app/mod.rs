@@ -20,7 +20,7 @@ use std::{io, net::TcpListener, sync::Arc, time::Duration};
 use actix_web::{App, HttpServer, dev::ServerHandle, middleware::from_fn};
 
 pub use demo::{DemoError, permit_demo, seed_demo};
-pub use embedding::embeddings_status;
+pub use embedding::{embedder, embeddings_status};
 pub use events::{bus_status, provision_bus};
 pub use logs::{both_logs, chat_log, chat_log_status, provision_logs};
 pub use mail::mail_status;
