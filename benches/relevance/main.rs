@@ -17,7 +17,13 @@ use std::{collections::BTreeMap, fs, path::PathBuf, process::ExitCode};
 use clap::Parser;
 use serde::Serialize;
 
-use gigsy::contexts::discovery::{Fusion, fuse, Ranked};
+use gigsy::contexts::discovery::{
+    Weights,
+    model::{
+        fusion::{Ranked, fuse},
+        weights::FusionWeights,
+    },
+};
 use kit::{Outcome, machine};
 use measures::{Interval, bootstrap, ndcg, recall, reciprocal_rank};
 use retrieve::{Backend, Lists};
@@ -101,13 +107,16 @@ async fn measure(options: &Options) -> Outcome<()> {
         Some(collection) => collections.push(collection),
         None => println!("SKIPPED semanlink: run scripts/relevance-collection"),
     }
-    let fusion = Fusion::compiled()?;
+    let fusion = Weights::compiled()?.fusion;
     let mut report = Report {
         date: machine::date(),
         commit: machine::commit(),
         command: "make relevance".to_owned(),
         model: String::new(),
-        fusion: format!("reciprocal rank fusion, k {}, text {}, vectors {}", fusion.k, fusion.text, fusion.vectors),
+        fusion: format!(
+            "reciprocal rank fusion, k {}, text {}, vectors {}",
+            fusion.k, fusion.text, fusion.vectors
+        ),
         rows: Vec::new(),
         differences: Vec::new(),
     };
@@ -140,7 +149,7 @@ async fn one_set(
     backend: &Backend,
     collection: &Collection,
     set: &Set,
-    fusion: &Fusion,
+    fusion: &FusionWeights,
     options: &Options,
     report: &mut Report,
 ) -> Outcome<()> {
@@ -190,7 +199,11 @@ async fn one_set(
                 styles.entry(&question.style).or_default().push(*gain);
             }
             for (style, gains) in styles {
-                println!("  {style:<26} {:.3} of {}", gains.iter().sum::<f64>() / gains.len() as f64, gains.len());
+                println!(
+                    "  {style:<26} {:.3} of {}",
+                    gains.iter().sum::<f64>() / gains.len() as f64,
+                    gains.len()
+                );
             }
         }
         if !retriever.contains(',') {

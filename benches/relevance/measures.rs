@@ -31,7 +31,10 @@ pub fn recall(ranking: &[usize], grades: &Grades, depth: usize) -> f64 {
 
 /// One over the rank of the first relevant document, 0 without one.
 pub fn reciprocal_rank(ranking: &[usize], grades: &Grades) -> f64 {
-    ranking.iter().position(|document| is_relevant(document, grades)).map_or(0.0, |at| 1.0 / (at as f64 + 1.0))
+    ranking
+        .iter()
+        .position(|document| is_relevant(document, grades))
+        .map_or(0.0, |at| 1.0 / (at as f64 + 1.0))
 }
 
 fn is_relevant(document: &usize, grades: &Grades) -> bool {

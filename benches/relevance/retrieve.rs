@@ -50,8 +50,8 @@ pub async fn backends() -> Outcome<Vec<Backend>> {
     let mut own = config.clone();
     own.data.dir = folder.path().to_owned();
     own.database.url = None;
-    own.search.qdrant_url = None;
-    own.search.meili_url = None;
+    own.qdrant.url = None;
+    own.meilisearch.url = None;
     let database = Database::open(&own).await?;
     database.migrate().await?;
     let (text, vectors) = app::indexes(&own, &database)?;
@@ -77,7 +77,7 @@ pub async fn backends() -> Outcome<Vec<Backend>> {
 }
 
 fn is_on_servers(config: &Config) -> bool {
-    config.search.qdrant_url.is_some() && config.search.meili_url.is_some()
+    config.qdrant.url.is_some() && config.meilisearch.url.is_some()
 }
 
 fn id(place: usize) -> Uuid {
@@ -157,8 +157,7 @@ impl Backend {
     /// Asks both indexes.
     pub async fn ask(&self, collection: &Collection, question: &str) -> Outcome<Lists> {
         let places: HashMap<Uuid, usize> = (0..collection.documents.len()).map(|at| (id(at), at)).collect();
-        let query =
-            text::Query { text: question.to_owned(), limit: CANDIDATES, ..text::Query::default() };
+        let query = text::Query { text: question.to_owned(), limit: CANDIDATES, ..text::Query::default() };
         let found = self.text.search(collection.name, &query).await?;
         let vector = self.embedder.embed(&[question.to_owned()]).await?.pop().unwrap_or_default();
         let near = if vector.iter().any(|x| *x != 0.0) {

@@ -43,8 +43,7 @@ pub struct Collection {
 /// The graded set of our domain: `docs/relevance/domain`.
 pub fn domain(folder: &Path) -> Outcome<Collection> {
     let mut documents = Vec::new();
-    for (file, kind) in
-        [("gigs", "gig"), ("courses", "course"), ("people", "person"), ("mentors", "mentor")]
+    for (file, kind) in [("gigs", "gig"), ("courses", "course"), ("people", "person"), ("mentors", "mentor")]
     {
         let text = fs::read_to_string(folder.join(format!("{file}.txt")))?;
         for (at, line) in text.lines().enumerate() {
