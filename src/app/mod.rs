@@ -6,6 +6,7 @@ mod embedding;
 mod events;
 mod gauges;
 mod glue;
+mod indexes;
 mod logs;
 mod mail;
 mod money;
@@ -22,6 +23,7 @@ use actix_web::{App, HttpServer, dev::ServerHandle, middleware::from_fn};
 pub use demo::{DemoError, permit_demo, seed_demo};
 pub use embedding::{embedder, embeddings_status};
 pub use events::{bus_status, provision_bus};
+pub use indexes::{index_statuses, indexes};
 pub use logs::{both_logs, chat_log, chat_log_status, provision_logs};
 pub use mail::mail_status;
 pub use shared::{board_copies, redis_status};
@@ -82,6 +84,12 @@ pub enum StartError {
     /// The mail server's settings.
     #[error(transparent)]
     Mail(#[from] crate::ports::mail::SmtpSetupError),
+    /// The text index.
+    #[error("the text index cannot be set up")]
+    Text(#[from] crate::ports::text::TextError),
+    /// The vector store.
+    #[error("the vector store cannot be set up")]
+    Vectors(#[from] crate::ports::vectors::VectorError),
     /// Threads or the listener cannot be had.
     #[error("cannot start serving")]
     System(#[from] io::Error),

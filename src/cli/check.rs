@@ -23,6 +23,9 @@ pub(super) async fn check(config: &Config, file: Option<&Path>) -> Result<(), Fa
         Ok(database) => {
             well &= print(&database.status().await);
             well &= print(&app::chat_log_status(config, Some(&database)).await);
+            for status in app::index_statuses(config, &database).await {
+                well &= print(&status);
+            }
             database.shutdown().await;
         }
         Err(error) => {

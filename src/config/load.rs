@@ -78,6 +78,15 @@ const VARIABLES: &[(&str, &str, &str, Kind)] = &[
     ("MONGODB_URL", "mongodb", "url", Kind::Text),
     ("GIGSY_CHAT_TAIL_MIB", "mongodb", "tail_mib", Kind::Number),
     ("GIGSY_MONGODB_TIMEOUT_SECONDS", "mongodb", "timeout_seconds", Kind::Number),
+    ("QDRANT_URL", "qdrant", "url", Kind::Text),
+    ("QDRANT_API_KEY", "qdrant", "api_key", Kind::Text),
+    ("GIGSY_QDRANT_PREFIX", "qdrant", "prefix", Kind::Text),
+    ("GIGSY_QDRANT_TIMEOUT_MS", "qdrant", "timeout_ms", Kind::Number),
+    ("MEILI_URL", "meilisearch", "url", Kind::Text),
+    ("MEILI_MASTER_KEY", "meilisearch", "api_key", Kind::Text),
+    ("MEILI_SEARCH_KEY", "meilisearch", "search_key", Kind::Text),
+    ("GIGSY_MEILI_PREFIX", "meilisearch", "prefix", Kind::Text),
+    ("GIGSY_MEILI_TIMEOUT_MS", "meilisearch", "timeout_ms", Kind::Number),
     ("GIGSY_ACTIVITY_DAYS", "activity", "days", Kind::Number),
     ("GIGSY_LOG", "log", "level", Kind::Text),
     ("GIGSY_LOG_FORMAT", "log", "format", Kind::Text),
@@ -288,6 +297,20 @@ fn check(config: &Config) -> Result<(), ConfigError> {
     if !is_subject_word(&config.redis.prefix) {
         return bad("GIGSY_REDIS_PREFIX", "takes a-z, 0-9, - and _");
     }
+    for (name, url) in [("QDRANT_URL", &config.qdrant.url), ("MEILI_URL", &config.meilisearch.url)] {
+        if let Some(url) = url
+            && (!matches!(url.scheme(), "http" | "https") || url.host_str().is_none_or(str::is_empty))
+        {
+            return bad(name, "must start with http:// or https://");
+        }
+    }
+    let prefixes =
+        [("GIGSY_QDRANT_PREFIX", &config.qdrant.prefix), ("GIGSY_MEILI_PREFIX", &config.meilisearch.prefix)];
+    for (name, prefix) in prefixes {
+        if !is_subject_word(prefix) || prefix.len() > 20 {
+            return bad(name, "takes up to 20 of a-z, 0-9, - and _");
+        }
+    }
     if let Some(url) = &config.tracing.endpoint
         && (!matches!(url.scheme(), "http" | "https") || url.host().is_none())
     {
@@ -333,7 +356,9 @@ fn check(config: &Config) -> Result<(), ConfigError> {
         return bad("GIGSY_MAIL_FROM", "takes an address, or a name and one: Gigsy <no-reply@example.org>");
     }
     embeddings(&config.embeddings)?;
-    let positive: [(&str, u64); 22] = [
+    let positive: [(&str, u64); 24] = [
+        ("GIGSY_QDRANT_TIMEOUT_MS", config.qdrant.timeout_ms),
+        ("GIGSY_MEILI_TIMEOUT_MS", config.meilisearch.timeout_ms),
         ("GIGSY_EMBEDDINGS_BATCH", config.embeddings.batch as u64),
         ("GIGSY_EMBEDDINGS_PER_MINUTE", u64::from(config.embeddings.per_minute)),
         ("GIGSY_EMBEDDINGS_TIMEOUT_SECONDS", config.embeddings.timeout_seconds),
@@ -506,6 +531,10 @@ mod tests {
             (vec![("REDIS_URL", "http://127.0.0.1:6379")], "", "REDIS_URL"),
             (vec![("REDIS_URL", "redis:///var/run/redis.sock")], "", "REDIS_URL"),
             (vec![("GIGSY_REDIS_PREFIX", "a b")], "", "GIGSY_REDIS_PREFIX"),
+            (vec![("QDRANT_URL", "grpc://127.0.0.1:6334")], "", "QDRANT_URL"),
+            (vec![("MEILI_URL", "127.0.0.1:7700")], "", "MEILI_URL"),
+            (vec![("GIGSY_MEILI_PREFIX", "a.b")], "", "GIGSY_MEILI_PREFIX"),
+            (vec![("GIGSY_QDRANT_TIMEOUT_MS", "0")], "", "GIGSY_QDRANT_TIMEOUT_MS"),
             (vec![("GIGSY_BUS_PREFIX", "a..b")], "", "GIGSY_BUS_PREFIX"),
             (vec![("SMTP_URL", "http://127.0.0.1:25")], "", "SMTP_URL"),
             (vec![("GIGSY_MAIL_FROM", "nobody")], "", "GIGSY_MAIL_FROM"),
@@ -550,6 +579,9 @@ mod tests {
             ("DATABASE_URL", "postgres://u:s3cret@h/db?password=s3cret"),
             ("NATS_URL", "nats://u:s3cret@h:4222"),
             ("REDIS_URL", "rediss://default:s3cret@h:6379/0"),
+            ("QDRANT_API_KEY", "s3cret"),
+            ("MEILI_MASTER_KEY", "s3cret"),
+            ("MEILI_SEARCH_KEY", "s3cret"),
             ("MONGODB_URL", "mongodb://u:s3cret@a:27017,b:27017/gigsy?authSource=s3cret"),
             ("SMTP_URL", "smtp://u:s3cret@h:587"),
         ];

@@ -23,6 +23,10 @@ pub struct Config {
     pub redis: RedisConfig,
     /// The chat log and the activity stream on MongoDB.
     pub mongodb: MongoConfig,
+    /// Vectors on Qdrant.
+    pub qdrant: QdrantConfig,
+    /// Words on Meilisearch.
+    pub meilisearch: MeiliConfig,
     /// The activity stream.
     pub activity: ActivityConfig,
     /// Log lines.
@@ -340,6 +344,43 @@ pub struct MongoConfig {
     pub tail_mib: u64,
     /// `GIGSY_MONGODB_TIMEOUT_SECONDS`: how long one operation may take; then the store is away.
     pub timeout_seconds: u64,
+}
+
+/// Vectors on Qdrant.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct QdrantConfig {
+    /// `QDRANT_URL`: a Qdrant ≥ 1.16, its gRPC port (6334 by default); unset means vectors are in the relational
+    /// store.
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "mask_url")]
+    pub url: Option<Url>,
+    /// `QDRANT_API_KEY`. A secret.
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "mask")]
+    pub api_key: Option<String>,
+    /// `GIGSY_QDRANT_PREFIX`: before every collection, for a Qdrant that others use too.
+    pub prefix: String,
+    /// `GIGSY_QDRANT_TIMEOUT_MS`: how long a call may take with all its tries, in milliseconds.
+    pub timeout_ms: u64,
+}
+
+/// Words on Meilisearch.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct MeiliConfig {
+    /// `MEILI_URL`: a Meilisearch ≥ 1.13; unset means words are in the relational store.
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "mask_url")]
+    pub url: Option<Url>,
+    /// `MEILI_MASTER_KEY`: the master key, or one that may do everything with the indexes of the prefix. A secret.
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "mask")]
+    pub api_key: Option<String>,
+    /// `MEILI_SEARCH_KEY`: a key that may only search; tenant tokens are signed with it. A secret.
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "mask")]
+    pub search_key: Option<String>,
+    /// `GIGSY_MEILI_PREFIX`: before every index, for a Meilisearch that others use too.
+    pub prefix: String,
+    /// `GIGSY_MEILI_TIMEOUT_MS`: how long one call may take, in milliseconds; a write waits six times as long for
+    /// its task.
+    pub timeout_ms: u64,
 }
 
 /// The activity stream.

@@ -14,6 +14,7 @@ mod house;
 mod http;
 mod idempotency;
 mod identity;
+mod indexes;
 mod learning;
 mod ledger;
 mod nodes;
