@@ -3,13 +3,14 @@
 CARGO ?= cargo
 SKIPS := target/test-skips.txt
 
-.PHONY: help setup run test test-setup lint docs bench fuzz clean
+.PHONY: help setup run test test-setup lint docs bench relevance fuzz clean
 
 help:
 	@echo "make run     build and serve on http://127.0.0.1:8080 with demo data"
 	@echo "make test    everything that CI runs"
 	@echo "make lint    format, clippy, licences, documentation"
 	@echo "make bench   the small benchmark (minutes)"
+	@echo "make relevance  what search is worth on graded sets (docs/relevance)"
 	@echo "make fuzz    one minute of fuzzing inbound frames (needs nightly and cargo-fuzz)"
 	@echo "make docs    the API document and the code's documentation"
 	@echo "make clean   remove what builds and set-up made (never your data directory)"
@@ -50,6 +51,12 @@ test: test-setup
 bench: setup
 	$(CARGO) build --release --locked
 	$(CARGO) bench --locked --bench fanout -- --quick
+
+# The code is as in a debug build, the crates too: what is measured is not time.
+relevance: setup
+	@scripts/relevance-grade --check
+	@scripts/relevance-collection || echo "SKIPPED semanlink: the package cannot be had"
+	$(CARGO) bench --locked --profile dev --bench relevance
 
 fuzz:
 	$(CARGO) +nightly fuzz run inbound_frame -- -max_total_time=60

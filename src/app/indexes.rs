@@ -15,7 +15,7 @@ use crate::{
 ///
 /// # Errors
 /// When a URL cannot be used.
-pub(super) fn indexes(config: &Config, database: &Database) -> Result<(TextIndex, VectorStore), StartError> {
+pub fn indexes(config: &Config, database: &Database) -> Result<(TextIndex, VectorStore), StartError> {
     let text = match Meilisearch::connect(&config.meilisearch, database)? {
         Some(server) => TextIndex::over(server),
         None => TextIndex::over(PgText::new(database.clone())),

@@ -23,8 +23,9 @@ use actix_web::{App, HttpServer, dev::ServerHandle, middleware::from_fn};
 
 pub use demo::{DemoError, permit_demo, seed_demo};
 pub use discovery::discovery;
+pub use embedding::{embedder, embeddings_status};
 pub use events::{bus_status, provision_bus};
-pub use indexes::index_statuses;
+pub use indexes::{index_statuses, indexes};
 pub use logs::{both_logs, chat_log, chat_log_status, provision_logs};
 pub use mail::mail_status;
 pub use shared::{board_copies, redis_status};

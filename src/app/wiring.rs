@@ -382,7 +382,7 @@ impl Platform {
 
         let (ledger, sandbox) = ledger_with(&config, &database).await?;
         let idempotency = Idempotency::new(database.clone(), Clock::system());
-        let embedder = super::embedding::embedder(&config)?;
+        let embedder = super::embedding::checked_embedder(&config).await?;
 
         let gigs = gigs_with(&database, &ledger, signer.clone());
         let affinity = super::discovery::LateAffinity::default();

@@ -37,6 +37,7 @@ pub(super) async fn check(config: &Config, file: Option<&Path>) -> Result<(), Fa
     }
     well &= print(&app::bus_status(config).await);
     well &= print(&app::redis_status(config).await);
+    well &= print(&app::embeddings_status(config).await);
     match app::mail_status(config).await {
         Ok(status) => well &= print(&status),
         Err(error) => {

@@ -57,6 +57,33 @@ pub struct Config {
     pub mail: MailConfig,
     /// Web Push.
     pub push: PushConfig,
+    /// Texts as vectors.
+    pub embeddings: EmbeddingsConfig,
+}
+
+/// Texts as vectors.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct EmbeddingsConfig {
+    /// `EMBEDDINGS_URL`: the base of an API that speaks OpenAI's embeddings call; unset means the model that
+    /// is compiled in. May hold a secret.
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "mask_url")]
+    pub url: Option<Url>,
+    /// `EMBEDDINGS_MODEL`: the model's name there. Another name: everything is embedded anew.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub model: Option<String>,
+    /// `EMBEDDINGS_DIMENSION`: numbers in one of its vectors, 2,000 at most.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dimension: Option<usize>,
+    /// `EMBEDDINGS_KEY`: the bearer token. A secret.
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "mask")]
+    pub key: Option<String>,
+    /// `GIGSY_EMBEDDINGS_BATCH`: texts in one call.
+    pub batch: usize,
+    /// `GIGSY_EMBEDDINGS_PER_MINUTE`: calls in a minute at most.
+    pub per_minute: u32,
+    /// `GIGSY_EMBEDDINGS_TIMEOUT_SECONDS`: how long one call may take.
+    pub timeout_seconds: u64,
 }
 
 /// Web Push.
