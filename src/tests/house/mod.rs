@@ -36,7 +36,7 @@ fn sources(under: &str) -> Vec<(PathBuf, String)> {
     found
 }
 
-const CONTEXTS: [&str; 11] = [
+const CONTEXTS: [&str; 12] = [
     "activity",
     "career",
     "identity",
@@ -48,6 +48,7 @@ const CONTEXTS: [&str; 11] = [
     "objects",
     "learning",
     "privacy",
+    "discovery",
 ];
 
 #[test]
@@ -103,6 +104,7 @@ const UNDOCUMENTED: &[&str] = &[
     "/docs",
     "/mentors",
     "/privacy",
+    "/search",
     "/verify-email",
     "/reset-password",
     "/badges/{id}",
