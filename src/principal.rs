@@ -83,9 +83,9 @@ pub struct Principal {
 
 impl Principal {
     /// Whether the account is erased, and its session looks on until everybody has forgotten the person. It may
-    /// change nothing. Every other account has a role.
+    /// change nothing. Every other account has a role, or an address that is proven.
     pub fn is_leaving(&self) -> bool {
-        self.roles.is_empty()
+        self.roles.is_empty() && !self.email_verified
     }
 
     /// Whether the person holds `role`.

@@ -21,3 +21,11 @@ CREATE INDEX artifacts_project ON career.artifacts (project_id, position, id);
 
 -- The feed: what is about a skill that somebody follows.
 CREATE INDEX entries_skills ON activity.entries USING gin ((data -> 'skills')) WHERE public;
+
+-- A grade stays as it is. What somebody wrote about it may be forgotten, and not be rewritten.
+DROP TRIGGER grades_stay ON learning.grades;
+CREATE TRIGGER grades_stay
+    BEFORE UPDATE OF attempt_id, number, score, max_score, marks, graded_by, at OR DELETE ON learning.grades
+    FOR EACH ROW EXECUTE FUNCTION learning.is_a_record();
+CREATE TRIGGER grades_reason BEFORE UPDATE OF reason ON learning.grades
+    FOR EACH ROW WHEN (NEW.reason <> '') EXECUTE FUNCTION learning.is_a_record();

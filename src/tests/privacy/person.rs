@@ -18,10 +18,8 @@ pub const PASSWORD: &str = "correct-horse-battery-42";
 /// She, signed in, and somebody whom she deals with.
 pub struct Zelda {
     pub api: Api,
-    pub token: String,
     pub id: uuid::Uuid,
     pub client: Api,
-    pub upload: String,
 }
 
 pub async fn demo_api(app: &TestApp, who: &str) -> Api {
@@ -99,9 +97,9 @@ impl Zelda {
             let says = json!({ "client_msg_id": format!("m{n}"), "body": "xyzzy, said @client" });
             let said = api.post(&format!("/api/v1/chat/rooms/{room}/messages"), &says).await.expect(201);
             let message = format!("/api/v1/chat/rooms/{room}/messages/{}", text(&said, "/message_id"));
-            api.call("PATCH", &message, Some(&json!({ "body": "xyzzy, said otherwise" })))
-                .await
-                .expect_success();
+            let otherwise = json!({ "body": "xyzzy, said otherwise" });
+            let edit = api.try_with("PATCH", &message, &[("if-match", "*")], Some(&otherwise)).await;
+            edit.unwrap().expect_success();
         }
         // Gigs: one of hers, with an application of somebody; applied for one, contracted, paid for, reviewed.
         let gig = json!({
@@ -135,12 +133,13 @@ impl Zelda {
         api.post(&format!("{milestone}/submit"), &work).await.expect(200);
         client.post(&format!("{milestone}/approve"), &json!({})).await.expect(200);
         until(&api, &milestone, "released").await;
+        until(&api, &format!("/api/v1/contracts/{contract}"), "completed").await;
         for (who, body) in [(&api, "xyzzy review"), (&client, "They were good")] {
             let review = json!({ "rating": 5, "body": body });
             who.post(&format!("/api/v1/contracts/{contract}/reviews"), &review).await.expect(201);
         }
-        let search = json!({ "name": "xyzzy search", "q": "xyzzy", "words": "xyzzy" });
-        api.post("/api/v1/me/saved-searches", &search).await;
+        let search = json!({ "name": "xyzzy search", "q": "xyzzy" });
+        api.post("/api/v1/saved-searches", &search).await.expect(201);
         // Objects.
         let body = b"xyzzy bytes".to_vec();
         let file = json!({ "name": "xyzzy.txt", "media_type": "text/plain", "size": body.len() });
@@ -180,18 +179,18 @@ impl Zelda {
             (there(&told["items"]) && there(&proven["evidence"])).then_some(())
         })
         .await;
-        Self { id: id.parse().unwrap(), api, token, client, upload }
+        Self { id: id.parse().unwrap(), api, client }
     }
 }
 
-/// Waits until a milestone is there.
-async fn until(api: &Api, milestone: &str, state: &str) {
+/// Waits until something is in a state.
+async fn until(api: &Api, thing: &str, state: &str) {
     for _ in 0..300 {
-        let seen = api.get(milestone).await.expect(200);
+        let seen = api.get(thing).await.expect(200);
         if seen["state"] == state {
             return;
         }
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
-    panic!("{milestone} is never {state}");
+    panic!("{thing} is never {state}");
 }

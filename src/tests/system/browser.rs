@@ -126,6 +126,14 @@ async fn an_instructor_runs_a_live_quiz_in_chromium() {
 }
 
 #[actix_web::test]
+async fn somebody_takes_their_data_along_and_is_forgotten_while_they_watch() {
+    if let Some(why) = missing() {
+        skip!("browser: data rights in Chromium", why);
+    }
+    visit("privacy.mjs").await;
+}
+
+#[actix_web::test]
 async fn released_work_shows_in_a_portfolio_while_somebody_looks() {
     if let Some(why) = missing() {
         skip!("browser: a portfolio in Chromium", why);
