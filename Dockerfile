@@ -16,8 +16,10 @@ ENV CARGO_TERM_COLOR=never CARGO_INCREMENTAL=0
 # The dependencies are a layer of their own: it is built again only when the lock file or a manifest
 # changes. The sources stand in as empty files until then.
 COPY Cargo.toml Cargo.lock build.rs ./
+COPY benches/load/Cargo.toml benches/load/
 RUN scripts_of() { sed -n 's/^path = "\(.*\.rs\)"$/\1/p' Cargo.toml; } \
-    && mkdir -p src migrations && touch src/lib.rs \
+    && mkdir -p src migrations benches/load/src && touch src/lib.rs \
+    && echo 'fn main() {}' > benches/load/src/main.rs \
     && for file in $(scripts_of); do mkdir -p "$(dirname "$file")" && echo 'fn main() {}' > "$file"; done \
     && cargo build --release --locked --lib --bin gigsy \
     && rm -rf src benches target/release/.fingerprint/gigsy-* target/release/deps/*gigsy*

@@ -3,13 +3,14 @@
 CARGO ?= cargo
 SKIPS := target/test-skips.txt
 
-.PHONY: help setup run test test-setup lint docs bench fuzz clean
+.PHONY: help setup run test test-setup lint docs bench-setup bench bench-full relevance fuzz clean
 
 help:
 	@echo "make run     build and serve on http://127.0.0.1:8080 with demo data"
 	@echo "make test    everything that CI runs"
 	@echo "make lint    format, clippy, licences, documentation"
-	@echo "make bench   the small benchmark (minutes)"
+	@echo "make bench   the small benchmark beside the peers (minutes); bench-full takes an hour or two"
+	@echo "make relevance  what search is worth on graded sets (docs/relevance)"
 	@echo "make fuzz    one minute of fuzzing inbound frames (needs nightly and cargo-fuzz)"
 	@echo "make docs    the API document and the code's documentation"
 	@echo "make clean   remove what builds and set-up made (never your data directory)"
@@ -41,15 +42,31 @@ test: test-setup
 	@$(MAKE) --no-print-directory lint
 	$(CARGO) build --locked
 	$(CARGO) test --locked --lib
+	$(CARGO) test --locked -p gigsy-load
 	@scripts/test-postgres-server
 	@scripts/test-redis-server
 	@scripts/test-nats-server
 	@scripts/test-mongodb-server
 	@if [ -s $(SKIPS) ]; then echo; echo "SKIPPED, by name:"; sed 's/^/  SKIPPED /' $(SKIPS); else echo "nothing skipped"; fi
 
-bench: setup
+bench-setup: setup
+	@scripts/setup-bench
 	$(CARGO) build --release --locked
-	$(CARGO) bench --locked --bench fanout -- --quick
+	$(CARGO) build --release --locked -p gigsy-load
+
+bench: bench-setup
+	target/release/gigsy-load
+	target/release/gigsy-load figures
+
+bench-full: bench-setup
+	target/release/gigsy-load --full
+	target/release/gigsy-load figures
+
+# The code is as in a debug build, the crates too: what is measured is not time.
+relevance: setup
+	@scripts/relevance-grade --check
+	@scripts/relevance-collection || echo "SKIPPED semanlink: the package cannot be had"
+	$(CARGO) bench --locked --profile dev --bench relevance
 
 fuzz:
 	$(CARGO) +nightly fuzz run inbound_frame -- -max_total_time=60

@@ -52,3 +52,15 @@ pub fn call_ok(
         (status, answer) => fail(format!("{method} {path} answered {status}: {answer}")),
     }
 }
+
+/// The body of a page that is no JSON.
+pub fn text(addr: SocketAddr, path: &str) -> Outcome<String> {
+    let mut stream = TcpStream::connect_timeout(&addr, Duration::from_secs(5))?;
+    stream.set_read_timeout(Some(Duration::from_secs(30)))?;
+    stream
+        .write_all(format!("GET {path} HTTP/1.1\r\nHost: {addr}\r\nConnection: close\r\n\r\n").as_bytes())?;
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer)?;
+    let answer = String::from_utf8_lossy(&answer);
+    Ok(answer.split_once("\r\n\r\n").map(|(_, body)| body.to_owned()).unwrap_or_default())
+}

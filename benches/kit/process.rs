@@ -63,6 +63,14 @@ impl Process {
         self.child.id()
     }
 
+    /// Sends it a signal.
+    pub fn signal(&self, signal: Signal) -> Outcome<()> {
+        match i32::try_from(self.child.id()).ok().and_then(Pid::from_raw) {
+            Some(pid) => Ok(rustix::process::kill_process(pid, signal)?),
+            None => fail(format!("{} has no process id", self.name)),
+        }
+    }
+
     /// Writes one line to its standard input.
     pub fn tell(&mut self, line: &str) -> Outcome<()> {
         match &mut self.stdin {

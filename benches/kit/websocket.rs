@@ -20,14 +20,19 @@ pub struct WebSocket {
 impl WebSocket {
     /// Connects and upgrades; waits at most `deadline` for the answer.
     pub fn open(addr: SocketAddr, path: &str, deadline: Duration) -> Outcome<Self> {
+        let request = format!(
+            "GET {path} HTTP/1.1\r\nHost: {addr}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+             Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+        );
+        Self::open_with(addr, &request, deadline)
+    }
+
+    /// [`open`](Self::open) by this request.
+    pub fn open_with(addr: SocketAddr, request: &str, deadline: Duration) -> Outcome<Self> {
         let mut stream = TcpStream::connect_timeout(&addr, deadline)?;
         stream.set_nodelay(true)?;
         stream.set_read_timeout(Some(deadline))?;
-        write!(
-            stream,
-            "GET {path} HTTP/1.1\r\nHost: {addr}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
-             Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
-        )?;
+        stream.write_all(request.as_bytes())?;
         let mut head = Vec::new();
         let body = loop {
             if let Some(end) = memchr::memmem::find(&head, b"\r\n\r\n") {
@@ -52,6 +57,11 @@ impl WebSocket {
     /// Sends one text frame whole, waiting while the socket is full.
     pub fn send(&mut self, text: &str) -> Outcome<()> {
         self.write_all(&frames::from_client(frames::TEXT, text.as_bytes()))
+    }
+
+    /// Sends a frame that is made already.
+    pub fn send_frame(&mut self, frame: &[u8]) -> Outcome<()> {
+        self.write_all(frame)
     }
 
     fn write_all(&mut self, mut bytes: &[u8]) -> Outcome<()> {
@@ -108,7 +118,7 @@ impl WebSocket {
     fn take_in(&mut self, bytes: &[u8]) -> Outcome<()> {
         let (mut pongs, mut closed) = (Vec::new(), None);
         self.reader.feed(bytes, |frame| match frame.opcode {
-            frames::TEXT => self.inbox.push_back(frame.payload.to_vec()),
+            frames::TEXT | frames::BINARY => self.inbox.push_back(frame.payload.to_vec()),
             frames::PING => pongs.push(frames::from_client(frames::PONG, frame.payload)),
             frames::CLOSE => closed = Some(close_reason(frame.payload)),
             _ => {}

@@ -3,9 +3,12 @@
 
 mod custody;
 mod demo;
+mod discovery;
+mod embedding;
 mod events;
 mod gauges;
 mod glue;
+mod indexes;
 mod logs;
 mod mail;
 mod money;
@@ -20,7 +23,10 @@ use std::{io, net::TcpListener, sync::Arc, time::Duration};
 use actix_web::{App, HttpServer, dev::ServerHandle, middleware::from_fn};
 
 pub use demo::{DemoError, permit_demo, seed_demo};
+pub use discovery::discovery;
+pub use embedding::{embedder, embeddings_status};
 pub use events::{bus_status, provision_bus};
+pub use indexes::{index_statuses, indexes};
 pub use logs::{both_logs, chat_log, chat_log_status, provision_logs};
 pub use mail::mail_status;
 pub use shared::{board_copies, redis_status};
@@ -69,6 +75,12 @@ pub enum StartError {
     /// MongoDB cannot be set up.
     #[error("MongoDB cannot be used")]
     Mongo(#[from] crate::ports::mongo::MongoError),
+    /// Embeddings.
+    #[error("embeddings cannot be set up")]
+    Embeddings(#[from] crate::ports::embed::EmbedError),
+    /// What results are ordered by.
+    #[error(transparent)]
+    Weights(#[from] crate::contexts::discovery::BadWeights),
     /// A client that calls others by HTTPS cannot be made.
     #[error(transparent)]
     Tls(#[from] crate::tls::TlsError),
@@ -78,6 +90,12 @@ pub enum StartError {
     /// The mail server's settings.
     #[error(transparent)]
     Mail(#[from] crate::ports::mail::SmtpSetupError),
+    /// The text index.
+    #[error("the text index cannot be set up")]
+    Text(#[from] crate::ports::text::TextError),
+    /// The vector store.
+    #[error("the vector store cannot be set up")]
+    Vectors(#[from] crate::ports::vectors::VectorError),
     /// Threads or the listener cannot be had.
     #[error("cannot start serving")]
     System(#[from] io::Error),

@@ -13,6 +13,7 @@ use crate::{
         activity::{self, Activity},
         career::{self, Career, CareerMetrics},
         chat::{self, Chat, ChatMetrics, Desk, EventLog, PostgresRooms, RoomLimits},
+        discovery::{self, Discovery, DiscoveryMetrics},
         gamification::{self, Boards, GameMetrics, Gamification},
         gigs::{self, Gigs},
         identity::{
@@ -39,6 +40,7 @@ use crate::{
     ports::{
         Store,
         bus::Signals,
+        embed::Embedder,
         mail::Mail,
         objects::directory::serve::Served,
         payments::sandbox::Sandbox,
@@ -82,6 +84,9 @@ pub(super) struct Platform {
     pub sandbox: Option<Sandbox>,
     pub feed: Feed,
     pub notifications: Notifications,
+    /// Texts as vectors.
+    pub embedder: Embedder,
+    pub discovery: Discovery,
     pub idempotency: Idempotency,
     pub health: Arc<Health>,
     pub limits: Arc<Limits>,
@@ -238,13 +243,14 @@ fn career_with(
     identity: &Identity,
     signer: Signer,
     metrics: CareerMetrics,
+    affinity: Arc<dyn career::Affinity>,
 ) -> Career {
     Career::new(career::Parts {
         database: database.clone(),
         ledger: ledger.clone(),
         people: Arc::new(identity.directory()),
         taxonomy: Arc::new(gigs.clone()),
-        affinity: Arc::new(career::NoAffinity),
+        affinity,
         signer,
         clock: Clock::system(),
         public_url: config.public_url(),
@@ -258,7 +264,16 @@ pub(super) async fn career_at_rest(config: &Config, database: &Database) -> Resu
     let ledger = ledger_with(config, database).await?.0;
     let signer = Signer::new(&database.signing_key().await?);
     let gigs = gigs_with(database, &ledger, signer.clone());
-    Ok(career_with(config, database, &ledger, &gigs, &identity, signer, CareerMetrics::unregistered()))
+    Ok(career_with(
+        config,
+        database,
+        &ledger,
+        &gigs,
+        &identity,
+        signer,
+        CareerMetrics::unregistered(),
+        Arc::new(career::NoAffinity),
+    ))
 }
 
 /// The marketplace without a server, for commands. Payments are prepared, and completed once a server
@@ -378,8 +393,10 @@ impl Platform {
 
         let (ledger, sandbox) = ledger_with(&config, &database).await?;
         let idempotency = Idempotency::new(database.clone(), Clock::system());
+        let embedder = super::embedding::checked_embedder(&config).await?;
 
         let gigs = gigs_with(&database, &ledger, signer.clone());
+        let affinity = super::discovery::LateAffinity::default();
         let career = career_with(
             &config,
             &database,
@@ -388,6 +405,7 @@ impl Platform {
             &identity,
             signer.clone(),
             CareerMetrics::new(&metrics),
+            Arc::new(affinity.clone()),
         );
         career.post_by(notifications.mail().clone());
         career.keep_in(uploads.clone());
@@ -408,6 +426,20 @@ impl Platform {
         ])));
         let courses_live = learning::Live::new(hub.clone());
         let live_quizzes = learning.start_live(courses_live.clone(), domain, &registry, &arbiters);
+
+        let contexts =
+            discovery::Contexts { gigs: gigs.clone(), career: career.clone(), learning: learning.clone() };
+        let discovery = super::discovery::discovery_with(
+            &config,
+            &database,
+            contexts,
+            embedder.clone(),
+            Arc::new(chat.blocks().clone()),
+            signer.clone(),
+            DiscoveryMetrics::new(&metrics),
+        )?;
+        discovery.cache_by(shared.cache.clone());
+        affinity.set(discovery.clone());
 
         let game = game_with(&config, &database, &identity, signer.clone(), GameMetrics::new(&metrics))?;
         game.install().await?;
@@ -453,6 +485,7 @@ impl Platform {
         consumers.extend(learning::consumers(&learning, &courses_live, &chat, &metrics));
         consumers.extend(identity::consumers(&identity));
         consumers.extend(privacy::consumers(&privacy));
+        consumers.extend(discovery::consumers(&discovery));
         let parts = Parts {
             database: database.clone(),
             nats,
@@ -549,6 +582,8 @@ impl Platform {
             sandbox,
             feed,
             notifications,
+            embedder,
+            discovery,
             idempotency,
             health,
             limits,
@@ -587,6 +622,8 @@ impl Platform {
             .app_data(web::Data::new(self.boards.clone()))
             .app_data(web::Data::new(self.idempotency.clone()))
             .app_data(web::Data::new(self.notifications.clone()))
+            .app_data(web::Data::new(self.embedder.clone()))
+            .app_data(web::Data::new(self.discovery.clone()))
             .app_data(web::Data::new(self.realtime.clone()));
     }
 

@@ -36,6 +36,8 @@ pub(super) fn start(platform: &Platform, options: Options) -> Vec<JoinHandle<()>
         spawn_local(platform.learning.clone().run_timers()),
         spawn_local(platform.career.clone().run_timers()),
         spawn_local(platform.game.clone().run()),
+        spawn_local(platform.discovery.clone().run_indexer()),
+        spawn_local(platform.discovery.clone().run_matching()),
         spawn_local(platform.chat.clone().run_announcer()),
         spawn_local(platform.chat.clone().run_erasures()),
         spawn_local(pay_out(platform.clone())),
@@ -72,6 +74,10 @@ async fn prepare(platform: Platform, options: Options) {
         }
         // The demo's people stand on the boards with what they did.
         while !platform.game.is_caught_up().await.unwrap_or(false) {
+            tokio::time::sleep(CATCH_UP).await;
+        }
+        // And are found.
+        while !platform.discovery.is_caught_up().await.unwrap_or(false) {
             tokio::time::sleep(CATCH_UP).await;
         }
     }

@@ -23,6 +23,10 @@ pub(super) async fn check(config: &Config, file: Option<&Path>) -> Result<(), Fa
         Ok(database) => {
             well &= print(&database.status().await);
             well &= print(&app::chat_log_status(config, Some(&database)).await);
+            well &= drift(config, &database).await;
+            for status in app::index_statuses(config, &database).await {
+                well &= print(&status);
+            }
             database.shutdown().await;
         }
         Err(error) => {
@@ -33,6 +37,7 @@ pub(super) async fn check(config: &Config, file: Option<&Path>) -> Result<(), Fa
     }
     well &= print(&app::bus_status(config).await);
     well &= print(&app::redis_status(config).await);
+    well &= print(&app::embeddings_status(config).await);
     match app::mail_status(config).await {
         Ok(status) => well &= print(&status),
         Err(error) => {
@@ -41,6 +46,36 @@ pub(super) async fn check(config: &Config, file: Option<&Path>) -> Result<(), Fa
         }
     }
     if well { Ok(()) } else { Err("a store needs mending: see above".into()) }
+}
+
+/// Whether the indexes hold what can be found.
+async fn drift(config: &Config, database: &Database) -> bool {
+    let found = match app::discovery(config, database).await {
+        Ok(discovery) => discovery.drift().await.map_err(|error| error.to_string()),
+        Err(error) => Err(error.to_string()),
+    };
+    let found = match found {
+        Ok(found) => found,
+        Err(error) => {
+            say(&format!("indexes        FAILED  {error}"));
+            return false;
+        }
+    };
+    let mut well = true;
+    for one in &found {
+        let state = if one.is_drift() { "DRIFT" } else { "ok" };
+        let index = format!("{} {}", one.kind.index(), one.index);
+        say(&format!(
+            "{index:<14} {state:<6} {} there should be, {} missing, {} too many, {} of before a change, {} on their way",
+            one.wanted, one.missing, one.extra, one.stale, one.waiting
+        ));
+        if one.is_drift() {
+            well = false;
+            let what = if one.index == "text" { "search" } else { "vectors" };
+            say(&format!("{:<14} mend: gigsy rebuild {what}", ""));
+        }
+    }
+    well
 }
 
 fn print(status: &StoreStatus) -> bool {

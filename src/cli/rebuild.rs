@@ -26,6 +26,10 @@ pub(super) enum RebuildCommand {
     },
     /// Read every leaderboard from the ledger again, and write its copy in Redis; a running server follows
     Leaderboards,
+    /// Make the text index of gigs, courses, people and mentors again from the truth; searches go on
+    Search,
+    /// Make their vectors again from the truth; searches go on
+    Vectors,
     /// Work out everybody's points and badges again by the present rules; a running server follows
     Xp {
         /// Only show what would change
@@ -49,6 +53,8 @@ async fn rebuild(config: &Config, database: &Database, what: RebuildCommand) -> 
     match what {
         RebuildCommand::Chat { new_epoch } => rebuild_chat(config, database, new_epoch).await,
         RebuildCommand::Leaderboards => rebuild_boards(config, database).await,
+        RebuildCommand::Search => rebuild_index(config, database, false).await,
+        RebuildCommand::Vectors => rebuild_index(config, database, true).await,
         RebuildCommand::Xp { dry_run, show } => rebuild_xp(config, database, dry_run, show).await,
     }
 }
@@ -100,6 +106,27 @@ async fn rebuild_boards(config: &Config, database: &Database) -> Result<(), Fail
         done.credits,
         done.noted
     ));
+    Ok(())
+}
+
+async fn rebuild_index(config: &Config, database: &Database, vectors: bool) -> Result<(), Failure> {
+    let discovery = app::discovery(config, database).await?;
+    let bar = ProgressBar::new(0);
+    let show = |index: &str, done: u64, of: u64| {
+        bar.set_message(index.to_owned());
+        bar.set_length(of);
+        bar.set_position(done);
+    };
+    let done = match vectors {
+        true => discovery.rebuild_vectors(&show).await,
+        false => discovery.rebuild_text(&show).await,
+    };
+    bar.finish_and_clear();
+    let what = if vectors { "vectors" } else { "text index" };
+    for one in done? {
+        say(&format!("{:<8} {} documents", one.kind.index(), one.documents));
+    }
+    say(&format!("the {what} was made again and swapped in"));
     Ok(())
 }
 

@@ -4,7 +4,7 @@ use std::{env, fs, path::PathBuf};
 
 use toml::{Table, Value};
 
-use super::{Config, DEFAULTS, PaymentsProvider};
+use super::{Config, DEFAULTS, EmbeddingsConfig, PaymentsProvider};
 use crate::ports::mail::Sender;
 
 /// What is wrong with the configuration; the message names the setting.
@@ -78,6 +78,15 @@ const VARIABLES: &[(&str, &str, &str, Kind)] = &[
     ("MONGODB_URL", "mongodb", "url", Kind::Text),
     ("GIGSY_CHAT_TAIL_MIB", "mongodb", "tail_mib", Kind::Number),
     ("GIGSY_MONGODB_TIMEOUT_SECONDS", "mongodb", "timeout_seconds", Kind::Number),
+    ("QDRANT_URL", "qdrant", "url", Kind::Text),
+    ("QDRANT_API_KEY", "qdrant", "api_key", Kind::Text),
+    ("GIGSY_QDRANT_PREFIX", "qdrant", "prefix", Kind::Text),
+    ("GIGSY_QDRANT_TIMEOUT_MS", "qdrant", "timeout_ms", Kind::Number),
+    ("MEILI_URL", "meilisearch", "url", Kind::Text),
+    ("MEILI_MASTER_KEY", "meilisearch", "api_key", Kind::Text),
+    ("MEILI_SEARCH_KEY", "meilisearch", "search_key", Kind::Text),
+    ("GIGSY_MEILI_PREFIX", "meilisearch", "prefix", Kind::Text),
+    ("GIGSY_MEILI_TIMEOUT_MS", "meilisearch", "timeout_ms", Kind::Number),
     ("GIGSY_ACTIVITY_DAYS", "activity", "days", Kind::Number),
     ("GIGSY_LOG", "log", "level", Kind::Text),
     ("GIGSY_LOG_FORMAT", "log", "format", Kind::Text),
@@ -136,11 +145,19 @@ const VARIABLES: &[(&str, &str, &str, Kind)] = &[
     ("GIGSY_OBJECTS_UPLOAD_HOURS", "objects", "upload_hours", Kind::Number),
     ("GIGSY_FONTS_DIR", "learning", "fonts_dir", Kind::Text),
     ("GIGSY_BOARD_ZONE", "gamification", "zone", Kind::Text),
+    ("GIGSY_DISCOVERY_WEIGHTS", "discovery", "weights", Kind::Text),
     ("SMTP_URL", "mail", "url", Kind::Text),
     ("GIGSY_MAIL_FROM", "mail", "from", Kind::Text),
     ("GIGSY_SMTP_CA", "mail", "ca", Kind::Text),
     ("GIGSY_SMTP_TIMEOUT_SECONDS", "mail", "timeout_seconds", Kind::Number),
     ("GIGSY_MAIL_ATTEMPTS", "mail", "attempts", Kind::Number),
+    ("EMBEDDINGS_URL", "embeddings", "url", Kind::Text),
+    ("EMBEDDINGS_MODEL", "embeddings", "model", Kind::Text),
+    ("EMBEDDINGS_DIMENSION", "embeddings", "dimension", Kind::Number),
+    ("EMBEDDINGS_KEY", "embeddings", "key", Kind::Text),
+    ("GIGSY_EMBEDDINGS_BATCH", "embeddings", "batch", Kind::Number),
+    ("GIGSY_EMBEDDINGS_PER_MINUTE", "embeddings", "per_minute", Kind::Number),
+    ("GIGSY_EMBEDDINGS_TIMEOUT_SECONDS", "embeddings", "timeout_seconds", Kind::Number),
 ];
 
 /// Variables that are read elsewhere and are no mistake.
@@ -281,6 +298,20 @@ fn check(config: &Config) -> Result<(), ConfigError> {
     if !is_subject_word(&config.redis.prefix) {
         return bad("GIGSY_REDIS_PREFIX", "takes a-z, 0-9, - and _");
     }
+    for (name, url) in [("QDRANT_URL", &config.qdrant.url), ("MEILI_URL", &config.meilisearch.url)] {
+        if let Some(url) = url
+            && (!matches!(url.scheme(), "http" | "https") || url.host_str().is_none_or(str::is_empty))
+        {
+            return bad(name, "must start with http:// or https://");
+        }
+    }
+    let prefixes =
+        [("GIGSY_QDRANT_PREFIX", &config.qdrant.prefix), ("GIGSY_MEILI_PREFIX", &config.meilisearch.prefix)];
+    for (name, prefix) in prefixes {
+        if !is_subject_word(prefix) || prefix.len() > 20 {
+            return bad(name, "takes up to 20 of a-z, 0-9, - and _");
+        }
+    }
     if let Some(url) = &config.tracing.endpoint
         && (!matches!(url.scheme(), "http" | "https") || url.host().is_none())
     {
@@ -325,7 +356,13 @@ fn check(config: &Config) -> Result<(), ConfigError> {
     {
         return bad("GIGSY_MAIL_FROM", "takes an address, or a name and one: Gigsy <no-reply@example.org>");
     }
-    let positive: [(&str, u64); 19] = [
+    embeddings(&config.embeddings)?;
+    let positive: [(&str, u64); 24] = [
+        ("GIGSY_QDRANT_TIMEOUT_MS", config.qdrant.timeout_ms),
+        ("GIGSY_MEILI_TIMEOUT_MS", config.meilisearch.timeout_ms),
+        ("GIGSY_EMBEDDINGS_BATCH", config.embeddings.batch as u64),
+        ("GIGSY_EMBEDDINGS_PER_MINUTE", u64::from(config.embeddings.per_minute)),
+        ("GIGSY_EMBEDDINGS_TIMEOUT_SECONDS", config.embeddings.timeout_seconds),
         ("GIGSY_REDIS_TIMEOUT_MS", config.redis.timeout_ms),
         ("GIGSY_CHAT_TAIL_MIB", config.mongodb.tail_mib),
         ("GIGSY_MONGODB_TIMEOUT_SECONDS", config.mongodb.timeout_seconds),
@@ -429,6 +466,31 @@ fn check(config: &Config) -> Result<(), ConfigError> {
     Ok(())
 }
 
+fn embeddings(embeddings: &EmbeddingsConfig) -> Result<(), ConfigError> {
+    let bad = |name: &str, detail: &str| {
+        Err(ConfigError::Setting { name: name.to_owned(), detail: detail.to_owned() })
+    };
+    let Some(url) = &embeddings.url else { return Ok(()) };
+    if !matches!(url.scheme(), "http" | "https") || url.host().is_none() {
+        return bad("EMBEDDINGS_URL", "must be like https://api.openai.com/v1");
+    }
+    if embeddings.model.as_deref().is_none_or(|model| model.is_empty() || model.len() > 100) {
+        return bad("EMBEDDINGS_MODEL", "is needed with EMBEDDINGS_URL: a name of 1 to 100 characters");
+    }
+    // pgvector indexes no more.
+    if !embeddings.dimension.is_some_and(|dimension| (8..=2000).contains(&dimension)) {
+        return bad("EMBEDDINGS_DIMENSION", "is needed with EMBEDDINGS_URL: 8 to 2000");
+    }
+    if embeddings.batch > 2048 {
+        return bad("GIGSY_EMBEDDINGS_BATCH", "is at most 2048");
+    }
+    let plain = |key: &str| key.trim().bytes().all(|byte| byte.is_ascii_graphic());
+    if !embeddings.key.as_deref().is_none_or(plain) {
+        return bad("EMBEDDINGS_KEY", "is of visible ASCII characters");
+    }
+    Ok(())
+}
+
 fn is_subject_word(word: &str) -> bool {
     !word.is_empty() && word.bytes().all(|b| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_'))
 }
@@ -470,9 +532,17 @@ mod tests {
             (vec![("REDIS_URL", "http://127.0.0.1:6379")], "", "REDIS_URL"),
             (vec![("REDIS_URL", "redis:///var/run/redis.sock")], "", "REDIS_URL"),
             (vec![("GIGSY_REDIS_PREFIX", "a b")], "", "GIGSY_REDIS_PREFIX"),
+            (vec![("QDRANT_URL", "grpc://127.0.0.1:6334")], "", "QDRANT_URL"),
+            (vec![("MEILI_URL", "127.0.0.1:7700")], "", "MEILI_URL"),
+            (vec![("GIGSY_MEILI_PREFIX", "a.b")], "", "GIGSY_MEILI_PREFIX"),
+            (vec![("GIGSY_QDRANT_TIMEOUT_MS", "0")], "", "GIGSY_QDRANT_TIMEOUT_MS"),
             (vec![("GIGSY_BUS_PREFIX", "a..b")], "", "GIGSY_BUS_PREFIX"),
             (vec![("SMTP_URL", "http://127.0.0.1:25")], "", "SMTP_URL"),
             (vec![("GIGSY_MAIL_FROM", "nobody")], "", "GIGSY_MAIL_FROM"),
+            (vec![("EMBEDDINGS_URL", "ftp://h/v1")], "", "EMBEDDINGS_URL"),
+            (vec![("EMBEDDINGS_URL", "https://h/v1")], "", "EMBEDDINGS_MODEL"),
+            (vec![("EMBEDDINGS_URL", "https://h/v1"), ("EMBEDDINGS_MODEL", "m")], "", "EMBEDDINGS_DIMENSION"),
+            (vec![("GIGSY_EMBEDDINGS_BATCH", "0")], "", "GIGSY_EMBEDDINGS_BATCH"),
             (vec![("GIGSY_LISTENN", "127.0.0.1:1")], "", "GIGSY_LISTENN"),
             (vec![("GIGSY_ALLOWED_ORIGINS", "not a url")], "", "GIGSY_ALLOWED_ORIGINS"),
             (vec![("GIGSY_LOG", "loud")], "", "GIGSY_LOG"),
@@ -510,6 +580,9 @@ mod tests {
             ("DATABASE_URL", "postgres://u:s3cret@h/db?password=s3cret"),
             ("NATS_URL", "nats://u:s3cret@h:4222"),
             ("REDIS_URL", "rediss://default:s3cret@h:6379/0"),
+            ("QDRANT_API_KEY", "s3cret"),
+            ("MEILI_MASTER_KEY", "s3cret"),
+            ("MEILI_SEARCH_KEY", "s3cret"),
             ("MONGODB_URL", "mongodb://u:s3cret@a:27017,b:27017/gigsy?authSource=s3cret"),
             ("SMTP_URL", "smtp://u:s3cret@h:587"),
         ];

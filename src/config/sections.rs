@@ -23,6 +23,10 @@ pub struct Config {
     pub redis: RedisConfig,
     /// The chat log and the activity stream on MongoDB.
     pub mongodb: MongoConfig,
+    /// Vectors on Qdrant.
+    pub qdrant: QdrantConfig,
+    /// Words on Meilisearch.
+    pub meilisearch: MeiliConfig,
     /// The activity stream.
     pub activity: ActivityConfig,
     /// Log lines.
@@ -47,10 +51,39 @@ pub struct Config {
     pub learning: LearningConfig,
     /// Points and leaderboards.
     pub gamification: GamificationConfig,
+    /// Search and recommendations.
+    pub discovery: DiscoveryConfig,
     /// Mail.
     pub mail: MailConfig,
     /// Web Push.
     pub push: PushConfig,
+    /// Texts as vectors.
+    pub embeddings: EmbeddingsConfig,
+}
+
+/// Texts as vectors.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct EmbeddingsConfig {
+    /// `EMBEDDINGS_URL`: the base of an API that speaks OpenAI's embeddings call; unset means the model that
+    /// is compiled in. May hold a secret.
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "mask_url")]
+    pub url: Option<Url>,
+    /// `EMBEDDINGS_MODEL`: the model's name there. Another name: everything is embedded anew.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub model: Option<String>,
+    /// `EMBEDDINGS_DIMENSION`: numbers in one of its vectors, 2,000 at most.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dimension: Option<usize>,
+    /// `EMBEDDINGS_KEY`: the bearer token. A secret.
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "mask")]
+    pub key: Option<String>,
+    /// `GIGSY_EMBEDDINGS_BATCH`: texts in one call.
+    pub batch: usize,
+    /// `GIGSY_EMBEDDINGS_PER_MINUTE`: calls in a minute at most.
+    pub per_minute: u32,
+    /// `GIGSY_EMBEDDINGS_TIMEOUT_SECONDS`: how long one call may take.
+    pub timeout_seconds: u64,
 }
 
 /// Web Push.
@@ -83,6 +116,15 @@ pub struct GamificationConfig {
     /// `GIGSY_BOARD_ZONE`: the IANA zone in which days, weeks and months of leaderboards and leagues begin
     /// and end.
     pub zone: String,
+}
+
+/// Search and recommendations.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct DiscoveryConfig {
+    /// `GIGSY_DISCOVERY_WEIGHTS`: a file with the weights that results are ordered by; unset means those compiled in.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub weights: Option<PathBuf>,
 }
 
 /// Mail.
@@ -313,6 +355,43 @@ pub struct MongoConfig {
     pub tail_mib: u64,
     /// `GIGSY_MONGODB_TIMEOUT_SECONDS`: how long one operation may take; then the store is away.
     pub timeout_seconds: u64,
+}
+
+/// Vectors on Qdrant.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct QdrantConfig {
+    /// `QDRANT_URL`: a Qdrant ≥ 1.16, its gRPC port (6334 by default); unset means vectors are in the relational
+    /// store.
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "mask_url")]
+    pub url: Option<Url>,
+    /// `QDRANT_API_KEY`. A secret.
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "mask")]
+    pub api_key: Option<String>,
+    /// `GIGSY_QDRANT_PREFIX`: before every collection, for a Qdrant that others use too.
+    pub prefix: String,
+    /// `GIGSY_QDRANT_TIMEOUT_MS`: how long a call may take with all its tries, in milliseconds.
+    pub timeout_ms: u64,
+}
+
+/// Words on Meilisearch.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct MeiliConfig {
+    /// `MEILI_URL`: a Meilisearch ≥ 1.13; unset means words are in the relational store.
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "mask_url")]
+    pub url: Option<Url>,
+    /// `MEILI_MASTER_KEY`: the master key, or one that may do everything with the indexes of the prefix. A secret.
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "mask")]
+    pub api_key: Option<String>,
+    /// `MEILI_SEARCH_KEY`: a key that may only search; tenant tokens are signed with it. A secret.
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "mask")]
+    pub search_key: Option<String>,
+    /// `GIGSY_MEILI_PREFIX`: before every index, for a Meilisearch that others use too.
+    pub prefix: String,
+    /// `GIGSY_MEILI_TIMEOUT_MS`: how long one call may take, in milliseconds; a write waits six times as long for
+    /// its task.
+    pub timeout_ms: u64,
 }
 
 /// The activity stream.

@@ -3,6 +3,7 @@
 pub mod activity;
 pub mod career;
 pub mod chat;
+pub mod discovery;
 pub mod gamification;
 pub mod gigs;
 pub mod identity;

@@ -30,6 +30,7 @@ pub const TOPICS: &[Topic] = &[
     Topic { stream: "career", aggregates: &["mentor", "booking", "mentor_review", "profile", "evidence"] },
     Topic { stream: "gamification", aggregates: &["xp", "level", "badge", "league"] },
     Topic { stream: "privacy", aggregates: &["export", "erasure"] },
+    Topic { stream: "discovery", aggregates: &["match", "recommendation"] },
     #[cfg(test)]
     Topic { stream: "testing", aggregates: &["thing"] },
 ];

@@ -12,6 +12,7 @@ pub mod pages; // what the binary serves to people
 pub mod problem; // RFC 9457
 pub mod router; // every path
 
+pub(crate) use extract::link_next;
 pub use extract::{
     ClientAddr, IfMatch, Json, OperatorOnly, OptionalJson, Page, PageQuery, Query, SignedIn, etag,
 };

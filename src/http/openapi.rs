@@ -67,6 +67,7 @@ pub fn document() -> utoipa::openapi::OpenApi {
     api.merge(contexts::notifications::api());
     api.merge(contexts::career::api());
     api.merge(contexts::privacy::api());
+    api.merge(contexts::discovery::api());
     answer_problems(&mut api);
     api
 }

@@ -12,9 +12,9 @@ use super::{Problem, health, openapi, ops, pages};
 use crate::{
     contexts::{
         activity::handlers as activity, career::handlers as career, chat::handlers as chat,
-        gamification::handlers as game, gigs::handlers as gigs, identity::handlers as identity,
-        learning::handlers as learning, ledger::handlers as ledger, notifications::handlers as notifications,
-        objects::handlers as uploads, privacy::handlers as privacy,
+        discovery::handlers as discovery, gamification::handlers as game, gigs::handlers as gigs,
+        identity::handlers as identity, learning::handlers as learning, ledger::handlers as ledger,
+        notifications::handlers as notifications, objects::handlers as uploads, privacy::handlers as privacy,
     },
     error::ErrorKind,
     ports::objects::directory::serve as objects,
@@ -59,6 +59,7 @@ routes! {
     "/docs" => { GET pages::docs }
     "/mentors" => { GET pages::mentors }
     "/privacy" => { GET pages::privacy }
+    "/search" => { GET pages::search }
     "/verify-email" => { GET pages::verify_email }
     "/push-worker.js" => { GET pages::push_worker }
     "/badges/{id}" => { GET pages::badge }
@@ -103,6 +104,18 @@ routes! {
     "/api/v1/people" => { GET identity::people::find }
     "/api/v1/people/{id}" => { GET identity::people::get }
     "/api/v1/realtime/token" => { POST identity::realtime::token }
+
+    "/api/v1/search" => { GET discovery::search::search }
+    "/api/v1/search/gigs" => { GET discovery::search::gigs }
+    "/api/v1/search/courses" => { GET discovery::search::courses }
+    "/api/v1/search/people" => { GET discovery::search::people }
+    "/api/v1/search/mentors" => { GET discovery::search::mentors }
+    "/api/v1/suggest" => { GET discovery::search::suggest }
+    "/api/v1/recommendations/gigs" => { GET discovery::recommendations::gigs }
+    "/api/v1/recommendations/students" => { GET discovery::recommendations::students }
+    "/api/v1/recommendations/courses" => { GET discovery::recommendations::courses }
+    "/api/v1/recommendations/mentors" => { GET discovery::recommendations::mentors }
+    "/api/v1/recommendations/feedback" => { POST discovery::recommendations::feedback }
 
     "/api/v1/chat/rooms" => { GET chat::rooms::list, POST chat::rooms::create }
     "/api/v1/chat/rooms/{id}" => { GET chat::rooms::get, PATCH chat::rooms::patch }

@@ -53,7 +53,7 @@ pub use model::{
     Visibility, WaitId, WaitState, WallTime, Window,
 };
 pub use people::{Affinity, Apart, Contact, NoAffinity, People, Taxonomy};
-pub use service::{DemoCast, MatchQuery, MentorQuery, Shown, SlotQuery, WhoseBookings};
+pub use service::{DemoCast, MatchQuery, MentorQuery, PublicProfile, Shown, SlotQuery, WhoseBookings};
 pub use views::{
     ArtifactView, BookingView, EvidenceView, FeedEntryView, FeedView, FollowsView, ImportedView, ItemView,
     MatchView, MentorReviewView, MentorView, MentorshipView, NoteView, OwnMentorView, OwnProfileView,

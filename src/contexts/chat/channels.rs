@@ -13,6 +13,9 @@ pub const CHAT: &str = "chat";
 /// The namespace of who is typing.
 pub const TYPING: &str = "typing";
 
+/// The namespace of what members' programs tell each other.
+pub const LIVE: &str = "live";
+
 /// `chat:<room>`: everything that is in the room's log.
 pub fn chat_channel(room: RoomId) -> Channel {
     Channel::of(CHAT, room)
@@ -21,6 +24,11 @@ pub fn chat_channel(room: RoomId) -> Channel {
 /// `typing:<room>`: who is typing; kept nowhere.
 pub fn typing_channel(room: RoomId) -> Channel {
     Channel::of(TYPING, room)
+}
+
+/// `live:<room>`: what members' programs tell each other; kept nowhere.
+pub fn live_channel(room: RoomId) -> Channel {
+    Channel::of(LIVE, room)
 }
 
 /// `user:<person>`: what is theirs alone.

@@ -1,10 +1,10 @@
 //! Chat: rooms, who is in them, and what was said there.
 //!
 //! **Owns** rooms, members, and each room's log of events with its gapless `seq`; schema `chat`; the
-//! channels `chat:<room>` and `typing:<room>`; the actor kind `chat_room`.
+//! channels `chat:<room>`, `typing:<room>` and `live:<room>`; the actor kind `chat_room`.
 //!
 //! **Emits** publications: `chat:<room>` carries the room's log (`message`, `member`, `room`),
-//! `typing:<room>` who is typing, and `user:<id>` gets `room_added` and `room_removed`.
+//! `typing:<room>` who is typing, `live:<room>` what members' programs tell each other, and `user:<id>` gets `room_added` and `room_removed`.
 //!
 //! **Never touches** accounts and sessions: whether people exist and what they are called it asks
 //! through [`People`].
@@ -237,7 +237,9 @@ impl Chat {
         let told = self.inner.domain.live(&room).is_some_and(|actor| actor.tell(CatchUp).is_ok());
         let here = || {
             let outlet = &self.inner.outlet;
-            outlet.follows(&channels::chat_channel(room)) || outlet.follows(&channels::typing_channel(room))
+            [channels::chat_channel(room), channels::typing_channel(room), channels::live_channel(room)]
+                .iter()
+                .any(|channel| outlet.follows(channel))
         };
         if told || !here() {
             return;

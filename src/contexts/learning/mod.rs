@@ -54,7 +54,7 @@ pub use model::{
     CourseId, CourseState, ENROLMENT, EnrolmentId, EnrolmentState, ItemId, PlacePaymentState, QuestionId,
     SUBMISSION, SubmissionId, SubmissionState, content, gift, grading, marking, paper, qti, quiz,
 };
-pub use service::{CourseQuery, DemoCast, LiveQuizzes};
+pub use service::{CourseQuery, DemoCast, LiveQuizzes, PublicCourse};
 pub use views::{
     AnnouncementView, AttemptView, BankView, CertificateView, CohortView, CourseView, DraftView,
     EnrolmentView, ImportView, ItemView, LiveView, MarkedView, OutlineItem, OutlineModule, PlacePaymentView,

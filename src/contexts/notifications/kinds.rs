@@ -260,6 +260,10 @@ pub const KINDS: &[Kind] = kinds! {
         many: "{count} new matches for “{name|your search}”", group: Some("saved_search_id"),
         link: GIG_LINK, keep: &["saved_search_id", "gig_id"],
     }
+    "match.found" {
+        name: "Gigs that fit you", to: &[SELF], one: "A gig that fits you: “{gig_title|look at it}”", body: "{reason|}",
+        link: GIG_LINK, keep: &["gig_id", "score", "reasons"], default: HERE,
+    }
     "mentor.approved" {
         name: "Mentoring is approved", to: &[SELF], one: "You can be booked as a mentor",
         body: "Say when you are open, if you have not yet.", link: "/mentors",
@@ -343,6 +347,7 @@ pub const SUBJECTS: &[&str] = &[
     "export.*",
     "review.*",
     "saved_search.*",
+    "match.*",
     "course.*",
     "announcement.*",
     "certificate.*",

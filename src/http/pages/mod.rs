@@ -93,6 +93,8 @@ const FILES: &[(&str, Asset)] = assets! {
     "portfolio.js" as SCRIPT,
     "realtime.js" as SCRIPT,
     "room.js" as SCRIPT,
+    "search.css" as CSS,
+    "search.js" as SCRIPT,
     "rooms.js" as SCRIPT,
     "session.js" as SCRIPT,
     "side.css" as CSS,
@@ -117,6 +119,7 @@ const PAGES: &[(&str, Asset)] = assets! {
     "ops.html" as HTML,
     "privacy.html" as HTML,
     "reset-password.html" as HTML,
+    "search.html" as HTML,
     "verify-email.html" as HTML,
 };
 
@@ -176,6 +179,11 @@ pub async fn mentors(req: HttpRequest) -> Result<HttpResponse, Problem> {
 /// One's data: archives, and being forgotten.
 pub async fn privacy(req: HttpRequest) -> Result<HttpResponse, Problem> {
     page(&req, "privacy.html")
+}
+
+/// Search and recommendations: `GET /search`.
+pub async fn search(req: HttpRequest) -> Result<HttpResponse, Problem> {
+    page(&req, "search.html")
 }
 
 /// Whether a file of that name is compiled in.

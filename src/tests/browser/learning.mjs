@@ -146,6 +146,14 @@ await visit(async ({ base, out, step, window, signIn, allow }) => {
     await visitor.screenshot({ path: join(out, "verify.png") });
   });
 
+  await step("a paid place: the sandbox pays, and the course opens by itself", async () => {
+    await page.evaluate(() => (location.hash = "#courses"));
+    await press(page.locator("#course-list a", { hasText: "The data interview" }));
+    await press(work.locator("[data-step=enrol]", { hasText: "29" }));
+    await work.locator("h2", { hasText: "What an interviewer wants to know" }).waitFor();
+    await work.locator(".badge[data-state=active]").waitFor();
+  });
+
   await step("everything has a name and fits: light, dark, 360 pixels", async () => {
     for (const hash of ["#courses", "#certificates", new URL(page.url()).hash]) {
       await page.setViewportSize({ width: 1280, height: 800 });

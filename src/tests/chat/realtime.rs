@@ -138,3 +138,31 @@ async fn the_channel_recovers_pages_and_takes_publications() {
     assert!(!log.since(&channel, 3, 100).await.unwrap().reaches_back, "an honest no after a cut");
     assert!(log.since(&channel, 4, 100).await.unwrap().reaches_back);
 }
+
+#[actix_web::test]
+async fn programs_of_members_tell_each_other_what_is_kept_nowhere() {
+    let database = TestDatabase::new();
+    let node = Node::on(&database).await;
+    let (ann, ben, eve) = (UserId::new(), UserId::new(), UserId::new());
+    let room = node.group(ann, &[ben]).await;
+    let spaces = namespaces(&node.chat);
+    let live = spaces.iter().find(|space| space.name() == "live").unwrap();
+    let channel = Channel::of("live", room);
+    live.authorise(&principal(ben), &channel).await.unwrap();
+    assert_eq!(live.authorise(&principal(eve), &channel).await.unwrap_err().code, 103);
+
+    let tell = async |who: UserId, data: Value| {
+        let raw = to_raw_value(&data).unwrap();
+        live.publish(principal(who), client(who), channel.clone(), raw).await.await
+    };
+    for n in 0..3 {
+        tell(ann, json!({ "x": n })).await.unwrap();
+    }
+    assert_eq!(tell(eve, json!(1)).await.unwrap_err().code, 103);
+    assert_eq!(tell(ben, json!("x".repeat(4_095))).await.unwrap_err().code, 107, "past 4 KiB");
+    let heard = node.outlet.on(&channel.to_string());
+    assert_eq!(heard, (0..3).map(|n| (0, json!({ "x": n }))).collect::<Vec<_>>(), "in order, unnumbered");
+    assert_eq!(node.chat.log_top(room).await.unwrap().last_seq, 0, "nothing was stored");
+    node.chat.archive_room(ann, room, true).await.unwrap();
+    assert!(tell(ann, json!(1)).await.is_err());
+}

@@ -8,6 +8,16 @@ use std::{
 
 use crate::http::{openapi, router::ROUTES};
 
+#[path = "../../../benches/kit/figures.rs"]
+mod figures;
+
+#[test]
+fn the_readme_has_the_figures_that_were_measured() {
+    let repository = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let readme = fs::read_to_string(repository.join("README.md")).unwrap();
+    assert_eq!(figures::rendered(repository).unwrap(), readme, "run scripts/figures");
+}
+
 fn sources(under: &str) -> Vec<(PathBuf, String)> {
     fn walk(dir: &Path, found: &mut Vec<(PathBuf, String)>) {
         for entry in fs::read_dir(dir).unwrap() {
@@ -26,7 +36,7 @@ fn sources(under: &str) -> Vec<(PathBuf, String)> {
     found
 }
 
-const CONTEXTS: [&str; 11] = [
+const CONTEXTS: [&str; 12] = [
     "activity",
     "career",
     "identity",
@@ -38,6 +48,7 @@ const CONTEXTS: [&str; 11] = [
     "objects",
     "learning",
     "privacy",
+    "discovery",
 ];
 
 #[test]
@@ -93,6 +104,7 @@ const UNDOCUMENTED: &[&str] = &[
     "/docs",
     "/mentors",
     "/privacy",
+    "/search",
     "/verify-email",
     "/reset-password",
     "/badges/{id}",

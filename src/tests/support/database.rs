@@ -113,6 +113,10 @@ impl Server {
         let this = Self { admin, owner, template, _cluster: cluster };
         this.drop_dead();
         this.admin(&this.create(&this.template, None));
+        if this.owner.is_some() {
+            // As on the private server: what only a superuser may make.
+            this.provide_vector();
+        }
         let url = this.url(&this.template);
         // A thread, because a runtime may not be entered from within another.
         let migrated = thread::spawn(move || {
@@ -143,9 +147,24 @@ impl Server {
         format!("create database {name}{owner}{template}")
     }
 
+    fn provide_vector(&self) {
+        let mut url = self.admin.clone();
+        url.set_path(&self.template);
+        let provide = "do $$ begin
+            if exists (select from pg_available_extensions where name = 'vector') then
+                create extension if not exists vector;
+            end if;
+        end $$";
+        Self::run(url, provide);
+    }
+
     /// Runs one statement outside any transaction, from wherever this is called.
     fn admin(&self, statement: &str) {
-        let (url, statement) = (self.admin.clone(), statement.to_owned());
+        Self::run(self.admin.clone(), statement);
+    }
+
+    fn run(url: Url, statement: &str) {
+        let statement = statement.to_owned();
         let run = move || {
             block_on(with(&url, async |client| {
                 for _ in 0..500 {

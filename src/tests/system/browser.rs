@@ -150,6 +150,14 @@ async fn a_mentor_is_found_booked_and_confirms_in_chromium() {
 }
 
 #[actix_web::test]
+async fn a_student_searches_by_keyboard_and_hears_of_a_gig_that_fits() {
+    if let Some(why) = missing() {
+        skip!("browser: search in Chromium", why);
+    }
+    visit("search.mjs").await;
+}
+
+#[actix_web::test]
 async fn leaderboards_and_badges_live_in_chromium() {
     if let Some(why) = missing() {
         skip!("browser: leaderboards and badges in Chromium", why);

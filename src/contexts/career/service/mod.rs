@@ -14,6 +14,7 @@ mod mentors;
 mod mentorships;
 mod payments;
 mod portfolio;
+mod public;
 mod resume;
 mod slots;
 mod steps;
@@ -32,6 +33,7 @@ pub(super) use evidence::SUBJECTS as EVIDENCE_SUBJECTS;
 pub(super) use invites::{Said, escape};
 pub use matching::MatchQuery;
 pub use mentors::MentorQuery;
+pub use public::PublicProfile;
 pub use slots::SlotQuery;
 pub(super) use steps::step_booking;
 

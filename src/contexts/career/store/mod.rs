@@ -16,6 +16,7 @@ pub(super) mod mentorships;
 pub(super) mod moves;
 pub(super) mod payments;
 pub(super) mod portfolio;
+pub(super) mod public;
 pub(super) mod timers;
 pub(super) mod waitlist;
 

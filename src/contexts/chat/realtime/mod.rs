@@ -13,7 +13,7 @@ use serde_json::value::RawValue;
 pub use self::rpc::rpcs;
 use super::{
     AttachmentForm, Chat, ChatError, RoomId, SendForm, Seq,
-    channels::{CHAT, TYPING},
+    channels::{CHAT, LIVE, TYPING},
     model::Event,
     store::{Slice, Top},
     veils::Blocks,
@@ -28,7 +28,11 @@ use crate::{
 
 /// What the real-time layer mounts.
 pub fn namespaces(chat: &Chat) -> Vec<Arc<dyn Namespace>> {
-    vec![Arc::new(ChatNamespace(chat.clone())), Arc::new(TypingNamespace(chat.clone()))]
+    vec![
+        Arc::new(ChatNamespace(chat.clone())),
+        Arc::new(TypingNamespace(chat.clone())),
+        Arc::new(LiveNamespace(chat.clone())),
+    ]
 }
 
 /// The room of a channel. Only the canonical form names it: another spelling of the same id would
@@ -221,6 +225,47 @@ impl Namespace for TypingNamespace {
             let done = match room_of(&channel) {
                 Ok(room) => chat.typing(who.user_id, room).await.map_err(RtError::from),
                 Err(error) => Err(error),
+            };
+            second(async move { done })
+        })
+    }
+}
+
+/// `live:<room>`: what members' programs tell each other, kept nowhere. A publication says who sent it.
+struct LiveNamespace(Chat);
+
+impl Namespace for LiveNamespace {
+    fn name(&self) -> &'static str {
+        LIVE
+    }
+
+    fn options(&self) -> ChannelOptions {
+        ChannelOptions { publish: true, ..ChannelOptions::default() }
+    }
+
+    fn authorise<'a>(
+        &'a self,
+        who: &'a Principal,
+        channel: &'a Channel,
+    ) -> BoxFuture<'a, Result<(), RtError>> {
+        Box::pin(may_enter(&self.0, who, channel))
+    }
+
+    fn publish(
+        &self,
+        who: Arc<Principal>,
+        client: ClientInfo,
+        channel: Channel,
+        data: Box<RawValue>,
+    ) -> Staged<Result<(), RtError>> {
+        let chat = self.0.clone();
+        Box::pin(async move {
+            let done = match (room_of(&channel), Json::from_raw(&data)) {
+                (Ok(room), Some(data)) => {
+                    chat.tell_live(who.user_id, room, client, data).await.map_err(RtError::from)
+                }
+                (Err(error), _) => Err(error),
+                (_, None) => Err(RtError::bad_request("data nests too deeply")),
             };
             second(async move { done })
         })

@@ -5,14 +5,18 @@ use serde_json::json;
 use crate::{
     contexts::chat::{
         Chat, ChatError,
-        actors::room::messages::{AddMembers, Join, Mark, Receipt, RemoveMember, SetRole, Typing},
+        actors::room::messages::{AddMembers, Join, Mark, Receipt, RemoveMember, SetRole, Tell, Typing},
         model::{MAX_NAMED, MemberRole, RoomId, Status},
         service::room_view,
         store::Marks,
         views::{MemberView, PresenceView, PresentView, ReadForm, ReadView, RoomView},
     },
     principal::UserId,
+    realtime::{ClientInfo, Json},
 };
+
+/// What goes to `live:<room>` at once, at most.
+const MAX_LIVE_BYTES: usize = 4 * 1024;
 
 impl Chat {
     /// A page of a room's members in the order of their ids.
@@ -97,6 +101,25 @@ impl Chat {
     /// [`ChatError::NotMember`], [`ChatError::Archived`].
     pub async fn typing(&self, who: UserId, room: RoomId) -> Result<(), ChatError> {
         self.ask(room, Typing { who }).await
+    }
+
+    /// Hands something to the programs of those who are there (a cursor, a call's signalling), in the
+    /// order of the room. Kept nowhere, numbered nowhere.
+    ///
+    /// # Errors
+    /// [`ChatError::NotMember`], [`ChatError::Archived`], [`ChatError::Suspended`], [`ChatError::Apart`];
+    /// a field error past 4 KiB.
+    pub async fn tell_live(
+        &self,
+        who: UserId,
+        room: RoomId,
+        client: ClientInfo,
+        data: Json,
+    ) -> Result<(), ChatError> {
+        if data.len() > MAX_LIVE_BYTES {
+            return Err(ChatError::field("/data", format!("must be at most {MAX_LIVE_BYTES} bytes long")));
+        }
+        self.ask(room, Tell { who, client, data }).await
     }
 
     /// Moves somebody's read position forward and tells what is left.

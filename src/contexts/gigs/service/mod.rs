@@ -11,6 +11,7 @@ mod leaving;
 mod listing;
 mod milestones;
 mod payments;
+mod public;
 mod reviews;
 mod searches;
 mod timers;

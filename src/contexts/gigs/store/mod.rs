@@ -12,6 +12,7 @@ pub(super) mod gigs;
 pub(super) mod invitations;
 pub(super) mod leaving;
 pub(super) mod moves;
+pub(super) mod public;
 pub(super) mod reviews;
 pub(super) mod schema;
 pub(super) mod searches;

@@ -9,6 +9,7 @@ use crate::{
         model::{BankId, CourseId, CourseState, ItemId, content::Content},
         store,
     },
+    money::{Currency, Money},
     principal::{Principal, Role, SessionId, UserId},
 };
 
@@ -113,6 +114,20 @@ impl Learning {
             price: None,
         };
         self.demo_course(&teacher, CourseId(fixed(3)), &card, next).await?;
+        let paid = json!({
+            "modules": [{ "title": "Before you begin", "items": [
+                { "id": fixed(30), "title": "What an interviewer wants to know", "body": { "type": "text", "markdown":
+                    "# Think aloud\n\nA data interview is less about syntax than about how you check yourself." } },
+            ] }],
+        });
+        let card = CourseForm {
+            title: "The data interview".into(),
+            summary: "Practise the questions that data teams ask, with an instructor who has asked them."
+                .into(),
+            prerequisites: Vec::new(),
+            price: Some(Money::new(2_900, Currency::EUR)),
+        };
+        self.demo_course(&teacher, CourseId(fixed(5)), &card, paid).await?;
 
         let student = person(cast.student, Role::Student);
         let enrolled = store::enrolments::live(&mut *self.conn().await?, first, cast.student).await?;

@@ -13,6 +13,7 @@ mod items;
 mod live;
 mod places;
 mod privacy;
+mod public;
 pub(super) mod signing;
 mod submissions;
 mod timers;
@@ -23,6 +24,7 @@ use uuid::Uuid;
 pub use courses::CourseQuery;
 pub use demo::DemoCast;
 pub use live::LiveQuizzes;
+pub use public::PublicCourse;
 
 use super::{
     Learning, LearningError,

@@ -14,4 +14,5 @@ pub(super) mod live;
 pub(super) mod moves;
 pub(super) mod payments;
 pub(super) mod privacy;
+pub(super) mod public;
 pub(super) mod timers;

@@ -23,6 +23,8 @@ export class Player {
   #enrolment;
   #stop;
   #timer;
+  #waiting; // for the money
+  #entered = false;
   #head = h("div", { class: "stack tight" });
   #list = h("nav", { class: "course-items", "aria-label": "Items of the course" });
   #body = h("article", { class: "stack course-item", tabIndex: -1 });
@@ -34,14 +36,20 @@ export class Player {
   async open() {
     this.element.replaceChildren(h("p", {}, to("courses", "← All courses")), this.#head, h("div", { class: "player" }, this.#list, this.#body));
     await this.#load();
-    this.#stop = listen(this.#context.client, `course:${this.#course.id}`, (news) => this.#news(news), () => this.refresh());
-    const first = this.#enrolment.items.find((one) => one.unlocked && !one.done_at) ?? this.#enrolment.items[0];
-    await this.#show(this.#item ?? first?.item_id, false);
   }
 
   close() {
     this.#stop?.();
     clearInterval(this.#timer);
+    clearTimeout(this.#waiting);
+  }
+
+  /** One has a place: what is told in the course is heard, and the next item is shown. */
+  async #enter() {
+    this.#entered = true;
+    this.#stop = listen(this.#context.client, `course:${this.#course.id}`, (news) => this.#news(news), () => this.refresh());
+    const first = this.#enrolment.items.find((one) => one.unlocked && !one.done_at) ?? this.#enrolment.items[0];
+    await this.#show(this.#item ?? first?.item_id, false);
   }
 
   refresh = () => this.#load().catch((error) => setNote(this.note, explain(error)));
@@ -62,6 +70,9 @@ export class Player {
     this.#take(await get(`/api/v1/enrolments/${this.#id}`));
     this.#course ??= await get(`/api/v1/courses/${this.#enrolment.course_id}`);
     this.#draw();
+    clearTimeout(this.#waiting);
+    if (this.#enrolment.state === "pending") this.#waiting = setTimeout(this.refresh, SOON);
+    else if (!this.#entered) await this.#enter();
   });
 
   #take(enrolment) {

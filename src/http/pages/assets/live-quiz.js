@@ -148,8 +148,9 @@ export class LiveQuizPage {
       await this.#answer(quiz, given, kept);
       done("Your answer is kept.");
     }, { main: true, step: "answer" });
-    if (this.#said === quiz.number) done("Your answer is kept.");
-    return [list, send, kept];
+    if (this.#said !== quiz.number) return [list, send, kept];
+    done("Your answer is kept.");
+    return [list, kept];
   }
 
   /** Until it is certain that it is kept: the same answer again is harmless. */

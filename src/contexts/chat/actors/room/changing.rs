@@ -162,6 +162,7 @@ impl ChatRoom {
     pub(super) fn silence(&self, user: UserId) {
         self.seed.outlet.unsubscribe(user, &self.channel);
         self.seed.outlet.unsubscribe(user, &self.typing);
+        self.seed.outlet.unsubscribe(user, &self.live);
     }
 
     fn tell(&self, user: UserId, news: &serde_json::Value) {

@@ -9,6 +9,7 @@ use crate::{
         store::{Marks, RoomPatch, Sanction},
     },
     principal::UserId,
+    realtime::{ClientInfo, Json},
 };
 
 /// A message that was taken.
@@ -177,6 +178,20 @@ pub struct Typing {
 }
 
 impl Request for Typing {
+    type Answer = Result<(), ChatError>;
+}
+
+/// Something for the programs of those who are there; kept nowhere.
+pub struct Tell {
+    /// Who.
+    pub who: UserId,
+    /// By which connection, as the others see it.
+    pub client: ClientInfo,
+    /// What.
+    pub data: Json,
+}
+
+impl Request for Tell {
     type Answer = Result<(), ChatError>;
 }
 

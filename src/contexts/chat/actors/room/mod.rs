@@ -41,7 +41,7 @@ use crate::{
     config::Config,
     contexts::chat::{
         announcer::Stir,
-        channels::{Outlet, chat_channel, typing_channel},
+        channels::{Outlet, chat_channel, live_channel, typing_channel},
         metrics::ChatMetrics,
         model::{Member, MessageId, Room, RoomId, RoomKind, RoomState, Seq},
         store::{EventLog, Page, RoomStore, StoreError, desk::Desk},
@@ -151,6 +151,7 @@ pub struct ChatRoom {
     id: RoomId,
     channel: Channel,
     typing: Channel,
+    live: Channel,
     room: Room,
     members: HashMap<UserId, Member>,
     /// Grows with every change of `members`, so that an answer from the store that is older than
@@ -242,6 +243,7 @@ impl Behavior for ChatRoom {
             id,
             channel: chat_channel(id),
             typing: typing_channel(id),
+            live: live_channel(id),
             room,
             members,
             generation: 0,
@@ -315,7 +317,7 @@ impl Behavior for ChatRoom {
 
 impl ChatRoom {
     fn is_followed(&self) -> bool {
-        self.seed.outlet.follows(&self.channel) || self.seed.outlet.follows(&self.typing)
+        [&self.channel, &self.typing, &self.live].into_iter().any(|channel| self.seed.outlet.follows(channel))
     }
 
     /// The last published event.

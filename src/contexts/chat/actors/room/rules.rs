@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::{
     ChatRoom,
-    messages::{Access, Enter, Look, Reconsider, Show, Shown, Typing},
+    messages::{Access, Enter, Look, Reconsider, Show, Shown, Tell, Typing},
 };
 use crate::{
     actors::{Cx, Receive, Reply},
@@ -66,8 +66,8 @@ impl ChatRoom {
         Ok(())
     }
 
-    /// Whether a member may write at all now.
-    pub(super) fn may_write(&mut self, me: &Member) -> Answer<()> {
+    /// Whether the others may hear of a member now.
+    fn may_be_heard(&self, me: &Member) -> Answer<()> {
         self.open()?;
         if let Some(until) = me.suspended_until.filter(|until| *until > chrono::Utc::now()) {
             return Err(ChatError::Suspended(until));
@@ -75,6 +75,12 @@ impl ChatRoom {
         if matches!(self.apart, Some((true, _))) {
             return Err(ChatError::Apart);
         }
+        Ok(())
+    }
+
+    /// Whether a member may write at all now.
+    pub(super) fn may_write(&mut self, me: &Member) -> Answer<()> {
+        self.may_be_heard(me)?;
         let taken = self.pace.take(me.user_id, Instant::now());
         taken.map_err(|retry_after| ChatError::TooFast { retry_after })?;
         if self.queue.len() >= self.seed.limits.queue {
@@ -213,6 +219,24 @@ impl Receive<Typing> for ChatRoom {
                 }
             }
             reply.send(allowed);
+        });
+    }
+}
+
+impl Receive<Tell> for ChatRoom {
+    fn receive(&mut self, tell: Tell, reply: Reply<Answer<()>>, cx: &mut Cx<'_, Self>) {
+        self.as_member(tell.who, reply, cx, move |own, me, reply, cx| {
+            let Some(me) = me else { return reply.send(Err(ChatError::NotMember)) };
+            own.beside_blocks(reply, cx, move |own, reply, _| {
+                let allowed = own.may_be_heard(&me);
+                if allowed.is_ok() {
+                    let veiled = own.seed.blocks.veil(tell.who, None);
+                    let info = Some(tell.client);
+                    let publication = Publication { veiled, info, ..Publication::ephemeral(tell.data) };
+                    own.seed.outlet.publish(&own.live, &publication);
+                }
+                reply.send(allowed);
+            });
         });
     }
 }

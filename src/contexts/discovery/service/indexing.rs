@@ -1,0 +1,289 @@
+//! From documents that changed to both indexes.
+
+use std::{collections::HashMap, time::Duration};
+
+use serde_json::json;
+use uuid::Uuid;
+
+use crate::{
+    contexts::discovery::{
+        Discovery, DiscoveryError, Source,
+        consumers::DOCUMENTS,
+        model::Kind,
+        store::{
+            self,
+            documents::{Due, Index, Written},
+        },
+    },
+    error::Fault,
+    events::backlog,
+    ports::{
+        text::Document,
+        vectors::{Collection, Point},
+    },
+    principal::UserId,
+    telemetry::log,
+};
+
+/// Documents written at once.
+const BATCH: i64 = 64;
+/// Between two looks when nothing wakes the indexer.
+const LOOK: Duration = Duration::from_secs(1);
+/// How long what was just heard of is left to change again.
+const SETTLE: Duration = Duration::from_millis(160);
+/// The longest pause between two attempts.
+const MOST: i64 = 300;
+/// So much of a document has a say in its vector, in characters.
+const MEANT: usize = 4_000;
+
+/// What the text index keeps.
+pub fn document_of(source: &Source, stamp: i64) -> Document {
+    Document {
+        id: source.id,
+        revision: stamp,
+        title: source.title.clone(),
+        keywords: source.keywords.clone(),
+        body: source.body.clone(),
+        attributes: source.attributes.clone(),
+    }
+}
+
+/// The words that a vector is made of. A person's name means nothing.
+pub fn words_of(source: &Source) -> String {
+    let mut words = String::new();
+    if !source.kind.is_somebody() {
+        words.push_str(&source.title);
+        words.push('\n');
+    }
+    words.push_str(&source.keywords.join(", "));
+    words.push('\n');
+    words.push_str(&source.body);
+    words.chars().take(MEANT).collect()
+}
+
+impl Discovery {
+    /// Writes to the indexes what changed, until the task is dropped; several may run, here and on other nodes.
+    pub async fn run_indexer(self) {
+        while let Err(error) = self.prepare().await {
+            slog::warn!(log(), "the indexes are not ready"; "error" => %error);
+            tokio::time::sleep(LOOK).await;
+        }
+        let mut minded = tokio::time::Instant::now();
+        loop {
+            match self.index_due().await {
+                Ok(0) => {
+                    if minded.elapsed() >= LOOK {
+                        if let Err(error) = self.mind_models().await {
+                            slog::warn!(log(), "the models of vectors cannot be compared"; "error" => %error);
+                        }
+                        minded = tokio::time::Instant::now();
+                    }
+                    if tokio::time::timeout(LOOK, self.inner.indexing.notified()).await.is_ok() {
+                        tokio::time::sleep(SETTLE).await;
+                    }
+                }
+                Ok(_) => {}
+                Err(error) => {
+                    slog::warn!(log(), "documents to index cannot be read"; "error" => %error);
+                    tokio::time::sleep(LOOK).await;
+                }
+            }
+        }
+    }
+
+    /// Makes the indexes, and takes in what was there before discovery listened.
+    ///
+    /// # Errors
+    /// A store's.
+    pub async fn prepare(&self) -> Result<(), DiscoveryError> {
+        for kind in Kind::ALL {
+            self.parts().text.ready(kind.index()).await?;
+        }
+        // Before the models are looked at: what is not known of cannot be missed.
+        if store::documents::state(&mut *self.conn().await?, "adopted").await?.is_none() {
+            let found = self.adopt().await?;
+            store::documents::set_state(&mut *self.conn().await?, "adopted", &found.to_string()).await?;
+        }
+        self.mind_models().await
+    }
+
+    /// Notes everything that can be found and is not known yet; how much.
+    ///
+    /// # Errors
+    /// The truth's, or the database's.
+    pub async fn adopt(&self) -> Result<usize, DiscoveryError> {
+        let mut found = 0;
+        for kind in Kind::ALL {
+            let mut after = None;
+            loop {
+                let ids = self.truth().ids(*kind, after, 500).await?;
+                let Some(last) = ids.last().copied() else { break };
+                found += store::documents::adopt(&mut *self.conn().await?, *kind, &ids, self.now()).await?;
+                after = Some(last);
+            }
+        }
+        Ok(found)
+    }
+
+    /// Whether everything that was heard of is in the indexes; what cannot be written at present does not count.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn is_caught_up(&self) -> Result<bool, DiscoveryError> {
+        let mut conn = self.conn().await?;
+        let heard = backlog(&mut conn, DOCUMENTS).await? == 0;
+        Ok(heard && !store::documents::waits(&mut conn).await?)
+    }
+
+    /// Writes what is due now, once over; how many documents there were.
+    ///
+    /// # Errors
+    /// When they cannot be read. Those that cannot be written are put off, and told in the log.
+    pub async fn index_due(&self) -> Result<usize, DiscoveryError> {
+        let due = store::documents::lease(&mut *self.conn().await?, self.now(), BATCH).await?;
+        let count = due.len();
+        let mut by_kind: HashMap<Kind, Vec<Due>> = HashMap::new();
+        for one in due {
+            by_kind.entry(one.kind).or_default().push(one);
+        }
+        for (kind, due) in by_kind {
+            let name = kind.as_str();
+            match self.index(kind, &due).await {
+                Ok(()) => {
+                    let count = u64::try_from(due.len()).unwrap_or(u64::MAX);
+                    self.parts().metrics.indexed.with_label_values(&[name, "written"]).inc_by(count);
+                    for one in &due {
+                        let lag = (self.now() - one.since).to_std().unwrap_or_default();
+                        self.parts().metrics.lag_seconds.observe(lag.as_secs_f64());
+                    }
+                    self.forget_kind(kind).await;
+                }
+                Err(error) => {
+                    self.parts().metrics.indexed.with_label_values(&[name, "put_off"]).inc();
+                    let attempts = due.iter().map(|one| one.attempts).max().unwrap_or_default();
+                    let pause = (1_i64 << attempts.clamp(0, 10)).min(MOST);
+                    slog::warn!(log(), "documents could not be indexed and are put off";
+                        "kind" => name, "documents" => due.len(), "attempts" => attempts,
+                        "why" => error.kind().slug(), "error" => %error);
+                    let ids: Vec<Uuid> = due.iter().map(|one| one.id).collect();
+                    let until = self.now() + chrono::Duration::seconds(pause);
+                    let said = error.to_string();
+                    store::documents::put_off(&mut *self.conn().await?, kind, &ids, until, &said).await?;
+                }
+            }
+        }
+        Ok(count)
+    }
+
+    async fn index(&self, kind: Kind, due: &[Due]) -> Result<(), DiscoveryError> {
+        let ids: Vec<Uuid> = due.iter().map(|one| one.id).collect();
+        let found = self.truth().load(kind, ids).await?;
+        let found: HashMap<Uuid, Source> = found.into_iter().map(|source| (source.id, source)).collect();
+        if kind == Kind::Person {
+            self.keep_seekers(due).await?;
+        }
+        let waiting = |done: fn(&Due) -> i64| due.iter().filter(move |one| done(one) < one.stamp);
+        let text: Vec<&Due> = waiting(|one| one.text_done).collect();
+        if !text.is_empty() {
+            let there: Vec<Document> =
+                text.iter().filter_map(|one| Some(document_of(found.get(&one.id)?, one.stamp))).collect();
+            self.parts().text.upsert(kind.index(), &there).await?;
+            self.parts().text.delete(kind.index(), &gone(&text, &found)).await?;
+            self.note(kind, Index::Text, None, &text, &found).await?;
+        }
+        let vectors: Vec<&Due> = waiting(|one| one.vector_done).collect();
+        if !vectors.is_empty() {
+            self.index_vectors(kind, &vectors, &found).await?;
+        }
+        Ok(())
+    }
+
+    async fn index_vectors(
+        &self,
+        kind: Kind,
+        due: &[&Due],
+        found: &HashMap<Uuid, Source>,
+    ) -> Result<(), DiscoveryError> {
+        let versions = self.parts().vectors.versions(kind.index()).await?;
+        let there: Vec<(&Source, i64)> =
+            due.iter().filter_map(|one| Some((found.get(&one.id)?, one.stamp))).collect();
+        // Also a version that another model made, as long as that model can be asked: searches still use it.
+        for version in &versions {
+            self.write_points(version, &there).await?;
+        }
+        let gone = gone(due, found);
+        for version in &versions {
+            self.parts().vectors.delete(version, &gone).await?;
+        }
+        let model = &self.parts().embedder.model().name;
+        self.note(kind, Index::Vectors, Some(model), due, found).await
+    }
+
+    /// Writes the vectors of these sources to one version, if its model can be asked.
+    pub(super) async fn write_points(
+        &self,
+        version: &Collection,
+        sources: &[(&Source, i64)],
+    ) -> Result<(), DiscoveryError> {
+        let Some(embedder) = self.embedder_of(version) else { return Ok(()) };
+        if sources.is_empty() {
+            return Ok(());
+        }
+        let texts: Vec<String> = sources.iter().map(|(source, _)| words_of(source)).collect();
+        let vectors = embedder.embed(&texts).await?;
+        let mut points = Vec::with_capacity(sources.len());
+        let mut wordless = Vec::new();
+        for ((source, stamp), vector) in sources.iter().zip(vectors) {
+            if vector.iter().all(|x| *x == 0.0) {
+                // Near nothing: what was there of it before must not stay.
+                wordless.push((source.id, *stamp));
+            } else {
+                points.push(Point {
+                    id: source.id,
+                    revision: *stamp,
+                    vector,
+                    payload: source.attributes.clone(),
+                });
+            }
+        }
+        self.parts().vectors.upsert(version, &points).await?;
+        self.parts().vectors.delete(version, &wordless).await?;
+        Ok(())
+    }
+
+    async fn note(
+        &self,
+        kind: Kind,
+        index: Index,
+        model: Option<&str>,
+        due: &[&Due],
+        found: &HashMap<Uuid, Source>,
+    ) -> Result<(), DiscoveryError> {
+        let facts = |source: &Source| json!({ "title": source.title, "skills": source.attributes.skills });
+        let written =
+            |one: &&Due| Written { id: one.id, stamp: one.stamp, attributes: found.get(&one.id).map(facts) };
+        let all: Vec<Written> = due.iter().map(written).collect();
+        store::documents::written(&mut *self.conn().await?, kind, index, model, &all, self.now()).await?;
+        Ok(())
+    }
+
+    async fn keep_seekers(&self, due: &[Due]) -> Result<(), DiscoveryError> {
+        for one in due {
+            let seeker = self.truth().seeker(UserId(one.id)).await?;
+            let mut conn = self.conn().await?;
+            match seeker {
+                Some(seeker) => {
+                    let now = self.now();
+                    store::seekers::keep(&mut conn, one.id, one.stamp, &seeker.skills, seeker.busy, now)
+                        .await?;
+                }
+                None => store::seekers::forget(&mut conn, one.id).await?,
+            }
+        }
+        Ok(())
+    }
+}
+
+fn gone(due: &[&Due], found: &HashMap<Uuid, Source>) -> Vec<(Uuid, i64)> {
+    due.iter().filter(|one| !found.contains_key(&one.id)).map(|one| (one.id, one.stamp)).collect()
+}

@@ -1,0 +1,55 @@
+//! What somebody may be about to type.
+
+use futures_util::future::join_all;
+
+use crate::contexts::discovery::{
+    Discovery, DiscoveryError, Kind, SuggestionsView, forms::LONGEST, views::SuggestionView,
+};
+
+impl Discovery {
+    /// Suggestions for what was typed so far, of one kind or all. An index that is away suggests nothing.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn suggest(
+        &self,
+        q: &str,
+        kind: Option<Kind>,
+        limit: usize,
+    ) -> Result<SuggestionsView, DiscoveryError> {
+        let _timer = self.parts().metrics.seconds.with_label_values(&["suggest"]).start_timer();
+        let typed: String = q.chars().take(LONGEST).map(|c| if c.is_control() { ' ' } else { c }).collect();
+        let typed = typed.trim_start();
+        let mut items: Vec<SuggestionView> = Vec::new();
+        if typed.is_empty() {
+            return Ok(SuggestionsView { items });
+        }
+        for (slug, name) in self.taxonomy().await?.beginning(typed).into_iter().take(3) {
+            if kind.is_none_or(|kind| kind == Kind::Gig) && !slug.is_empty() {
+                items.push(SuggestionView { text: name, kind: Kind::Gig });
+            }
+        }
+        let kinds: Vec<Kind> = kind.map_or_else(|| Kind::ALL.to_vec(), |kind| vec![kind]);
+        let ask =
+            |kind: Kind| async move { (kind, self.parts().text.suggest(kind.index(), typed, limit).await) };
+        let answers = join_all(kinds.into_iter().map(ask)).await;
+        let mut lists = Vec::new();
+        for (kind, answer) in answers {
+            match answer {
+                Ok(texts) => lists.push((kind, texts)),
+                Err(error) => self.without("suggestions", &error, error.is_transient()),
+            }
+        }
+        // In turn, so that no kind fills the list.
+        let longest = lists.iter().map(|(_, texts)| texts.len()).max().unwrap_or_default();
+        for n in 0..longest {
+            for (kind, texts) in &lists {
+                items.extend(texts.get(n).map(|text| SuggestionView { text: text.clone(), kind: *kind }));
+            }
+        }
+        let mut seen = std::collections::HashSet::new();
+        items.retain(|item| seen.insert(item.text.to_lowercase()));
+        items.truncate(limit);
+        Ok(SuggestionsView { items })
+    }
+}

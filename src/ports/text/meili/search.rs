@@ -1,0 +1,295 @@
+//! Searching, counting, suggesting.
+
+use std::collections::{BTreeMap, HashMap};
+
+use meilisearch_sdk::{
+    request::{HttpClient, Method},
+    search::{FederatedMultiSearchResponse, MatchRange, SearchResult, SearchResults},
+};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use super::{
+    super::{
+        Across, Facet, Found, Highlighted, Query, Sort, TextHit,
+        words::{distance, fold, forgiven, words},
+    },
+    Answer, Server,
+    documents::{Shown, keys},
+    fault,
+    filter::{demand, word},
+};
+use crate::ports::attributes::Filter;
+
+/// So many values of a facet are given.
+const VALUES: usize = 50;
+/// What comes back of a document.
+const FIELDS: [&str; 4] = ["id", "title", "keywords", "body"];
+
+type Places = HashMap<String, Vec<MatchRange>>;
+
+fn sorted(query: &Query) -> Vec<&'static str> {
+    match query.sort {
+        Sort::Relevance if query.text.trim().is_empty() => vec!["fresh_ms:desc"],
+        Sort::Relevance => Vec::new(),
+        Sort::Newest => vec!["fresh_ms:desc"],
+        Sort::BudgetHigh => vec!["budget_minor:desc"],
+        Sort::BudgetLow => vec!["budget_minor:asc"],
+        Sort::Rating => vec!["rating_milli:desc"],
+        Sort::Soonest => vec!["starts_ms:asc"],
+    }
+}
+
+fn body(query: &Query) -> Value {
+    let mut body = json!({
+        "q": plain(&query.text),
+        "filter": demand(&query.filter),
+        "attributesToRetrieve": FIELDS,
+        "showMatchesPosition": true,
+        "showRankingScore": true,
+        "matchingStrategy": "frequency",
+    });
+    if !query.facets.is_empty() {
+        body["facets"] = query.facets.iter().map(|facet| facet.name()).collect();
+    }
+    let sort = sorted(query);
+    if !sort.is_empty() {
+        body["sort"] = sort.into();
+    }
+    // Pages of one length are counted exactly; other pieces by an estimate.
+    if query.limit == 0 || query.offset.is_multiple_of(query.limit) {
+        body["hitsPerPage"] = query.limit.into();
+        body["page"] = (query.offset.checked_div(query.limit).unwrap_or_default() + 1).into();
+    } else {
+        body["offset"] = query.offset.into();
+        body["limit"] = query.limit.into();
+    }
+    body
+}
+
+/// What was typed, without what Meilisearch reads as operators: quotes and a leading minus.
+fn plain(text: &str) -> String {
+    let bare: Vec<_> =
+        text.split_whitespace().map(|part| part.trim_start_matches('-').replace('"', " ")).collect();
+    bare.join(" ")
+}
+
+fn ranges(places: Option<&Places>, field: &str) -> Vec<(usize, usize)> {
+    let found = places.and_then(|places| places.get(field));
+    found.into_iter().flatten().map(|place| (place.start, place.start + place.length)).collect()
+}
+
+fn hit(found: SearchResult<Shown>, score: Option<f64>) -> TextHit {
+    let places = found.matches_position.as_ref();
+    let title = Highlighted::with(found.result.title.clone(), ranges(places, "title"));
+    let body = Highlighted::with(found.result.body.clone(), ranges(places, "body"));
+    #[expect(clippy::cast_possible_truncation, reason = "a part of one")]
+    let score = score.or(found.ranking_score).unwrap_or_default().clamp(0.0, 1.0) as f32;
+    TextHit { id: found.result.id, score, title, snippet: body.cut() }
+}
+
+/// The words of documents that were taken for what was typed, with how often.
+fn taken(hits: &[SearchResult<Shown>]) -> BTreeMap<String, usize> {
+    let mut all = BTreeMap::new();
+    for found in hits {
+        let Some(places) = &found.matches_position else { continue };
+        let shown = &found.result;
+        let whole = [("title", shown.title.as_str()), ("body", shown.body.as_str())];
+        let mut pieces: Vec<&str> = Vec::new();
+        for (field, text) in whole {
+            let inside = ranges(Some(places), field).into_iter();
+            pieces.extend(inside.filter_map(|(start, end)| text.get(start..end)));
+        }
+        for place in places.get("keywords").into_iter().flatten() {
+            let which = place.indices.as_ref().and_then(|indices| indices.first()).copied();
+            let text = which.and_then(|which| shown.keywords.get(which));
+            pieces.extend(text.and_then(|text| text.get(place.start..place.start + place.length)));
+        }
+        for piece in pieces {
+            *all.entry(fold(piece)).or_default() += 1;
+        }
+    }
+    all
+}
+
+/// The text with words replaced that nothing was found for, by those that were found instead.
+fn meant(text: &str, hits: &[SearchResult<Shown>]) -> Option<String> {
+    let taken = taken(hits);
+    let mut out = String::new();
+    let mut at = 0;
+    for typed in words(text) {
+        let own = typed.folded.as_str();
+        let most = forgiven(own.chars().count());
+        if most == 0 || taken.keys().any(|word| word.starts_with(own)) {
+            continue;
+        }
+        let near = taken.iter().filter_map(|(word, n)| Some((distance(own, word, false, most)?, *n, word)));
+        let best = near.min_by_key(|(off, n, _)| (*off, std::cmp::Reverse(*n)));
+        if let Some((_, _, word)) = best {
+            out.push_str(text.get(at..typed.start)?);
+            out.push_str(word);
+            at = typed.end;
+        }
+    }
+    if at == 0 {
+        return None;
+    }
+    out.push_str(text.get(at..)?);
+    Some(out.trim().to_owned())
+}
+
+fn counted(
+    asked: &[Facet],
+    found: Option<HashMap<String, HashMap<String, usize>>>,
+) -> BTreeMap<Facet, Vec<(String, u64)>> {
+    let mut found = found.unwrap_or_default();
+    let mut all = BTreeMap::new();
+    for facet in asked {
+        let values = found.remove(facet.name()).unwrap_or_default();
+        let mut values: Vec<_> = values.into_iter().map(|(value, n)| (word(&value), n as u64)).collect();
+        values.sort_by(|(a, n), (b, m)| m.cmp(n).then_with(|| a.cmp(b)));
+        values.truncate(VALUES);
+        all.insert(*facet, values);
+    }
+    all
+}
+
+impl Server {
+    async fn ask<T>(&self, uid: &str, body: Value) -> Answer<SearchResults<T>>
+    where
+        T: serde::de::DeserializeOwned + Send + 'static,
+    {
+        let url = format!("{}/indexes/{uid}/search", self.host);
+        self.http.request(&url, Method::Post { query: (), body }, 200).await.map_err(fault)
+    }
+
+    pub async fn search(&self, uid: &str, query: &Query) -> Answer<Found> {
+        let found: SearchResults<Shown> = self.ask(uid, body(query)).await?;
+        let did_you_mean = meant(&query.text, &found.hits);
+        let exact = found.total_hits;
+        let total = exact.or(found.estimated_total_hits).unwrap_or_default();
+        Ok(Found {
+            hits: found.hits.into_iter().map(|found| hit(found, None)).collect(),
+            total: total as u64,
+            estimated: exact.is_none(),
+            facets: counted(&query.facets, found.facet_distribution),
+            did_you_mean,
+        })
+    }
+
+    /// Federated: one call, one ranking.
+    pub async fn search_across(&self, indexes: &[String], query: &Query) -> Answer<Across> {
+        let each = |index: &String| {
+            json!({
+                "indexUid": self.uid(index),
+                "q": plain(&query.text),
+                "filter": demand(&query.filter),
+                "attributesToRetrieve": FIELDS,
+                "showMatchesPosition": true,
+                "showRankingScore": true,
+                "matchingStrategy": "frequency",
+            })
+        };
+        let queries: Vec<_> = indexes.iter().map(each).collect();
+        let body =
+            json!({ "federation": { "offset": query.offset, "limit": query.limit }, "queries": queries });
+        let url = format!("{}/multi-search", self.host);
+        let found: FederatedMultiSearchResponse<Shown> =
+            self.http.request(&url, Method::Post { query: (), body }, 200).await.map_err(fault)?;
+        let begins = format!("{}_", self.prefix);
+        let mut across = Across { hits: Vec::new(), total: found.estimated_total_hits as u64 };
+        for one in found.hits {
+            let Some(from) = one.federation.as_ref() else { continue };
+            let index = from.index_uid.strip_prefix(&begins).unwrap_or(&from.index_uid).to_owned();
+            let score = f64::from(from.weighted_ranking_score);
+            across.hits.push((index, hit(one, Some(score))));
+        }
+        Ok(across)
+    }
+
+    pub async fn suggest(&self, uid: &str, prefix: &str, limit: usize) -> Answer<Vec<String>> {
+        let body = json!({
+            "q": plain(prefix),
+            "filter": "gone = false",
+            "attributesToRetrieve": FIELDS,
+            "attributesToSearchOn": ["title", "keywords"],
+            "showMatchesPosition": true,
+            "limit": 20,
+        });
+        let found: SearchResults<Shown> = self.ask(uid, body).await?;
+        let mut phrases: Vec<String> = Vec::new();
+        let mut add = |phrase: &str| {
+            let phrase = phrase.trim();
+            if !phrase.is_empty() && phrase.chars().count() <= 120 && !phrases.iter().any(|p| p == phrase) {
+                phrases.push(phrase.to_owned());
+            }
+        };
+        for one in &found.hits {
+            let places = one.matches_position.as_ref();
+            if !ranges(places, "title").is_empty() {
+                add(&one.result.title);
+            }
+            for place in places.and_then(|places| places.get("keywords")).into_iter().flatten() {
+                let which = place.indices.as_ref().and_then(|indices| indices.first()).copied();
+                if let Some(phrase) = which.and_then(|which| one.result.keywords.get(which)) {
+                    add(phrase);
+                }
+            }
+        }
+        // Those that begin so come first.
+        let begins = fold(prefix);
+        phrases.sort_by_key(|phrase| !fold(phrase).starts_with(&begins));
+        phrases.truncate(limit);
+        Ok(phrases)
+    }
+
+    pub async fn count(&self, uid: &str) -> Answer<u64> {
+        #[derive(Deserialize)]
+        struct None {}
+        let body = json!({ "q": "", "filter": "gone = false", "hitsPerPage": 0, "page": 1 });
+        let found: SearchResults<None> = self.ask(uid, body).await?;
+        // `maxTotalHits` bounds what a search counts; a fetch of documents counts all.
+        let bound = (super::super::DEEPEST + super::super::MOST) as u64;
+        match found.total_hits.map(|n| n as u64) {
+            Some(n) if n < bound => Ok(n),
+            _ => self.count_all(uid).await,
+        }
+    }
+
+    async fn count_all(&self, uid: &str) -> Answer<u64> {
+        #[derive(Deserialize)]
+        struct Page {
+            total: u64,
+        }
+        let url = format!("{}/indexes/{uid}/documents/fetch", self.host);
+        let body = json!({ "filter": "gone = false", "fields": ["id"], "limit": 0 });
+        let page: Page =
+            self.http.request(&url, Method::Post { query: (), body }, 200).await.map_err(fault)?;
+        Ok(page.total)
+    }
+
+    pub async fn ids(&self, uid: &str, after: Option<Uuid>, limit: usize) -> Answer<Vec<(Uuid, i64)>> {
+        #[derive(Deserialize)]
+        struct One {
+            id: Uuid,
+            revision: i64,
+        }
+        let mut wanted = demand(&Filter::default());
+        if let Some(after) = after {
+            let [a, b, c] = keys(after);
+            wanted.push_str(&format!(
+                " AND (k1 > {a} OR (k1 = {a} AND k2 > {b}) OR (k1 = {a} AND k2 = {b} AND k3 > {c}))"
+            ));
+        }
+        let body = json!({
+            "q": "",
+            "filter": wanted,
+            "attributesToRetrieve": ["id", "revision"],
+            "sort": ["k1:asc", "k2:asc", "k3:asc"],
+            "limit": limit,
+        });
+        let found: SearchResults<One> = self.ask(uid, body).await?;
+        Ok(found.hits.into_iter().map(|one| (one.result.id, one.result.revision)).collect())
+    }
+}
