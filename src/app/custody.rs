@@ -6,8 +6,8 @@ use diesel_async::AsyncPgConnection;
 
 use crate::{
     contexts::{
-        activity::Activity, career::Career, chat::Chat, gamification::Gamification, gigs::Gigs,
-        identity::Identity, learning::Learning, ledger::Ledger, notifications::Notifications,
+        activity::Activity, career::Career, chat::Chat, discovery::Discovery, gamification::Gamification,
+        gigs::Gigs, identity::Identity, learning::Learning, ledger::Ledger, notifications::Notifications,
         objects::Uploads,
     },
     custody::{Answer, Counts, Custodian, Forgotten, Names, Sink},
@@ -29,6 +29,7 @@ pub(super) fn custodians(
     notifications: &Notifications,
     activity: &Activity,
     uploads: &Uploads,
+    discovery: &Discovery,
 ) -> Vec<Arc<dyn Custodian>> {
     vec![
         Arc::new(identity.clone()),
@@ -41,6 +42,7 @@ pub(super) fn custodians(
         Arc::new(notifications.clone()),
         Arc::new(activity.clone()),
         Arc::new(uploads.clone()),
+        Arc::new(discovery.clone()),
         Arc::new(Platform),
     ]
 }

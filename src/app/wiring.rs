@@ -463,6 +463,7 @@ impl Platform {
             &notifications,
             &activity,
             &uploads,
+            &discovery,
         );
         let privacy = Privacy::new(privacy::Parts {
             database: database.clone(),

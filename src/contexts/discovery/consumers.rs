@@ -1,4 +1,4 @@
-//! What follows from events: documents to index, students to tell, people to forget.
+//! What follows from events: documents to index, students to tell.
 
 use std::sync::Arc;
 
@@ -18,11 +18,7 @@ pub(super) const DOCUMENTS: &str = "discovery.documents";
 
 /// Everybody here who acts on events.
 pub fn consumers(discovery: &Discovery) -> Vec<Arc<dyn Consumer>> {
-    vec![
-        Arc::new(Documents(discovery.clone())),
-        Arc::new(Staleness(discovery.clone())),
-        Arc::new(Forgetter(discovery.clone())),
-    ]
+    vec![Arc::new(Documents(discovery.clone())), Arc::new(Staleness(discovery.clone()))]
 }
 
 impl From<DiscoveryError> for ConsumeError {
@@ -141,47 +137,6 @@ impl Consumer for Staleness {
             let discovery = self.0.clone();
             Ok(AfterCommit::run(move || {
                 tokio::spawn(async move { discovery.forget_people(&people).await });
-            }))
-        })
-    }
-}
-
-/// Erases what is known of people who asked for it.
-struct Forgetter(Discovery);
-
-impl Consumer for Forgetter {
-    fn name(&self) -> &'static str {
-        "discovery.erase"
-    }
-
-    fn subjects(&self) -> &'static [&'static str] {
-        &["user.erasure_requested"]
-    }
-
-    fn shares_transactions(&self) -> bool {
-        false
-    }
-
-    fn handle<'a>(
-        &'a self,
-        conn: &'a mut AsyncPgConnection,
-        event: &'a Envelope,
-    ) -> BoxFuture<'a, Result<AfterCommit, ConsumeError>> {
-        Box::pin(async move {
-            let Some(user) = id(&event.data, "user_id") else {
-                return Err(ConsumeError::Reject("names nobody".into()));
-            };
-            let now = self.0.now();
-            // The truth knows them no more, so both documents are withdrawn.
-            store::documents::touch(conn, Kind::Person, user, now).await?;
-            store::documents::touch(conn, Kind::Mentor, user, now).await?;
-            store::seekers::forget(conn, user).await?;
-            store::matches::forget(conn, user).await?;
-            store::feedback::forget(conn, user).await?;
-            let discovery = self.0.clone();
-            Ok(AfterCommit::run(move || {
-                discovery.inner.indexing.notify_one();
-                tokio::spawn(async move { discovery.forget_people(&[user]).await });
             }))
         })
     }

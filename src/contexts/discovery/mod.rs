@@ -22,6 +22,7 @@
 mod caching;
 mod consumers;
 mod contexts;
+mod custody;
 mod error;
 mod events;
 mod forms;

@@ -227,7 +227,8 @@ impl World {
             causation_id: None,
             traceparent: None,
         };
-        for consumer in consumers(&self.discovery) {
+        let eraser = crate::custody::eraser(std::sync::Arc::new(self.discovery.clone()), None);
+        for consumer in consumers(&self.discovery).into_iter().chain([eraser]) {
             let takes = |pattern: &&str| match pattern.strip_suffix('*') {
                 Some(head) => subject.starts_with(head),
                 None => *pattern == subject,

@@ -91,14 +91,3 @@ pub async fn popular(
     .await?;
     Ok(rows.into_iter().map(|row| (row.id, row.people)).collect())
 }
-
-/// Forgets what somebody did, and what was done with them.
-pub async fn forget(conn: &mut AsyncPgConnection, user: Uuid) -> Result<(), DbError> {
-    diesel::sql_query(
-        "DELETE FROM discovery.feedback WHERE user_id = $1 OR (kind IN ('person', 'mentor') AND id = $1)",
-    )
-    .bind::<SqlUuid, _>(user)
-    .execute(conn)
-    .await?;
-    Ok(())
-}

@@ -106,12 +106,3 @@ pub async fn tell(
     .await?;
     Ok(rows == 1)
 }
-
-/// Forgets what somebody was told.
-pub async fn forget(conn: &mut AsyncPgConnection, user: Uuid) -> Result<(), DbError> {
-    diesel::sql_query("DELETE FROM discovery.matches WHERE user_id = $1")
-        .bind::<SqlUuid, _>(user)
-        .execute(conn)
-        .await?;
-    Ok(())
-}

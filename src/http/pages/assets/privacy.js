@@ -9,7 +9,7 @@ const moment = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeSty
 const NAMES = {
   identity: "Your account", chat: "Messages", gigs: "Gigs and contracts", ledger: "The books", learning: "Courses",
   career: "Portfolio and mentoring", gamification: "Points and badges", notifications: "Notifications",
-  activity: "Activity", objects: "Files", privacy: "Archives", platform: "The platform beneath",
+  activity: "Activity", objects: "Files", discovery: "Search and recommendations", privacy: "Archives", platform: "The platform beneath",
 };
 const STATES = {
   waiting: "waits", retrying: "tries again", failed: "an operator looks into it", working: "goes on", done: "done",
