@@ -56,9 +56,11 @@ async fn drift(config: &Config, database: &Database) -> bool {
     };
     let found = match found {
         Ok(found) => found,
+        // Whether the stores answer and are migrated is said in lines of their own; before the first start there
+        // is nothing to compare.
         Err(error) => {
-            say(&format!("indexes        FAILED  {error}"));
-            return false;
+            say(&format!("indexes        not compared with the truth: {error}"));
+            return true;
         }
     };
     let mut well = true;
