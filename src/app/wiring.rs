@@ -235,6 +235,7 @@ fn gigs_with(database: &Database, ledger: &Ledger, signer: Signer) -> Gigs {
     Gigs::new(gigs::Parts { database: database.clone(), ledger: ledger.clone(), signer, clock })
 }
 
+#[expect(clippy::too_many_arguments, reason = "wiring")]
 fn career_with(
     config: &Config,
     database: &Database,

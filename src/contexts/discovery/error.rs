@@ -52,7 +52,7 @@ impl DiscoveryError {
     }
 
     /// Another context's error.
-    pub(super) fn elsewhere(error: impl Fault + Send + Sync + 'static) -> Self {
+    pub(super) fn elsewhere(error: impl Fault + 'static) -> Self {
         Self::Elsewhere { kind: error.kind(), cause: Box::new(error) }
     }
 

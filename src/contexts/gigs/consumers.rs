@@ -182,10 +182,8 @@ fn words(event: &Envelope) -> Option<String> {
             .map(|money| money.to_string())
             .unwrap_or_default()
     };
-    let note = || match text("note").as_str() {
-        "" => String::new(),
-        note => format!(" {note}"),
-    };
+    // A person's words stay with the person's own: here they would outlive an erasure.
+    let note = || if text("note").is_empty() { "" } else { " A note is on the contract." };
     let by_time = text("actor") == "timer";
     Some(match event.subject.as_str() {
         "contract.created" => format!("The contract for {} is made. Talk here.", milestone()),

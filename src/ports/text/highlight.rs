@@ -125,9 +125,10 @@ fn window(text: &str, ranges: &[(usize, usize)]) -> (usize, usize) {
     let first = best.map_or(0, |(start, _)| *start);
     // Not in the middle of a word.
     if from > 0
-        && let Some(space) = text.get(from..first).and_then(|lead| lead.find(char::is_whitespace))
+        && let Some((space, blank)) =
+            text.get(from..first).and_then(|lead| lead.char_indices().find(|(_, c)| c.is_whitespace()))
     {
-        from += space + 1;
+        from += space + blank.len_utf8();
     }
     let mut to = forward(from, SNIPPET);
     let last = best.map_or(from, |(_, end)| *end);

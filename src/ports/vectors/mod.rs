@@ -167,11 +167,14 @@ pub(crate) trait Vectors: Send + Sync {
     async fn status(&self) -> StoreStatus;
 }
 
+/// Which version of an index searches use, and since when that is known.
+type Live = HashMap<String, (Instant, Option<Collection>)>;
+
 /// The vector store. Cheap to clone.
 #[derive(Clone)]
 pub struct VectorStore {
     adapter: Arc<dyn Vectors>,
-    live: Arc<Mutex<HashMap<String, (Instant, Option<Collection>)>>>,
+    live: Arc<Mutex<Live>>,
 }
 
 impl VectorStore {

@@ -149,6 +149,7 @@ async fn without_a_session_every_private_path_answers_401_whatever_else_is_wrong
         "/ops",
         "/docs",
         "/mentors",
+        "/search",
         "/privacy",
         "/push-worker.js",
         "/verify-email",

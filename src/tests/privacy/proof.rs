@@ -16,6 +16,7 @@ use crate::tests::support::{
     app::TestApp,
     mongo_server::{self, MISSING, MongoServer, Presents},
     skip::skip,
+    wait::eventually,
 };
 
 /// Where the bare id may stay, and why. It leads to nobody: identity knows no name for it.
@@ -27,6 +28,7 @@ const PSEUDONYMS: &[(&str, &str)] = &[
     ("gigs.applications.student_id", "contracts are made of it; counters rest on it"),
     ("gigs.contracts.", "the other side's contract, and the books'"),
     ("gigs.reviews.", "the other side's stars"),
+    ("gigs.history.data", "whom a step concerned, without words"),
     ("gigs.history.actor_id", "who took a step, without words"),
     ("gigs.disputes.", "an operator's decision about the other side's money"),
     ("learning.enrolments.student_id", "payments for places rest on it"),
@@ -41,18 +43,22 @@ const PSEUDONYMS: &[(&str, &str)] = &[
     ("career.forgotten.user_id", "so that late events make nothing anew"),
     ("notifications.forgotten.user_id", "so that late events make nothing anew"),
     ("gamification.members.user_id", "a place on boards without a name, and off them"),
+    ("gamification.ledger.source", "what earned the points, by the bare id"),
     ("gamification.ledger.user_id", "others' ranks rest on it"),
     ("gamification.credits.user_id", "others' ranks rest on it"),
     ("gamification.league_members.user_id", "others' leagues rest on it"),
     ("gamification.boards.", "boards' own counters"),
     ("chat.members.user_id", "the other side of a direct room"),
     ("chat.rooms.", "who made a room; which two a direct one is of"),
+    ("chat.changed.message", "a tombstone's place in its room"),
     ("chat.events.sender_id", "a tombstone's place in its room"),
     ("chat.events.data", "who joined and left, by the bare id"),
     ("chat.audit.", "what moderators did"),
     ("chat.erasures.user_id", "so that it is done once"),
     ("objects.uploads.owner_id", "what is left of a file without bytes"),
     ("discovery.documents.id", "that it is in no index"),
+    ("vectors.", "that it is in no index"),
+    ("words.", "that it is in no index"),
     ("privacy.erasures.user_id", "the receipts"),
     ("privacy.receipts.user_id", "the receipts"),
     ("platform.outbox.", "for 30 days: that the erasure was asked for and done"),
@@ -195,8 +201,11 @@ async fn an_archive_holds_what_every_context_knows_and_goes_when_it_expires() {
     assert!(shown["parts"].as_array().unwrap().iter().all(|part| part["state"] == "done"), "{shown}");
     let other = zelda.client.get(&path).await;
     other.expect_problem(404);
-    let told = zelda.api.get("/api/v1/notifications").await.expect(200);
-    assert!(told["items"].as_array().unwrap().iter().any(|one| one["kind"] == "export.ready"), "{told}");
+    eventually("the word that it is ready", Duration::from_secs(20), || async {
+        let told = zelda.api.get("/api/v1/notifications").await.expect(200);
+        told["items"].as_array()?.iter().any(|one| one["kind"] == "export.ready").then_some(())
+    })
+    .await;
 
     let link = zelda.api.get(&format!("{path}/download")).await.expect(200);
     let url = link["url"].as_str().unwrap();

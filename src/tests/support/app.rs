@@ -53,7 +53,7 @@ impl TestApp {
         let base = format!("http://{}", listener.local_addr().unwrap());
         let database = test.open().await;
         let server = app::start(config, listener, database.clone(), options).await.unwrap();
-        Self { server, database, base, files: files, test }
+        Self { server, database, base, files, test }
     }
 
     /// What the server stands on.

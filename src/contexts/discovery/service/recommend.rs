@@ -490,7 +490,7 @@ impl Discovery {
         let in_order = order.into_iter().filter_map(|n| scored.get(n)).chain(&rest);
         let picks = in_order.filter_map(|(score, one)| {
             let (reasons, taught_in) = reasons(one);
-            (!reasons.is_empty()).then(|| Pick { id: one.source.id, score: *score, reasons, taught_in })
+            (!reasons.is_empty()).then_some(Pick { id: one.source.id, score: *score, reasons, taught_in })
         });
         Ok(picks.collect())
     }

@@ -63,7 +63,8 @@ impl Calls {
             }
             Err(VectorError::Unavailable("no try was left".into()))
         };
-        let bounded = async move { tokio::time::timeout(patience, all).await };
+        // Boxed: requests are large.
+        let bounded = Box::pin(async move { tokio::time::timeout(patience, all).await });
         match self.driver.run(bounded).await {
             Some(Ok(done)) => done,
             Some(Err(_)) => Err(VectorError::Unavailable("no answer in time".into())),
