@@ -92,7 +92,7 @@ fn table(repository: &Path) -> Result<String, String> {
             row["metric"] == *metric && fits(shape, row["shape"].as_str().unwrap_or_default())
         };
         // Of several sizes the largest, which comes last.
-        let Some(size) = rows.iter().filter(matching).next_back().map(|row| row["shape"].clone()) else {
+        let Some(size) = rows.iter().rfind(matching).map(|row| row["shape"].clone()) else {
             continue;
         };
         let cell = |system: &&str| {

@@ -8,7 +8,10 @@ use std::{
 
 use serde::Deserialize;
 
-use super::{Outcome, fail, measures::Grades};
+use super::{
+    kit::{Outcome, fail},
+    measures::Grades,
+};
 
 /// Something that can be found.
 pub struct Document {

@@ -99,7 +99,8 @@ async fn only_members_act_and_removal_ends_it_at_once() {
 
     chat.remove_member(ann, room, eve).await.unwrap();
     assert!(matches!(chat.send(eve, room, &says(2, "still there?")).await, Err(ChatError::NotMember)));
-    assert_eq!(node.outlet.unsubscribed(), [(eve, format!("chat:{room}")), (eve, format!("typing:{room}"))]);
+    let out = ["chat", "typing", "live"].map(|namespace| (eve, format!("{namespace}:{room}")));
+    assert_eq!(node.outlet.unsubscribed(), out);
     eventually("the removal is in the log", async || node.outlet.offsets(room) == [1, 2, 3]).await;
     let (_, removal) = node.outlet.on(&format!("chat:{room}")).pop().unwrap();
     assert_eq!(removal["type"], "member");

@@ -37,10 +37,13 @@ enum Reply {
     Garbage,
 }
 
+/// What is answered to whom, in order.
+type Replies = Vec<(&'static str, VecDeque<Reply>)>;
+
 /// Requests as `GET /path`, and what answers those whose beginning is named; the last reply stays.
 #[derive(Clone, Default)]
 struct Script {
-    replies: Arc<Mutex<Vec<(&'static str, VecDeque<Reply>)>>>,
+    replies: Arc<Mutex<Replies>>,
     seen: Arc<Mutex<Vec<String>>>,
 }
 

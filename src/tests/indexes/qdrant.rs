@@ -41,10 +41,13 @@ enum Reply {
     Hangup,
 }
 
+/// What is answered to whom, in order.
+type Replies = Vec<(&'static str, VecDeque<Reply>)>;
+
 /// Replies in turn, by what the path ends with; the last one stays.
 #[derive(Clone, Default)]
 struct Script {
-    replies: Arc<Mutex<Vec<(&'static str, VecDeque<Reply>)>>>,
+    replies: Arc<Mutex<Replies>>,
     seen: Arc<Mutex<Vec<String>>>,
 }
 

@@ -59,7 +59,7 @@ async fn rename(app: &TestApp, token: &str, name: &str) {
 async fn what_changes_on_one_node_is_forgotten_on_the_other_also_past_a_gap() {
     let Some(bin) = installed() else { skip!("caches across nodes", NO_SERVER) };
     let mut nats = NatsServer::start(&bin).await;
-    let (a, b) = two(nats.url().as_str()).await;
+    let (a, b) = Box::pin(two(nats.url().as_str())).await;
     let (owner_token, owner_id) = person(&a, "carla", "client").await;
     let (reader_token, _) = person(&b, "sami", "student").await;
     let (owner, reader) = (Api::new(a.base(), Some(&owner_token)), Api::new(b.base(), Some(&reader_token)));
@@ -101,7 +101,7 @@ async fn what_changes_on_one_node_is_forgotten_on_the_other_also_past_a_gap() {
 async fn leaderboards_of_two_nodes_are_one() {
     let Some(bin) = installed() else { skip!("leaderboards across nodes", NO_SERVER) };
     let nats = NatsServer::start(&bin).await;
-    let (a, b) = two(nats.url().as_str()).await;
+    let (a, b) = Box::pin(two(nats.url().as_str())).await;
     let (owner, _) = person(&a, "carla", "client").await;
     let (watcher, watcher_id) = person(&b, "wanda", "student").await;
     verify_all(&a).await;

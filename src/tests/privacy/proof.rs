@@ -149,7 +149,7 @@ async fn who_is_erased_is_nowhere_left_and_a_planted_leftover_is_found() {
     // The scan can fail: a word, a name and an id that are planted are found, each where it is.
     let mut conn = app.database().conn().await.unwrap();
     for statement in [
-        "update chat.rooms set topic = 'so she said: XYZZY' where id = (select min(id) from chat.rooms)"
+        "update chat.rooms set topic = 'so she said: XYZZY' where id = (select id from chat.rooms limit 1)"
             .to_owned(),
         format!(
             "update platform.idempotency set body = convert_to('{NAME}', 'UTF8')

@@ -44,7 +44,7 @@ async fn sign_in(app: &TestApp, email: &str) -> String {
 #[actix_web::test]
 async fn limits_are_those_of_all_nodes_together() {
     let server = redis_or_skip!("limits of two nodes");
-    let (a, b) = two(&server, &[("GIGSY_LIMIT_SIGN_IN", "6")]).await;
+    let (a, b) = Box::pin(two(&server, &[("GIGSY_LIMIT_SIGN_IN", "6")])).await;
     let form = json!({"email": "nobody@example.org", "password": "wrong wrong"});
     let attempt =
         async |app: &TestApp| Api::new(app.base(), None).post("/api/v1/auth/sessions", &form).await.status;
@@ -68,7 +68,7 @@ async fn limits_are_those_of_all_nodes_together() {
 #[actix_web::test]
 async fn a_session_ended_on_one_node_has_ended_on_the_other_and_a_flush_signs_nobody_out() {
     let server = redis_or_skip!("sessions of two nodes");
-    let (a, b) = two(&server, &[]).await;
+    let (a, b) = Box::pin(two(&server, &[])).await;
     let (first, _) = person(&a, "lina", "student").await;
     let second = sign_in(&b, "lina@example.org").await;
     let me =
@@ -97,7 +97,7 @@ async fn a_session_ended_on_one_node_has_ended_on_the_other_and_a_flush_signs_no
 #[actix_web::test]
 async fn a_gig_changed_on_one_node_is_changed_on_the_other() {
     let server = redis_or_skip!("the cache of two nodes");
-    let (a, b) = two(&server, &[]).await;
+    let (a, b) = Box::pin(two(&server, &[])).await;
     let (client, client_id) = person(&a, "carla", "client").await;
     let (student, _) = person(&b, "sami", "student").await;
     let mut conn = a.database().conn().await.unwrap();
