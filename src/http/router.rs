@@ -208,8 +208,8 @@ routes! {
     "/api/v1/people/{id}/skills/{skill}/endorsement" => {
         PUT career::portfolio::endorse, DELETE career::portfolio::unendorse
     }
-    "/api/v1/recommendations/mentors" => { GET career::mentors::matches }
     "/api/v1/mentors" => { GET career::mentors::list, POST career::mentors::apply }
+    "/api/v1/mentors/matches" => { GET career::mentors::matches }
     "/api/v1/mentors/{id}" => { GET career::mentors::get }
     "/api/v1/mentors/{id}/slots" => { GET career::mentors::slots }
     "/api/v1/mentors/{id}/reviews" => { GET career::mentors::reviews }

@@ -278,7 +278,7 @@ impl<'a> Seat<'a> {
             Load::Overload => self.overload(shape, length)?,
         }
         // Every room as far as the others.
-        while self.published % self.channels.len() as u64 != 0 {
+        while !self.published.is_multiple_of(self.channels.len() as u64) {
             self.publish(shape.body, marks::now())?;
         }
         let after = self.settle()?;

@@ -32,6 +32,7 @@ pub struct ExportView {
 
 /// One context's part of an archive.
 #[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
+#[schema(as = ArchivePart)]
 pub struct PartView {
     /// The context.
     pub context: String,

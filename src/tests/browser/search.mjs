@@ -26,7 +26,7 @@ await visit(async ({ base, out, step, window, signIn }) => {
   await step("suggestions are taken with the arrow keys", async () => {
     await q.fill("");
     await q.pressSequentially("landing", { delay: 20 });
-    await student.locator("#suggestions li").first().waitFor();
+    await student.locator("#suggestions li:first-child", { hasText: "Landing page" }).waitFor();
     await student.keyboard.press("ArrowDown");
     await student.locator("#suggestions li[aria-selected=true]").waitFor();
     await student.keyboard.press("Enter");

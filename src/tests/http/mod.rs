@@ -131,6 +131,12 @@ async fn past_the_limit_comes_429_with_the_time_to_wait() {
     app.stop().await;
 }
 
+#[test]
+fn each_path_has_one_handler() {
+    let all: std::collections::BTreeSet<_> = ROUTES.iter().collect();
+    assert_eq!(all.len(), ROUTES.len(), "the second of two would never be asked");
+}
+
 #[actix_web::test]
 async fn without_a_session_every_private_path_answers_401_whatever_else_is_wrong() {
     let app = TestApp::start(&[]).await;

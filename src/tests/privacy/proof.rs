@@ -151,10 +151,7 @@ async fn who_is_erased_is_nowhere_left_and_a_planted_leftover_is_found() {
     for statement in [
         "update chat.rooms set topic = 'so she said: XYZZY' where id = (select id from chat.rooms limit 1)"
             .to_owned(),
-        format!(
-            "update platform.idempotency set body = convert_to('{NAME}', 'UTF8')
-                 where scope = (select scope from platform.idempotency where body is not null limit 1)"
-        ),
+        format!("update gigs.gigs set title = '{NAME}' where id = (select id from gigs.gigs limit 1)"),
         format!(
             "insert into career.follows (id, follower_id, person_id, created_at)
                  values (gen_random_uuid(), gen_random_uuid(), '{}', now())",
@@ -169,8 +166,8 @@ async fn who_is_erased_is_nowhere_left_and_a_planted_leftover_is_found() {
         leftovers(scan::tables(app.database(), &needles(&zelda)).await).into_iter().collect();
     for (place, what) in [
         ("chat.rooms.topic", WORD),
-        ("platform.idempotency.body", NAME),
-        ("platform.idempotency.body", "Quixotina"),
+        ("gigs.gigs.title", NAME),
+        ("gigs.gigs.title", "Quixotina"),
         ("career.follows.person_id", "id"),
     ] {
         assert!(left.contains(&(place.to_owned(), what.to_owned())), "{place}: {what} in {left:?}");

@@ -248,7 +248,7 @@ pub struct MatchesQuery {
 }
 
 /// Mentors who fit, the best first, each with the reasons.
-#[utoipa::path(get, path = "/api/v1/recommendations/mentors", tag = "mentorship", params(MatchesQuery),
+#[utoipa::path(get, path = "/api/v1/mentors/matches", tag = "mentorship", params(MatchesQuery),
     security(("bearer" = []), ("cookie" = [])),
     responses((status = 200, description = "They", body = Page<MatchView>)))]
 pub async fn matches(

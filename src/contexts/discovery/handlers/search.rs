@@ -21,7 +21,7 @@ const MOST: usize = 20_000;
 #[into_params(parameter_in = Query)]
 pub struct SearchQuery {
     /// What was typed: anything. Its first 300 characters are read.
-    #[param(max_length = 20_000)]
+    #[param(max_length = 2_000)]
     pub q: Option<String>,
     /// Every one of these skills, by slug, separated by commas.
     #[param(max_length = 1_000)]
@@ -77,7 +77,7 @@ pub struct KindsQuery {
 #[into_params(parameter_in = Query)]
 pub struct SuggestQuery {
     /// What was typed so far.
-    #[param(max_length = 20_000)]
+    #[param(max_length = 2_000)]
     pub q: String,
     /// Of this kind; all without it.
     #[param(inline)]

@@ -21,6 +21,7 @@ let asked = 0; // grows with every question: only the latest answer is shown
 let chosen = new Map(); // parameter → set of values
 let next;
 let active = -1; // the suggestion that arrow keys are on
+let taken = null; // the suggestion that was chosen: it needs no more
 
 const typed = () => $("q").value.trim();
 
@@ -177,15 +178,19 @@ function closeSuggestions() {
 
 function take(text) {
   $("q").value = text;
+  taken = text;
   closeSuggestions();
   search({ push: true });
 }
 
 async function suggest() {
   const q = typed();
-  if (q.length < 2) return closeSuggestions();
+  if (q.length < 2 || q === taken) return closeSuggestions();
   const { items } = await get(withQuery("/api/v1/suggest", { q, limit: 6 })).catch(() => ({ items: [] }));
-  if (q !== typed() || document.activeElement !== $("q")) return;
+  if (q !== typed() || q === taken || document.activeElement !== $("q")) return;
+  // The same again: whoever is on one of them stays there.
+  const shown = [...$("suggestions").children].map((row) => row.textContent);
+  if (!$("suggestions").hidden && shown.join("\n") === items.map((one) => one.text).join("\n")) return;
   $("suggestions").replaceChildren(...items.map((one, n) => {
     const row = h("li", { id: `suggestion-${n}`, role: "option", "aria-selected": "false" }, one.text);
     row.addEventListener("mousedown", (event) => {
