@@ -25,12 +25,12 @@ await visit(async ({ base, out, step, window, signIn }) => {
 
   await step("suggestions are taken with the arrow keys", async () => {
     await q.fill("");
-    await q.pressSequentially("landing", { delay: 20 });
-    await student.locator("#suggestions li:first-child", { hasText: "Landing page" }).waitFor();
+    await q.pressSequentially("move a small", { delay: 20 });
+    await student.locator("#suggestions li:first-child", { hasText: "Move a small shop" }).waitFor();
     await student.keyboard.press("ArrowDown");
     await student.locator("#suggestions li[aria-selected=true]").waitFor();
     await student.keyboard.press("Enter");
-    await student.locator("#results h2", { hasText: "Landing page for a climate podcast" }).waitFor();
+    await student.locator("#results h2", { hasText: "Move a small shop from spreadsheets" }).waitFor();
     if (await student.locator("#suggestions").isVisible()) throw new Error("suggestions stay open");
   });
 
