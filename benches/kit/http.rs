@@ -16,14 +16,36 @@ pub fn call(
     bearer: Option<&str>,
     body: Option<&Value>,
 ) -> Outcome<(u16, Value)> {
+    let auth = bearer.map(|t| format!("Authorization: Bearer {t}\r\n")).unwrap_or_default();
+    send(addr, method, path, &auth, body)
+}
+
+/// As [`call`], whatever version the resource has (`If-Match: *`).
+pub fn call_any_version(
+    addr: SocketAddr,
+    method: &str,
+    path: &str,
+    bearer: &str,
+    body: &Value,
+) -> Outcome<(u16, Value)> {
+    let headers = format!("Authorization: Bearer {bearer}\r\nIf-Match: *\r\n");
+    send(addr, method, path, &headers, Some(body))
+}
+
+fn send(
+    addr: SocketAddr,
+    method: &str,
+    path: &str,
+    headers: &str,
+    body: Option<&Value>,
+) -> Outcome<(u16, Value)> {
     let mut stream = TcpStream::connect_timeout(&addr, Duration::from_secs(5))?;
     stream.set_read_timeout(Some(Duration::from_secs(30)))?;
     stream.set_nodelay(true)?;
     let body = body.map(Value::to_string).unwrap_or_default();
-    let auth = bearer.map(|t| format!("Authorization: Bearer {t}\r\n")).unwrap_or_default();
     stream.write_all(
         format!(
-            "{method} {path} HTTP/1.1\r\nHost: {addr}\r\nConnection: close\r\n{auth}\
+            "{method} {path} HTTP/1.1\r\nHost: {addr}\r\nConnection: close\r\n{headers}\
              Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
             body.len()
         )
