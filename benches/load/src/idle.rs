@@ -81,7 +81,7 @@ pub fn stalled(
         for stalled in [0, stalled] {
             for system in systems.iter_mut().filter(|system| system.name() != "floor") {
                 let Some(at) = names.iter().position(|name| *name == system.name()) else { continue };
-                let mut one = std::slice::from_mut(system);
+                let one = std::slice::from_mut(system);
                 let mut seats = seat(shape, stalled, one, run)?;
                 let Some(seat) = seats.first_mut() else { continue };
                 run.bar.set_message(name.clone());
