@@ -149,17 +149,21 @@ fn list(words: &[&str]) -> String {
     format!("ARRAY[{}]", quoted.join(", "))
 }
 
-/// Gigs of words from a list, and somebody who has three skills.
+/// Gigs of common words from a list and of ten of 30,000 words each (the first of these far more often than the last, as in
+/// any language), and somebody who has three skills.
 async fn fill(size: usize, me: UserId, database: &Database) -> Outcome<()> {
     let (words, skills) = (list(WORDS), list(SKILLS));
     let (n, s) = (WORDS.len(), SKILLS.len());
     let statements = format!(
-        "INSERT INTO gigs.gigs (id, owner_id, title, description, kind, budget_min, budget_max, currency, slots, skills, state,
+        "SELECT setseed(0.5);
+         INSERT INTO gigs.gigs (id, owner_id, title, description, kind, budget_min, budget_max, currency, slots, skills, state,
                 version, created_at, updated_at, posted_at)
          SELECT gen_random_uuid(), gen_random_uuid(),
                 initcap(({words})[1 + i % {n}]) || ' ' || ({words})[1 + (i * 7) % {n}] || ' ' || ({words})[1 + (i / {n}) % {n}],
                 'We look for somebody who knows ' || ({words})[1 + (i * 3) % {n}] || ' and ' || ({words})[1 + (i * 11) % {n}]
-                || '. The work is about ' || ({words})[1 + (i * 5) % {n}] || ', with ' || ({skills})[1 + i % {s}] || ', number ' || i,
+                || '. The work is about ' || ({words})[1 + (i * 5) % {n}] || ', with ' || ({skills})[1 + i % {s}] || ': '
+                || (SELECT string_agg(translate(substr(md5((floor(power(random(), 3) * 30000))::int::text), 1, 7), '0123456789', 'aeiouklmnr'), ' ')
+                    FROM generate_series(1, 10) WHERE i > 0) || '; number ' || i,
                 'fixed', 10000 + i % 5000, 20000 + i % 5000, 'EUR', 1,
                 ARRAY[({skills})[1 + i % {s}], ({skills})[1 + (i / {s} + 3) % {s}]], 'open', 2,
                 now() - (i % 90) * interval '1 day', now(), now() - (i % 90) * interval '1 day'

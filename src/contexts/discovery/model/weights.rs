@@ -144,11 +144,11 @@ mod tests {
     fn ours_are_good_and_bad_ones_are_named() {
         assert_eq!(Weights::compiled().unwrap().version, 1);
         for (from, to, said) in [
-            ("k = 60.0", "k = 0.0", "fusion.k"),
+            ("k = 10.0", "k = 0.0", "fusion.k"),
             ("lambda = 0.8", "lambda = 8.0", "lambda"),
             ("fused = 1.0", "fused = -1.0", "negative"),
-            ("version = 1", "", "version"),
-            ("version = 1", "version = 1\nwishes = 3", "wishes"),
+            ("version = 2", "", "version"),
+            ("version = 2", "version = 2\nwishes = 3", "wishes"),
         ] {
             let error = Weights::parse(&COMPILED.replacen(from, to, 1)).unwrap_err().to_string();
             assert!(error.contains(said), "{error}");
