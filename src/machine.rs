@@ -6,6 +6,7 @@
 //! machine expects it to find nothing.
 
 pub mod moves;
+pub mod timers;
 
 use std::{collections::BTreeSet, fmt::Debug, time::Duration};
 

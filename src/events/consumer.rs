@@ -6,7 +6,7 @@ use diesel_async::AsyncPgConnection;
 use futures_util::future::BoxFuture;
 
 use super::Envelope;
-use crate::postgres::DbError;
+use crate::{error::Fault, postgres::DbError};
 
 /// Something that acts on events. Each event reaches it at least once and takes effect once: the
 /// inbox row that remembers it commits with the effect.
@@ -101,6 +101,16 @@ pub enum ConsumeError {
     /// The database; when it is merely away, the attempt does not count.
     #[error(transparent)]
     Db(#[from] DbError),
+}
+
+impl ConsumeError {
+    /// A failure by what kind it is: of one that may pass, the event is tried again.
+    pub fn of(error: &(impl Fault + ?Sized)) -> Self {
+        match error.kind().temporary() {
+            true => Self::Retry(error.to_string()),
+            false => Self::Reject(error.to_string()),
+        }
+    }
 }
 
 impl From<diesel::result::Error> for ConsumeError {

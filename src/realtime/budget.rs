@@ -1,9 +1,10 @@
 //! A person's command rate, over all their sign-ins and all nodes.
 //!
-//! Asking the shared limits for every command would cost each a round trip. So a session takes an eighth
-//! of a second's worth at a time, and asks for the next while it spends this one; it may run ahead of
-//! the answer by as much again. A person with n busy sessions is thus held to the rate, give or take
-//! n eighths of a second.
+//! Asking the shared limits for every command would cost each a round trip. So a session takes several at
+//! a time, and asks for the next while it spends these; it may run ahead of the answer by an eighth of a
+//! second's worth. It takes one at first, and twice as many each time that it asks again soon, up to that
+//! eighth: many sessions that are hardly used do not hold what the busy one needs. A person with n busy
+//! sessions is thus held to the rate, give or take n eighths of a second.
 
 use std::{
     sync::{Arc, Mutex, PoisonError},
@@ -15,6 +16,9 @@ use crate::{
     principal::UserId,
 };
 
+/// A session that asks again within this time takes twice as many.
+const SOON: Duration = Duration::from_millis(250);
+
 /// A session's part of its person's allowance.
 #[derive(Clone)]
 pub struct Budget {
@@ -25,6 +29,7 @@ struct Inner {
     limits: Arc<dyn Limits>,
     rate: Rate,
     key: String,
+    /// The most that is taken at a time.
     chunk: u32,
     state: Mutex<State>,
 }
@@ -34,6 +39,8 @@ struct State {
     /// Below zero: spent ahead of the answer.
     left: i64,
     asking: bool,
+    /// When it last asked, and for how many.
+    asked: Option<(Instant, u32)>,
     closed_until: Option<Instant>,
 }
 
@@ -65,15 +72,25 @@ impl Budget {
     }
 }
 
+impl State {
+    /// How many to ask for: what was spent ahead, too.
+    fn next(&mut self, now: Instant, most: u32) -> u32 {
+        let size = match self.asked {
+            Some((at, size)) if now.duration_since(at) < SOON => size.saturating_mul(2).min(most),
+            _ => 1,
+        };
+        self.asked = Some((now, size));
+        size + u32::try_from(-self.left.min(0)).unwrap_or(0)
+    }
+}
+
 impl Inner {
     fn lock(&self) -> std::sync::MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     async fn ask(&self) {
-        // What was spent ahead is asked for too.
-        let owed = u32::try_from(-self.lock().left.min(0)).unwrap_or(0);
-        let cost = (self.chunk + owed).min(self.rate.burst);
+        let cost = self.lock().next(Instant::now(), self.chunk).min(self.rate.burst);
         let said = self.limits.take(&[Ask { rate: &self.rate, key: &self.key, cost }]).await;
         let mut state = self.lock();
         state.asking = false;
@@ -109,6 +126,19 @@ mod tests {
         assert!(Budget::new(limits.clone(), ben, 16).take());
         tokio::time::sleep(Duration::from_millis(600)).await;
         assert!(budgets[0].take());
+    }
+
+    #[tokio::test]
+    async fn sessions_that_are_hardly_used_leave_the_rate_to_others() {
+        let limits: Arc<dyn Limits> = Arc::new(MemoryLimits::default());
+        let user = UserId::new();
+        let budgets: Vec<Budget> = (0..20).map(|_| Budget::new(limits.clone(), user, 64)).collect();
+        for _ in 0..2 {
+            for budget in &budgets {
+                assert!(budget.take());
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
     }
 
     #[tokio::test]

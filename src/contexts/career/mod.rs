@@ -28,10 +28,7 @@ mod service;
 mod store;
 mod views;
 
-use std::{
-    sync::{Arc, OnceLock},
-    time::Duration,
-};
+use std::sync::{Arc, OnceLock};
 
 use diesel_async::AsyncPgConnection;
 use futures_util::future::BoxFuture;
@@ -182,6 +179,3 @@ impl PaymentSink for Career {
         })
     }
 }
-
-/// How often timers are looked at when nothing wakes the worker.
-const LOOK: Duration = Duration::from_secs(1);

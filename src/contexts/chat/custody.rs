@@ -5,7 +5,6 @@ use diesel_async::AsyncPgConnection;
 use super::{Chat, store};
 use crate::{
     custody::{self, Answer, Counts, Custodian, Forgotten, Names, Sink},
-    error::Fault,
     events::{AfterCommit, ConsumeError},
     principal::UserId,
 };
@@ -42,12 +41,8 @@ impl Custodian for Chat {
             custody::tables(conn, person, sink, KNOWN).await?;
             let mut after = None;
             for page in 1.. {
-                let found = self.export(person, after, PAGE).await.map_err(|error| {
-                    match error.kind().temporary() {
-                        true => ConsumeError::Retry(error.to_string()),
-                        false => ConsumeError::Reject(error.to_string()),
-                    }
-                })?;
+                let found = self.export(person, after, PAGE).await;
+                let found = found.map_err(|error| ConsumeError::of(&error))?;
                 let Some(last) = found.last() else { break };
                 after = Some((last.room_id, last.seq));
                 let body =

@@ -6,10 +6,7 @@ use diesel_async::AsyncPgConnection;
 use futures_util::future::BoxFuture;
 
 use super::{GameError, Gamification, model::SUBJECTS};
-use crate::{
-    error::Fault,
-    events::{AfterCommit, ConsumeError, Consumer, Envelope},
-};
+use crate::events::{AfterCommit, ConsumeError, Consumer, Envelope};
 
 /// The durable name of the consumer that awards.
 pub const AWARDS: &str = "gamification.awards";
@@ -54,7 +51,6 @@ impl Consumer for Awards {
 pub(super) fn refused(error: GameError) -> ConsumeError {
     match error {
         GameError::Db(error) => ConsumeError::Db(error),
-        other if other.kind().temporary() => ConsumeError::Retry(other.to_string()),
-        other => ConsumeError::Reject(other.to_string()),
+        other => ConsumeError::of(&other),
     }
 }

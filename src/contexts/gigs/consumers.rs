@@ -17,7 +17,6 @@ use super::{
 };
 use crate::{
     contexts::chat::{Chat, ContractRoom, RoomId},
-    error::Fault,
     events::{AfterCommit, ConsumeError, Consumer, Envelope},
     principal::UserId,
 };
@@ -163,10 +162,7 @@ impl Consumer for Rooms {
                 self.chat.open_contract_room(room).await?;
                 self.chat.system_message(RoomId(contract.id.0), event.id, &text).await
             };
-            said.await.map_err(|error| match error.kind().temporary() {
-                true => ConsumeError::Retry(error.to_string()),
-                false => ConsumeError::Reject(error.to_string()),
-            })?;
+            said.await.map_err(|error| ConsumeError::of(&error))?;
             Ok(AfterCommit::nothing())
         })
     }

@@ -26,10 +26,7 @@ mod service;
 mod store;
 mod views;
 
-use std::{
-    sync::{Arc, OnceLock},
-    time::Duration,
-};
+use std::sync::{Arc, OnceLock};
 
 use diesel_async::AsyncPgConnection;
 use futures_util::future::BoxFuture;
@@ -163,6 +160,3 @@ impl PaymentSink for Gigs {
         })
     }
 }
-
-/// How often timers are looked at when nothing wakes the worker.
-const LOOK: Duration = Duration::from_secs(1);

@@ -16,7 +16,6 @@ use super::{
 };
 use crate::{
     contexts::chat::{Chat, ChatError, RoomId},
-    error::Fault,
     events::{AfterCommit, ConsumeError, Consumer, Envelope},
     principal::UserId,
     telemetry::metrics::Metrics,
@@ -34,14 +33,6 @@ pub fn consumers(learning: &Learning, live: &Live, chat: &Chat, metrics: &Metric
 
 fn id(data: &Value, name: &str) -> Option<Uuid> {
     data.get(name).and_then(Value::as_str).and_then(|text| text.parse().ok())
-}
-
-pub(super) fn failed(error: &(impl Fault + ?Sized)) -> ConsumeError {
-    if error.kind().temporary() {
-        ConsumeError::Retry(error.to_string())
-    } else {
-        ConsumeError::Reject(error.to_string())
-    }
 }
 
 /// A completion makes a certificate, in the inbox's transaction: once.
@@ -67,7 +58,7 @@ impl Consumer for Certificates {
             if event.subject == "course.completed"
                 && let Some(enrolment) = id(&event.data, "enrolment_id").map(EnrolmentId)
             {
-                self.learning.issue(conn, enrolment).await.map_err(|error| failed(&error))?;
+                self.learning.issue(conn, enrolment).await.map_err(|error| ConsumeError::of(&error))?;
             }
             Ok(AfterCommit::nothing())
         })
@@ -129,7 +120,7 @@ impl Consumer for Rooms {
                     | ChatError::Banned
                     | ChatError::Apart,
                 ) => Ok(AfterCommit::nothing()),
-                Err(error) => Err(failed(&error)),
+                Err(error) => Err(ConsumeError::of(&error)),
             }
         })
     }

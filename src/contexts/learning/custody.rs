@@ -2,7 +2,7 @@
 
 use diesel_async::AsyncPgConnection;
 
-use super::{Learning, consumers::failed, store};
+use super::{Learning, store};
 use crate::{
     custody::{Answer, Custodian, Forgotten, Names, Sink},
     events::ConsumeError,
@@ -37,7 +37,7 @@ impl Custodian for Learning {
     fn forget<'a>(&'a self, conn: &'a mut AsyncPgConnection, person: UserId) -> Answer<'a, Forgotten> {
         Box::pin(async move {
             Ok(Forgotten {
-                counts: self.forget_person(conn, person).await.map_err(|error| failed(&error))?,
+                counts: self.forget_person(conn, person).await.map_err(|error| ConsumeError::of(&error))?,
                 kept: &[
                     "places in courses and payments for them: the books rest on them",
                     "courses that were published: who is enrolled paid for them",

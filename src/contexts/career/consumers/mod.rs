@@ -16,7 +16,6 @@ use super::{
 };
 use crate::{
     contexts::chat::{Chat, ContractRoom, RoomId},
-    error::Fault,
     events::{AfterCommit, ConsumeError, Consumer, Envelope},
     principal::UserId,
 };
@@ -35,8 +34,7 @@ impl From<CareerError> for ConsumeError {
     fn from(error: CareerError) -> Self {
         match error {
             CareerError::Db(error) => Self::Db(error),
-            other if other.kind().temporary() => Self::Retry(other.to_string()),
-            other => Self::Reject(other.to_string()),
+            other => Self::of(&other),
         }
     }
 }
@@ -138,10 +136,7 @@ impl Consumer for Rooms {
                 self.chat.open_contract_room(open).await?;
                 self.chat.system_message(RoomId(room), event.id, &text).await
             };
-            said.await.map_err(|error| match error.kind().temporary() {
-                true => ConsumeError::Retry(error.to_string()),
-                false => ConsumeError::Reject(error.to_string()),
-            })?;
+            said.await.map_err(|error| ConsumeError::of(&error))?;
             Ok(AfterCommit::nothing())
         })
     }

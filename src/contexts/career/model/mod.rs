@@ -15,7 +15,7 @@ pub use portfolio::{
     Artifact, ArtifactKind, Availability, ClaimedSkill, Evidence, EvidenceKind, Link, Profile, ProfileForm,
     Project, SpokenLanguage, Station, Visibility,
 };
-pub use records::{Booking, Item, Mentor, Mentorship, Note, Payment, Review, Session, Timer, WaitEntry};
+pub use records::{Booking, Item, Mentor, Mentorship, Note, Payment, Review, Session, WaitEntry};
 
 crate::id_type!(
     /// A booking; also the name of its hold in the ledger, and the UID of its calendar entry.

@@ -321,27 +321,3 @@ pub struct WaitEntry {
     #[diesel(sql_type = Timestamptz)]
     pub created_at: DateTime<Utc>,
 }
-
-/// Something that time has to do.
-#[derive(Clone, Debug, PartialEq, QueryableByName)]
-#[diesel(check_for_backend(diesel::pg::Pg))]
-#[allow(missing_docs)]
-pub struct Timer {
-    #[diesel(sql_type = Uuid)]
-    pub id: uuid::Uuid,
-    #[diesel(sql_type = Text)]
-    pub machine: String,
-    #[diesel(sql_type = Uuid)]
-    pub entity_id: uuid::Uuid,
-    #[diesel(sql_type = Text)]
-    pub task: String,
-    #[diesel(sql_type = BigInt)]
-    pub version: i64,
-    #[diesel(sql_type = Timestamptz)]
-    pub due_at: DateTime<Utc>,
-    #[diesel(sql_type = Integer)]
-    pub attempts: i32,
-    /// Of the request that set it.
-    #[diesel(sql_type = Nullable<Text>)]
-    pub correlation_id: Option<String>,
-}

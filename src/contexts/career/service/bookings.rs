@@ -247,7 +247,7 @@ impl Career {
         booking.session_id = store::calendars::seat(conn, mentor.id, time, kept, mentor.seats).await?;
         store::calendars::occupy(conn, booking.id.0, booking.seeker_id, time, CareerError::Busy).await?;
         (booking.starts_at, booking.ends_at) = (time.from, time.to);
-        store::timers::set_job(conn, "offer_seat", left, booking.version, now).await?;
+        store::TIMERS.set_job(conn, "offer_seat", left, booking.version, now).await?;
         Ok(())
     }
 

@@ -4,10 +4,13 @@ use diesel_async::AsyncConnection;
 use serde_json::json;
 
 use super::steps::{REMINDERS, told, when};
-use crate::contexts::career::{
-    Career, CareerError,
-    model::{BookingId, BookingState, PaymentId, Timer},
-    store::{self, moves, timers},
+use crate::{
+    contexts::career::{
+        Career, CareerError,
+        model::{BookingId, BookingState, PaymentId},
+        store::{self, TIMERS, moves},
+    },
+    machine::timers::{self, Timer},
 };
 
 impl Career {
@@ -19,7 +22,7 @@ impl Career {
             "refund" => self.refund(job).await,
             "return_payment" => self.return_payment(job).await,
             task if REMINDERS.iter().any(|(name, _)| *name == task) => self.remind(job).await,
-            _ => self.forget_timer(job).await,
+            _ => timers::forget(self, job).await,
         }
     }
 
@@ -30,7 +33,7 @@ impl Career {
         (*conn)
             .transaction(async |conn| {
                 let booking = store::bookings::lock(conn, BookingId(job.entity_id)).await?;
-                if !timers::consume(conn, job.id).await? {
+                if !TIMERS.consume(conn, job.id).await? {
                     return Ok(());
                 }
                 let on = |sequence: i32| i64::from(sequence) == job.version;

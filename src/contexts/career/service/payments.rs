@@ -12,17 +12,16 @@ use crate::{
     contexts::{
         career::{
             Career, CareerError,
-            model::{BOOKING, Booking, BookingId, Payment, PaymentId, PaymentState, Timer},
+            model::{BOOKING, Booking, BookingId, Payment, PaymentId, PaymentState},
             store::{
-                self,
+                self, TIMERS,
                 moves::{self, By},
-                timers,
             },
             views,
         },
         ledger::{self, FundHold, LedgerError, Release, ReleaseSplit},
     },
-    machine::Actor,
+    machine::{Actor, timers::Timer},
     money::Money,
     ports::payments::{NewPayment, NewRefund, NewTransfer, Notice, PaymentIntent, PaymentStatus},
 };
@@ -50,7 +49,7 @@ impl Career {
             updated_at: now,
         };
         store::insert(conn, "payments", &payment).await?;
-        timers::set_job(conn, "create_payment", payment.id.0, 0, now + HEAD_START).await?;
+        TIMERS.set_job(conn, "create_payment", payment.id.0, 0, now + HEAD_START).await?;
         Ok(payment.id)
     }
 
@@ -59,7 +58,7 @@ impl Career {
         let mut conn = self.conn().await?;
         let Some(payment) = store::payments::load(&mut conn, id).await? else { return Ok(()) };
         if payment.state != PaymentState::Created {
-            timers::drop_job(&mut conn, "create_payment", id.0).await?;
+            TIMERS.drop_job(&mut conn, "create_payment", id.0).await?;
             return Ok(());
         }
         // No connection is held while the provider thinks.
@@ -84,7 +83,7 @@ impl Career {
         (*conn)
             .transaction(async |conn| {
                 store::bookings::lock(conn, payment.booking_id).await?;
-                timers::drop_job(conn, "create_payment", id.0).await?;
+                TIMERS.drop_job(conn, "create_payment", id.0).await?;
                 store::payments::name(conn, id, &named.id, named.client_secret.as_deref(), now).await?;
                 let known = store::payments::load(conn, id).await?;
                 if known.is_some_and(|payment| payment.state == PaymentState::Created) {
@@ -109,7 +108,7 @@ impl Career {
                 let Some(payment) = store::payments::load(conn, id).await? else { return Ok(()) };
                 let found = store::bookings::lock(conn, payment.booking_id).await?;
                 let mut booking = found.ok_or(CareerError::No("booking"))?;
-                timers::drop_job(conn, "create_payment", id.0).await?;
+                TIMERS.drop_job(conn, "create_payment", id.0).await?;
                 fail(conn, &mut booking, &payment, now).await
             })
             .await
@@ -227,7 +226,7 @@ impl Career {
             .transaction(async |conn| {
                 let found = store::bookings::lock(conn, booking.id).await?;
                 let booking = found.ok_or(CareerError::No("booking"))?;
-                if !timers::consume(conn, job.id).await? {
+                if !TIMERS.consume(conn, job.id).await? {
                     return Ok(());
                 }
                 ledger::release(conn, booking.id.0, Release::Split(split)).await?;
@@ -267,7 +266,7 @@ impl Career {
         let mut conn = self.conn().await?;
         (*conn)
             .transaction(async |conn| {
-                if timers::consume(conn, job.id).await? {
+                if TIMERS.consume(conn, job.id).await? {
                     store::payments::set(conn, payment.id, PaymentState::Returned, now).await?;
                 }
                 Ok(())
@@ -320,7 +319,7 @@ async fn arrive(
     ledger::fund(conn, hold).await?;
     ledger::refund(conn, payment.id.0).await?;
     store::payments::set(conn, payment.id, PaymentState::Returning, now).await?;
-    timers::set_job(conn, "return_payment", payment.id.0, 0, now).await?;
+    TIMERS.set_job(conn, "return_payment", payment.id.0, 0, now).await?;
     Ok(PaymentState::Returning)
 }
 
@@ -354,7 +353,7 @@ async fn charge_back(
     if payment.state != PaymentState::Held {
         return Ok(());
     }
-    if timers::waiting(conn, "release", booking.id.0).await? {
+    if TIMERS.waiting(conn, "release", booking.id.0).await? {
         return Err(CareerError::Later("a transfer is under way; tell again when it has ended"));
     }
     if BOOKING.step(booking.state, "charge_back", &[Actor::Webhook]).is_ok() {

@@ -13,9 +13,8 @@ use crate::{
                 slots::{self, Span},
             },
             store::{
-                self,
+                self, TIMERS,
                 moves::{self, At, By},
-                timers,
             },
         },
         ledger,
@@ -74,7 +73,7 @@ pub(in crate::contexts::career) async fn step_booking(
 
     if was.is_live() && matches!(to, B::Declined | B::Expired | B::Cancelled) {
         store::calendars::leave(conn, booking).await?;
-        timers::set_job(conn, "offer_seat", booking.session_id, booking.version, now).await?;
+        TIMERS.set_job(conn, "offer_seat", booking.session_id, booking.version, now).await?;
     }
     if booking.offered && was == B::Held {
         match to {
@@ -86,7 +85,7 @@ pub(in crate::contexts::career) async fn step_booking(
         for (task, before) in REMINDERS {
             let due = booking.starts_at - before;
             if due > now {
-                timers::set_job(conn, task, booking.id.0, i64::from(booking.sequence), due).await?;
+                TIMERS.set_job(conn, task, booking.id.0, i64::from(booking.sequence), due).await?;
             }
         }
     }
@@ -120,11 +119,11 @@ async fn settle(
         _ if step == "charge_back" => {
             ledger::reverse(conn, hold).await?;
         }
-        B::Completed | B::NoShow => timers::set_job(conn, "release", hold, booking.version, now).await?,
-        B::Cancelled if late => timers::set_job(conn, "release", hold, booking.version, now).await?,
+        B::Completed | B::NoShow => TIMERS.set_job(conn, "release", hold, booking.version, now).await?,
+        B::Cancelled if late => TIMERS.set_job(conn, "release", hold, booking.version, now).await?,
         B::Declined | B::Expired | B::Cancelled | B::Missed => {
             ledger::refund(conn, hold).await?;
-            timers::set_job(conn, "refund", hold, booking.version, now).await?;
+            TIMERS.set_job(conn, "refund", hold, booking.version, now).await?;
         }
         _ => {}
     }

@@ -7,10 +7,11 @@ use crate::{
     contexts::career::{
         Career, CareerError,
         forms::WaitForm,
-        model::{BookingId, MentorState, Timer, WaitEntry, WaitId, WaitState, slots::Span},
-        store::{self, timers},
+        model::{BookingId, MentorState, WaitEntry, WaitId, WaitState, slots::Span},
+        store::{self, TIMERS},
         views::WaitView,
     },
+    machine::timers::Timer,
     principal::{Principal, UserId},
 };
 
@@ -148,7 +149,7 @@ impl Career {
 
     /// A job that has nothing left to do.
     pub(super) async fn done(&self, job: &Timer) -> Result<(), CareerError> {
-        timers::consume(&mut *self.conn().await?, job.id).await?;
+        TIMERS.consume(&mut *self.conn().await?, job.id).await?;
         Ok(())
     }
 }

@@ -17,14 +17,16 @@ pub(super) mod moves;
 pub(super) mod payments;
 pub(super) mod portfolio;
 pub(super) mod public;
-pub(super) mod timers;
 pub(super) mod waitlist;
 
 use diesel::sql_types::Jsonb;
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use serde::Serialize;
 
-use crate::postgres::DbError;
+use crate::{machine::timers::Timers, postgres::DbError};
+
+/// What time has to do here.
+pub(super) const TIMERS: Timers = Timers::of("career");
 
 /// Writes a whole row. The record's fields are the table's columns: a column that is forgotten would be
 /// null, and the table refuses that.

@@ -10,7 +10,7 @@ pub use machines::{
 };
 pub use offer::{MAX_MILESTONES, Offer, OfferedMilestone};
 pub use records::{
-    Application, Contract, Dispute, Gig, Invitation, Milestone, Payment, Review, SavedSearch, Skill, Timer,
+    Application, Contract, Dispute, Gig, Invitation, Milestone, Payment, Review, SavedSearch, Skill,
 };
 
 crate::id_type!(

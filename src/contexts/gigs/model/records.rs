@@ -229,20 +229,3 @@ pub struct SavedSearch {
     pub matches: i64,
     pub matched_at: Option<DateTime<Utc>>,
 }
-
-/// Something that time has to do.
-#[derive(Clone, Debug, PartialEq, Queryable, QueryableByName, Selectable, Insertable)]
-#[diesel(table_name = schema::timers, check_for_backend(diesel::pg::Pg))]
-#[allow(missing_docs)]
-pub struct Timer {
-    pub id: uuid::Uuid,
-    pub machine: String,
-    pub entity_id: uuid::Uuid,
-    pub task: String,
-    pub version: i64,
-    pub due_at: DateTime<Utc>,
-    pub attempts: i32,
-    pub error: Option<String>,
-    /// Of the request that set it.
-    pub correlation_id: Option<String>,
-}

@@ -14,9 +14,8 @@ use crate::{
             MilestoneState, Offer, OfferedMilestone,
         },
         store::{
-            self,
+            self, TIMERS,
             moves::{self, At, By},
-            timers,
         },
         views::{self, ApplicationView},
     },
@@ -281,7 +280,7 @@ async fn take_up(
     if gig.accepted + 1 == gig.slots {
         let data = super::gigs::told(gig);
         let moved = moves::advance(conn, &GIG, At::from(gig), "fill", By::SYSTEM, now, data).await?;
-        timers::set_job(conn, "lapse", gig.id.0, moved.version, now).await?;
+        TIMERS.set_job(conn, "lapse", gig.id.0, moved.version, now).await?;
     }
     Ok(())
 }

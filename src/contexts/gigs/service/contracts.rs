@@ -15,9 +15,8 @@ use crate::{
                 PaymentState,
             },
             store::{
-                self,
+                self, TIMERS,
                 moves::{self, At, By},
-                timers,
             },
             views::{self, ContractView, DisputeView, MilestoneView, MoneyView, PaymentView, TotalsView},
         },
@@ -93,7 +92,7 @@ impl Gigs {
                         moves::advance(conn, &MILESTONE, at, "cancel", By::SYSTEM, now, data).await?;
                     }
                 }
-                timers::set_job(conn, "complete_gig", contract.id.0, 0, now).await?;
+                TIMERS.set_job(conn, "complete_gig", contract.id.0, 0, now).await?;
                 (contract.state, contract.version, contract.updated_at) = (moved.state, moved.version, now);
                 Ok(contract)
             })

@@ -11,9 +11,8 @@ use crate::{
             forms::{Check, RulingForm},
             model::{DISPUTE, DisputeId, DisputeState},
             store::{
-                self,
+                self, TIMERS,
                 moves::{self, At, By},
-                timers,
             },
             views::{self, DisputeView},
         },
@@ -110,7 +109,7 @@ impl Gigs {
                     more,
                 )
                 .await?;
-                timers::set_job(conn, "split", milestone.id.0, moved.version, now).await?;
+                TIMERS.set_job(conn, "split", milestone.id.0, moved.version, now).await?;
                 let ruled = store::contracts::dispute(conn, id).await?.ok_or_else(none)?;
                 Ok::<_, GigsError>(DisputeView::of(ruled, currency))
             })

@@ -12,9 +12,8 @@ use crate::{
         forms::{Check, GigForm, GigPatch},
         model::{GIG, Gig, GigId, GigState, Skill},
         store::{
-            self,
+            self, TIMERS,
             moves::{self, At, By},
-            timers,
         },
         views::GigView,
     },
@@ -208,7 +207,7 @@ impl Gigs {
                     gig.posted_at = Some(now);
                 }
                 if matches!(moved.state, GigState::Cancelled | GigState::Removed) {
-                    timers::set_job(conn, "lapse", id.0, moved.version, now).await?;
+                    TIMERS.set_job(conn, "lapse", id.0, moved.version, now).await?;
                 }
                 (gig.state, gig.version, gig.updated_at) = (moved.state, moved.version, now);
                 Ok::<_, GigsError>(gig)

@@ -13,17 +13,17 @@ use crate::{
             Gigs, GigsError,
             model::{
                 APPLICATION, Contract, ContractId, GIG, GigId, GigState, Milestone, MilestoneId,
-                MilestoneState, Payment, PaymentId, PaymentState, Timer,
+                MilestoneState, Payment, PaymentId, PaymentState,
             },
             store::{
-                self,
+                self, TIMERS,
                 moves::{self, At, By},
-                timers,
             },
             views,
         },
         ledger::{self, LedgerError, Release, ReleaseSplit},
     },
+    machine::timers::{self, Timer},
     money::Money,
     ports::payments::{NewRefund, NewTransfer},
 };
@@ -42,7 +42,7 @@ impl Gigs {
             "split" => self.split(job).await,
             "return_payment" => self.return_payment(job).await,
             "publish_reviews" => self.publish_reviews(job).await,
-            _ => self.forget(job).await,
+            _ => timers::forget(self, job).await,
         }
     }
 
@@ -64,7 +64,7 @@ impl Gigs {
                     }
                     let more = i64::try_from(open.len()).unwrap_or(0) == LAPSE;
                     if !more {
-                        timers::consume(conn, job.id).await?;
+                        TIMERS.consume(conn, job.id).await?;
                     }
                     Ok::<_, GigsError>(more)
                 })
@@ -86,7 +86,7 @@ impl Gigs {
                     Some(contract) => store::gigs::lock(conn, contract.gig_id).await?,
                     None => None,
                 };
-                if !timers::consume(conn, job.id).await? {
+                if !TIMERS.consume(conn, job.id).await? {
                     return Ok(());
                 }
                 let Some(gig) = gig.filter(|gig| gig.state == GigState::Filled) else { return Ok(()) };
@@ -113,7 +113,7 @@ impl Gigs {
                 }
                 if milestone.state != MilestoneState::Releasing {
                     // A charge-back was faster.
-                    timers::consume(conn, job.id).await?;
+                    TIMERS.consume(conn, job.id).await?;
                     return Ok(None);
                 }
                 let payment = held(conn, &milestone).await?;
@@ -131,7 +131,7 @@ impl Gigs {
         (*conn)
             .transaction(async |conn| {
                 let (contract, mut milestone) = locked(conn, id).await?;
-                if !timers::consume(conn, job.id).await? || milestone.state != MilestoneState::Releasing {
+                if !TIMERS.consume(conn, job.id).await? || milestone.state != MilestoneState::Releasing {
                     return Ok::<_, GigsError>(());
                 }
                 ledger::release(conn, id.0, Release::Split(split)).await?;
@@ -171,7 +171,7 @@ impl Gigs {
             let key = format!("refund:{}", milestone.id);
             self.give_back(&milestone, &payment, parts.refunded, &key, again).await?;
         }
-        timers::consume(&mut *self.conn().await?, job.id).await?;
+        TIMERS.consume(&mut *self.conn().await?, job.id).await?;
         Ok(())
     }
 
@@ -195,7 +195,7 @@ impl Gigs {
         (*conn)
             .transaction(async |conn| {
                 store::contracts::lock(conn, id).await?;
-                if timers::consume(conn, job.id).await? {
+                if TIMERS.consume(conn, job.id).await? {
                     super::reviews::publish(conn, id, now).await?;
                 }
                 Ok(())
@@ -261,7 +261,7 @@ impl Gigs {
         let mut conn = self.conn().await?;
         (*conn)
             .transaction(async |conn| {
-                if timers::consume(conn, job.id).await? {
+                if TIMERS.consume(conn, job.id).await? {
                     store::contracts::set_payment(conn, payment, PaymentState::Returned, now).await?;
                 }
                 Ok(())

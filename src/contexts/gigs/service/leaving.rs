@@ -10,9 +10,8 @@ use crate::{
         GigsError,
         model::{APPLICATION, CONTRACT, ContractState, GIG, GigState, MILESTONE, MilestoneState},
         store::{
-            self,
+            self, TIMERS,
             moves::{self, At, By},
-            timers,
         },
     },
     machine::Actor,
@@ -53,7 +52,7 @@ pub(in crate::contexts::gigs) async fn withdraw_from_everything(
                     .await?;
             }
         }
-        timers::set_job(conn, "complete_gig", id.0, 0, now).await?;
+        TIMERS.set_job(conn, "complete_gig", id.0, 0, now).await?;
     }
     let mut all = store::leaving::gigs(conn, person).await?;
     let applied = store::leaving::applications(conn, person).await?;
@@ -78,7 +77,7 @@ pub(in crate::contexts::gigs) async fn withdraw_from_everything(
             let by = By { actors: &[Actor::Client], user: None };
             let data = merged(gigs::told(&gig), &why);
             let moved = moves::advance(conn, &GIG, At::from(&gig), "cancel", by, now, data).await?;
-            timers::set_job(conn, "lapse", id.0, moved.version, now).await?;
+            TIMERS.set_job(conn, "lapse", id.0, moved.version, now).await?;
             steps += 1;
         }
     }

@@ -14,9 +14,8 @@ use crate::{
                 Milestone, MilestoneId, MilestoneState, Payment, PaymentId, PaymentState,
             },
             store::{
-                self,
+                self, TIMERS,
                 moves::{self, At, By, Moved},
-                timers,
             },
             views::{self, MilestoneView},
         },
@@ -140,7 +139,7 @@ impl Gigs {
             updated_at: now,
         };
         store::contracts::insert_payment(conn, &payment).await?;
-        timers::set_job(conn, "create_payment", payment.id.0, 0, now + HEAD_START).await?;
+        TIMERS.set_job(conn, "create_payment", payment.id.0, 0, now + HEAD_START).await?;
         Ok(payment.id)
     }
 }
@@ -177,10 +176,10 @@ pub(super) async fn step_milestone(
     (milestone.state, milestone.version, milestone.updated_at) = (moved.state, moved.version, now);
     let hold = milestone.id.0;
     match moved.state {
-        MilestoneState::Approved => timers::set_job(conn, "release", hold, moved.version, now).await?,
+        MilestoneState::Approved => TIMERS.set_job(conn, "release", hold, moved.version, now).await?,
         MilestoneState::Refunded => {
             ledger::refund(conn, hold).await?;
-            timers::set_job(conn, "refund", hold, moved.version, now).await?;
+            TIMERS.set_job(conn, "refund", hold, moved.version, now).await?;
         }
         MilestoneState::ChargedBack => {
             ledger::reverse(conn, hold).await?;
@@ -215,7 +214,7 @@ pub(super) async fn settle(
         let whole = all.iter().all(|milestone| milestone.state == MilestoneState::Released);
         let step = if whole { "complete" } else { "end" };
         moves::advance(conn, &CONTRACT, at, step, By::SYSTEM, now, data).await?;
-        timers::set_job(conn, "complete_gig", contract.id.0, 0, now).await?;
+        TIMERS.set_job(conn, "complete_gig", contract.id.0, 0, now).await?;
     }
     Ok(())
 }

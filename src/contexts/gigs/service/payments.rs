@@ -16,9 +16,8 @@ use crate::{
                 Contract, MILESTONE, Milestone, MilestoneId, MilestoneState, Payment, PaymentId, PaymentState,
             },
             store::{
-                self,
+                self, TIMERS,
                 moves::{self, By},
-                timers,
             },
             views,
         },
@@ -35,7 +34,7 @@ impl Gigs {
         let mut conn = self.conn().await?;
         let Some(payment) = store::contracts::payment(&mut conn, id).await? else { return Ok(()) };
         if payment.state != PaymentState::Created {
-            timers::drop_job(&mut conn, "create_payment", id.0).await?;
+            TIMERS.drop_job(&mut conn, "create_payment", id.0).await?;
             return Ok(());
         }
         let contract = store::contracts::of_milestone(&mut conn, payment.milestone_id).await?;
@@ -65,7 +64,7 @@ impl Gigs {
         (*conn)
             .transaction(async |conn| {
                 locked(conn, payment.milestone_id).await?;
-                timers::drop_job(conn, "create_payment", id.0).await?;
+                TIMERS.drop_job(conn, "create_payment", id.0).await?;
                 store::contracts::name_payment(conn, id, &named.id, named.client_secret.as_deref(), now)
                     .await?;
                 let known = store::contracts::payment(conn, id).await?;
@@ -90,7 +89,7 @@ impl Gigs {
             .transaction(async |conn| {
                 let Some(payment) = store::contracts::payment(conn, id).await? else { return Ok(()) };
                 let (contract, mut milestone) = locked(conn, payment.milestone_id).await?;
-                timers::drop_job(conn, "create_payment", id.0).await?;
+                TIMERS.drop_job(conn, "create_payment", id.0).await?;
                 fail(conn, &contract, &mut milestone, &payment, now).await
             })
             .await
@@ -226,7 +225,7 @@ async fn arrive(
     ledger::fund(conn, hold).await?;
     ledger::refund(conn, payment.id.0).await?;
     store::contracts::set_payment(conn, payment.id, PaymentState::Returning, now).await?;
-    timers::set_job(conn, "return_payment", payment.id.0, 0, now).await?;
+    TIMERS.set_job(conn, "return_payment", payment.id.0, 0, now).await?;
     let mut data = told(contract, milestone);
     data["payment_id"] = json!(payment.id);
     moves::note(conn, "payment.returned", payment.id.0, 1, data).await?;

@@ -9,7 +9,7 @@ use crate::{
         Gigs, GigsError,
         forms::{Check, ReviewForm},
         model::{ContractId, ContractState, Review, ReviewId},
-        store::{self, moves, timers},
+        store::{self, TIMERS, moves},
         views::{RatingView, ReviewView},
     },
     principal::{Principal, UserId},
@@ -68,9 +68,9 @@ impl Gigs {
                 };
                 store::reviews::insert(conn, &review).await?;
                 if there.is_empty() {
-                    timers::set_job(conn, "publish_reviews", id.0, 0, now + BLIND).await?;
+                    TIMERS.set_job(conn, "publish_reviews", id.0, 0, now + BLIND).await?;
                 } else {
-                    timers::drop_job(conn, "publish_reviews", id.0).await?;
+                    TIMERS.drop_job(conn, "publish_reviews", id.0).await?;
                     publish(conn, id, now).await?;
                     review.published_at = Some(now);
                 }

@@ -16,4 +16,8 @@ pub(super) mod public;
 pub(super) mod reviews;
 pub(super) mod schema;
 pub(super) mod searches;
-pub(super) mod timers;
+
+use crate::machine::timers::Timers;
+
+/// What time has to do here.
+pub(super) const TIMERS: Timers = Timers::of("gigs");

@@ -141,18 +141,4 @@ diesel::table! {
     }
 }
 
-diesel::table! {
-    gigs.timers (id) {
-        id -> Uuid,
-        machine -> Text,
-        entity_id -> Uuid,
-        task -> Text,
-        version -> BigInt,
-        due_at -> Timestamptz,
-        attempts -> Integer,
-        error -> Nullable<Text>,
-        correlation_id -> Nullable<Text>,
-    }
-}
-
 diesel::allow_tables_to_appear_in_same_query!(contracts, disputes);

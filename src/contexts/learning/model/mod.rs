@@ -16,7 +16,7 @@ pub use machines::{
     PlacePaymentState, SUBMISSION, SubmissionState,
 };
 pub use records::{
-    Attempt, Certificate, Cohort, Course, Enrolment, PlacePayment, Progress, Submission, Timer, price,
+    Attempt, Certificate, Cohort, Course, Enrolment, PlacePayment, Progress, Submission, price,
 };
 
 crate::id_type!(

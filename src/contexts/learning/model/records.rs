@@ -334,20 +334,3 @@ pub struct Certificate {
     #[diesel(sql_type = Timestamptz)]
     pub updated_at: DateTime<Utc>,
 }
-
-/// Something that time has to do.
-#[derive(Clone, Debug, QueryableByName)]
-#[diesel(check_for_backend(diesel::pg::Pg))]
-#[allow(missing_docs)]
-pub struct Timer {
-    #[diesel(sql_type = SqlUuid)]
-    pub id: Uuid,
-    #[diesel(sql_type = Text)]
-    pub machine: String,
-    #[diesel(sql_type = SqlUuid)]
-    pub entity_id: Uuid,
-    #[diesel(sql_type = Text)]
-    pub task: String,
-    #[diesel(sql_type = Integer)]
-    pub attempts: i32,
-}

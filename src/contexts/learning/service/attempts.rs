@@ -144,7 +144,7 @@ impl Learning {
                 let data = told(&new, &enrolment);
                 moves::born(conn, &ATTEMPT, new.id.0, Some("attempt.started"), by, now, data).await?;
                 if let Some(end) = end(&new, quiz) {
-                    store::timers::set(conn, ATTEMPT.name, new.id.0, "run_out", end).await?;
+                    store::TIMERS.set(conn, ATTEMPT.name, new.id.0, "run_out", end).await?;
                 }
                 Ok::<_, LearningError>(new)
             })
@@ -309,7 +309,7 @@ impl Learning {
                 let mut enrolment = enrolment.ok_or(LearningError::No("enrolment"))?;
                 let mut attempt =
                     store::attempts::lock(conn, id).await?.ok_or(LearningError::No("attempt"))?;
-                if !store::timers::consume(conn, timer).await? || attempt.state != AttemptState::InProgress {
+                if !store::TIMERS.consume(conn, timer).await? || attempt.state != AttemptState::InProgress {
                     return Ok::<_, LearningError>(());
                 }
                 let content = content_of(conn, &enrolment).await?;

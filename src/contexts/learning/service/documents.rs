@@ -13,7 +13,7 @@ use crate::{
             Learning, LearningError,
             certificate::{self, Certified, DocumentError},
             model::{CERTIFICATE, Certificate, CertificateId, CertificateState},
-            store::{self, timers},
+            store::{self, TIMERS},
         },
         objects::{self, DownloadView, UploadId},
     },
@@ -29,7 +29,7 @@ pub(super) async fn wanted(
     id: CertificateId,
     now: chrono::DateTime<chrono::Utc>,
 ) -> Result<(), LearningError> {
-    Ok(timers::set(conn, CERTIFICATE.name, id.0, TASK, now).await?)
+    Ok(TIMERS.set(conn, CERTIFICATE.name, id.0, TASK, now).await?)
 }
 
 impl Learning {
@@ -56,7 +56,7 @@ impl Learning {
         if let Some(one) = found.filter(|one| one.document_id.is_none()) {
             self.make_document(&one).await?;
         }
-        timers::consume(&mut *self.conn().await?, timer).await?;
+        TIMERS.consume(&mut *self.conn().await?, timer).await?;
         Ok(())
     }
 

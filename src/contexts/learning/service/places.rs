@@ -59,8 +59,8 @@ impl Learning {
             created_at: now,
         };
         store::payments::insert(conn, &payment).await?;
-        store::timers::set(conn, PAYMENT, payment.id, "create", now + HEAD_START).await?;
-        store::timers::set(conn, ENROLMENT.name, enrolment.id.0, "lapse", now + KEPT).await?;
+        store::TIMERS.set(conn, PAYMENT, payment.id, "create", now + HEAD_START).await?;
+        store::TIMERS.set(conn, ENROLMENT.name, enrolment.id.0, "lapse", now + KEPT).await?;
         Ok(Some(payment.id))
     }
 
@@ -109,7 +109,7 @@ impl Learning {
         let Some(payment) = store::payments::load(&mut conn, id).await? else { return Ok(()) };
         let none = || LearningError::No("enrolment");
         if payment.state != Paid::Created {
-            return Ok(store::timers::drop_task(&mut conn, PAYMENT, id, "create").await?);
+            return Ok(store::TIMERS.drop_task(&mut conn, PAYMENT, id, "create").await?);
         }
         let enrolment = store::enrolments::load(&mut conn, payment.enrolment_id).await?.ok_or_else(none)?;
         let course = store::courses::load(&mut conn, enrolment.course_id).await?.ok_or_else(none)?;
@@ -130,14 +130,14 @@ impl Learning {
             Err(error) => {
                 slog::warn!(crate::telemetry::log(), "a payment cannot be made"; "payment" => %id, "error" => %error);
                 store::payments::set(&mut conn, id, Paid::Failed, now).await?;
-                return Ok(store::timers::drop_task(&mut conn, PAYMENT, id, "create").await?);
+                return Ok(store::TIMERS.drop_task(&mut conn, PAYMENT, id, "create").await?);
             }
         };
         let named = &intent;
         (*conn)
             .transaction(async |conn| {
                 store::enrolments::lock(conn, payment.enrolment_id).await?;
-                store::timers::drop_task(conn, PAYMENT, id, "create").await?;
+                store::TIMERS.drop_task(conn, PAYMENT, id, "create").await?;
                 store::payments::name(conn, id, &named.id, named.client_secret.as_deref(), now).await?;
                 Ok::<_, LearningError>(())
             })
@@ -238,7 +238,7 @@ impl Learning {
             .transaction(async |conn| {
                 let found = store::enrolments::lock(conn, id).await?;
                 let waits = found.filter(|one| one.state == EnrolmentState::Pending);
-                if let (true, Some(enrolment)) = (store::timers::consume(conn, timer).await?, waits) {
+                if let (true, Some(enrolment)) = (store::TIMERS.consume(conn, timer).await?, waits) {
                     let data = told(&enrolment, "");
                     moves::advance(conn, &ENROLMENT, At::from(&enrolment), "lapse", By::TIMER, now, data)
                         .await?;
@@ -267,7 +267,7 @@ impl Learning {
                 let held = found.filter(|one| matches!(one.state, Paid::Held | Paid::Releasing));
                 let (Some(payment), Some(payee)) = (held, enrolment.payee_id) else {
                     // It went back, or was charged back.
-                    store::timers::consume(conn, timer).await?;
+                    store::TIMERS.consume(conn, timer).await?;
                     return Ok::<_, LearningError>(None);
                 };
                 store::payments::set(conn, payment.id, Paid::Releasing, now).await?;
@@ -295,7 +295,7 @@ impl Learning {
         (*conn)
             .transaction(async |conn| {
                 store::enrolments::lock(conn, id).await?;
-                if store::timers::consume(conn, timer).await? {
+                if store::TIMERS.consume(conn, timer).await? {
                     ledger::release(conn, id.0, Release::Split(split)).await?;
                     store::payments::set(conn, payment.id, Paid::Released, now).await?;
                 }
@@ -320,7 +320,7 @@ impl Learning {
         let mut conn = self.conn().await?;
         (*conn)
             .transaction(async |conn| {
-                if store::timers::consume(conn, timer).await? {
+                if store::TIMERS.consume(conn, timer).await? {
                     store::payments::set(conn, id, Paid::Returned, now).await?;
                 }
                 Ok::<_, LearningError>(())
@@ -352,7 +352,7 @@ async fn arrive(
         let until = now + REFUNDABLE;
         store::enrolments::set_refundable(conn, enrolment.id, until).await?;
         admit(conn, enrolment, By::WEBHOOK, now).await?;
-        store::timers::set(conn, PAYMENT, payment.id, "release", until).await?;
+        store::TIMERS.set(conn, PAYMENT, payment.id, "release", until).await?;
         return Ok(Paid::Held);
     }
     hold.hold = payment.id;
@@ -400,7 +400,7 @@ async fn give_back(
     now: DateTime<Utc>,
 ) -> Result<(), LearningError> {
     store::payments::set(conn, payment.id, Paid::Returning, now).await?;
-    store::timers::set(conn, PAYMENT, payment.id, "return", now).await?;
+    store::TIMERS.set(conn, PAYMENT, payment.id, "return", now).await?;
     let mut data = told(enrolment, "");
     data["payment_id"] = json!(payment.id);
     moves::note(conn, "enrolment.refunded", enrolment.id.0, enrolment.version, data).await

@@ -15,4 +15,8 @@ pub(super) mod moves;
 pub(super) mod payments;
 pub(super) mod privacy;
 pub(super) mod public;
-pub(super) mod timers;
+
+use crate::machine::timers::Timers;
+
+/// What time has to do here.
+pub(super) const TIMERS: Timers = Timers::of("learning");
