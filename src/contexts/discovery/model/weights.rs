@@ -142,7 +142,7 @@ mod tests {
 
     #[test]
     fn ours_are_good_and_bad_ones_are_named() {
-        assert_eq!(Weights::compiled().unwrap().version, 1);
+        assert_eq!(Weights::compiled().unwrap().version, 2);
         for (from, to, said) in [
             ("k = 10.0", "k = 0.0", "fusion.k"),
             ("lambda = 0.8", "lambda = 8.0", "lambda"),
