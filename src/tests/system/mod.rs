@@ -6,6 +6,7 @@ mod crash;
 mod drain;
 mod fuzz;
 mod mail;
+mod matching;
 mod money;
 mod mongodb;
 mod objects;
