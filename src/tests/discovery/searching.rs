@@ -59,7 +59,7 @@ async fn words_with_mistakes_are_found_with_highlights_facets_and_reasons() {
         found.items.iter().map(|one| one.title.as_str()).collect::<Vec<_>>(),
         ["A web service in Rust"]
     );
-    let suggested = world.discovery.suggest("transl", None, 5).await.unwrap();
+    let suggested = world.discovery.suggest(&me, "transl", None, 5).await.unwrap();
     assert!(suggested.items.iter().any(|one| one.text.to_lowercase().contains("transl")), "{suggested:?}");
 }
 
@@ -139,7 +139,7 @@ async fn whatever_is_typed_is_answered() {
     ] {
         let found = world.discovery.search(&me, &asked(q), 10, None).await;
         assert!(found.is_ok(), "{q:?}: {found:?}");
-        assert!(world.discovery.suggest(q, None, 5).await.is_ok(), "{q:?}");
+        assert!(world.discovery.suggest(&me, q, None, 5).await.is_ok(), "{q:?}");
     }
 }
 

@@ -5,6 +5,7 @@ mod browser;
 mod crash;
 mod drain;
 mod fuzz;
+mod hostile;
 mod mail;
 mod matching;
 mod money;

@@ -1,0 +1,97 @@
+//! Turns: however much is searched and whatever for, others keep their connections to the database, and nobody
+//! keeps everybody else waiting.
+//!
+//! A *seat* is had by each search, suggestion and recommendation from its beginning to its end, in the order they
+//! came. A *question* is one call of an index: it holds one connection while it is answered, and a search over all
+//! kinds asks eight at once. Apart from its questions a search does one thing after the other, so all of them
+//! together hold at most as many connections as there are seats and questions: half of the pool. A *person* has a
+//! few under way or in line; with one more they are asked to come back, so that the line holds only so much of
+//! anybody's.
+
+use std::{
+    collections::HashMap,
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use tokio::sync::{Semaphore, SemaphorePermit};
+
+use crate::{
+    contexts::discovery::{Discovery, DiscoveryError},
+    principal::UserId,
+};
+
+/// What one person may have under way at once.
+const AT_ONCE: usize = 8;
+/// The longest wait for a turn.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Who asks what at the moment.
+pub struct Turns {
+    seats: Semaphore,
+    questions: Semaphore,
+    people: Mutex<HashMap<UserId, usize>>,
+}
+
+impl Turns {
+    /// Turns over a pool of so many connections.
+    pub fn over(connections: usize) -> Self {
+        let quarter = (connections / 4).max(1);
+        Self { seats: Semaphore::new(quarter), questions: Semaphore::new(quarter), people: Mutex::default() }
+    }
+
+    fn people(&self) -> MutexGuard<'_, HashMap<UserId, usize>> {
+        self.people.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Something of somebody's is under way or in line until this is dropped.
+pub(super) struct Counted<'a> {
+    turns: &'a Turns,
+    who: UserId,
+}
+
+impl Drop for Counted<'_> {
+    fn drop(&mut self) {
+        let mut people = self.turns.people();
+        if let Some(count) = people.get_mut(&self.who) {
+            *count -= 1;
+            if *count == 0 {
+                people.remove(&self.who);
+            }
+        }
+    }
+}
+
+impl Discovery {
+    /// Somebody begins something, once there is a seat. Nobody begins another while they have one.
+    pub(super) async fn begin(
+        &self,
+        who: UserId,
+    ) -> Result<(Counted<'_>, SemaphorePermit<'_>), DiscoveryError> {
+        let turns = &self.inner.turns;
+        {
+            let mut people = turns.people();
+            let count = people.entry(who).or_default();
+            if *count >= AT_ONCE {
+                return Err(DiscoveryError::TooMany);
+            }
+            *count += 1;
+        }
+        // Counted from here on, also while it waits.
+        let counted = Counted { turns, who };
+        Ok((counted, in_turn(&turns.seats).await?))
+    }
+
+    /// A question's turn, until the permit is dropped. Nobody asks another question while they hold one.
+    pub(super) async fn turn(&self) -> Result<SemaphorePermit<'_>, DiscoveryError> {
+        in_turn(&self.inner.turns.questions).await
+    }
+}
+
+async fn in_turn(line: &Semaphore) -> Result<SemaphorePermit<'_>, DiscoveryError> {
+    match tokio::time::timeout(PATIENCE, line.acquire()).await {
+        Ok(Ok(permit)) => Ok(permit),
+        _ => Err(DiscoveryError::Crowded),
+    }
+}
