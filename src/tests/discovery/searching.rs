@@ -64,6 +64,22 @@ async fn words_with_mistakes_are_found_with_highlights_facets_and_reasons() {
 }
 
 #[actix_web::test]
+async fn what_is_found_by_meaning_alone_does_not_stand_above_what_words_name_too() {
+    let world = filled().await;
+    let body = "PostgreSQL and SQLite administration, SQL performance tuning";
+    let administrator = world.publish(thing(Kind::Person, UserId::new(), "Ann", body, &["sql"])).await;
+    world.settle().await;
+    let found = world.discovery.search(&person(), &asked("databases tables keys"), 10, None).await.unwrap();
+    assert_eq!(found.items[0].title, "Databases without fear");
+    assert!(found.items[0].score > 0.9, "{:?}", found.items);
+    let by_meaning = found.items.iter().find(|one| one.id == administrator).expect("found by meaning");
+    assert!(by_meaning.highlights.is_none() && by_meaning.score < 0.6, "{by_meaning:?}");
+    // It is counted all the same, among all and of its kind.
+    assert_eq!(found.facets["kind"].iter().find(|one| one.value == "person").map(|one| one.count), Some(1));
+    assert!(found.total >= found.items.len() as u64, "{} of {}", found.items.len(), found.total);
+}
+
+#[actix_web::test]
 async fn a_walk_over_pages_shows_each_once_and_foreign_cursors_are_refused() {
     let world = filled().await;
     let me = person();

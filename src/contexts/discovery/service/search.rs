@@ -174,7 +174,13 @@ impl Discovery {
             weights.k,
         );
         let ranked = if sort == Sort::Relevance {
-            ranked
+            // A kind of which one list is empty has no result that both lists name: beside other kinds its best are
+            // worth what that one list is worth.
+            let worth = |ids: &[Uuid], weight: f64| if ids.is_empty() { 0.0 } else { weight };
+            let heard = worth(&words, weights.text) + worth(&near, weights.vectors);
+            let asked = weights.text + if meant { weights.vectors } else { 0.0 };
+            let share = if asked > 0.0 { heard / asked } else { 1.0 };
+            ranked.into_iter().map(|(id, score)| (id, score * share)).collect()
         } else {
             // The store's own order.
             #[expect(clippy::cast_precision_loss, reason = "a hundred")]
