@@ -84,18 +84,24 @@ async fn whatever_is_typed_no_answer_is_our_fault() {
     let person = server.person("Mallory").await;
     let questions = questions(&server).await;
     assert!(questions.len() > 60, "every endpoint of discovery is asked: {questions:?}");
-    let paths: Vec<String> = questions
+    let asked: Vec<(String, bool)> = questions
         .iter()
-        .flat_map(|question| hostile().into_iter().map(move |text| format!("{question}{}", encoded(&text))))
+        .flat_map(|question| {
+            // Whatever somebody types is a query; all else may be refused.
+            let typed = question.ends_with("?q=") && !question.contains("/people");
+            hostile().into_iter().map(move |text| {
+                (format!("{question}{}", encoded(&text)), typed && std::str::from_utf8(&text).is_ok())
+            })
+        })
         .collect();
-    let count = paths.len();
-    let asked = stream::iter(paths).map(|path| {
+    let count = asked.len();
+    let asked = stream::iter(asked).map(|(path, answered)| {
         let api = person.api.clone();
         async move {
             let answer = api.get(&path).await;
             let named: String = path.chars().take(200).collect();
-            // 429: some of the one before may be under way yet.
             assert!(answer.status < 500, "{} for {named}: {}", answer.status, answer.text);
+            assert!(!answered || answer.status == 200, "{} for {named}: {}", answer.status, answer.text);
             if answer.status != 200 {
                 answer.expect_problem(answer.status);
             }
@@ -105,7 +111,6 @@ async fn whatever_is_typed_no_answer_is_our_fault() {
     let statuses: Vec<u16> = asked.buffer_unordered(4).collect().await;
     let fine = statuses.iter().filter(|status| **status == 200).count();
     eprintln!("{fine} of {count} were answered, the others refused");
-    assert!(fine * 4 > count, "hardly anything is answered: {statuses:?}");
     assert!(!statuses.contains(&404), "a path is not there");
     // What is sent in a body.
     for text in hostile() {
@@ -160,7 +165,7 @@ async fn a_flood_of_hostile_searches_leaves_everybody_else_served() {
         .collect();
     let get = async |api: &Api, path: &str| -> Value { api.get(path).await.expect(200) };
     let began = std::time::Instant::now();
-    for n in 0..30 {
+    for n in 0..10 {
         let found = get(&ada.api, "/api/v1/search?q=translate").await;
         assert!(!found["items"].as_array().expect("items").is_empty(), "{found}");
         // With both indexes: nothing was given up for want of a connection.
@@ -171,7 +176,7 @@ async fn a_flood_of_hostile_searches_leaves_everybody_else_served() {
         let said = json!({ "client_msg_id": format!("m-{n}"), "body": "still here" });
         ada.api.post(&format!("/api/v1/chat/rooms/{room}/messages"), &said).await.expect(201);
     }
-    eprintln!("150 ordinary calls took {:?} beside the flood", began.elapsed());
+    eprintln!("50 ordinary calls took {:?} beside the flood", began.elapsed());
     stop.set(true);
     let counts = within("the flood ends", Duration::from_secs(60), join_all(floods)).await;
     for (n, count) in counts.into_iter().enumerate() {

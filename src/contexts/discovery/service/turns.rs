@@ -5,24 +5,26 @@
 //! came. A *question* is one call of an index: it holds one connection while it is answered, and a search over all
 //! kinds asks eight at once. Apart from its questions a search does one thing after the other, so all of them
 //! together hold at most as many connections as there are seats and questions: half of the pool. A *person* has a
-//! few under way or in line; with one more they are asked to come back, so that the line holds only so much of
-//! anybody's.
+//! few under way or waiting, and with one more they are asked to come back; only two of them stand in line for a seat,
+//! so that whoever asks one thing waits for two of each other person's at most.
 
 use std::{
     collections::HashMap,
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
-use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit};
 
 use crate::{
     contexts::discovery::{Discovery, DiscoveryError},
     principal::UserId,
 };
 
-/// What one person may have under way at once.
+/// What one person may have under way or waiting at once.
 const AT_ONCE: usize = 8;
+/// Of those, so many have a seat or stand in line for one.
+const ABREAST: usize = 2;
 /// The longest wait for a turn.
 const PATIENCE: Duration = Duration::from_secs(5);
 
@@ -30,7 +32,13 @@ const PATIENCE: Duration = Duration::from_secs(5);
 pub struct Turns {
     seats: Semaphore,
     questions: Semaphore,
-    people: Mutex<HashMap<UserId, usize>>,
+    people: Mutex<HashMap<UserId, Theirs>>,
+}
+
+/// What one person has under way and waiting.
+struct Theirs {
+    count: usize,
+    line: Arc<Semaphore>,
 }
 
 impl Turns {
@@ -40,7 +48,7 @@ impl Turns {
         Self { seats: Semaphore::new(quarter), questions: Semaphore::new(quarter), people: Mutex::default() }
     }
 
-    fn people(&self) -> MutexGuard<'_, HashMap<UserId, usize>> {
+    fn people(&self) -> MutexGuard<'_, HashMap<UserId, Theirs>> {
         self.people.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -54,33 +62,39 @@ pub(super) struct Counted<'a> {
 impl Drop for Counted<'_> {
     fn drop(&mut self) {
         let mut people = self.turns.people();
-        if let Some(count) = people.get_mut(&self.who) {
-            *count -= 1;
-            if *count == 0 {
+        if let Some(theirs) = people.get_mut(&self.who) {
+            theirs.count -= 1;
+            if theirs.count == 0 {
                 people.remove(&self.who);
             }
         }
     }
 }
 
+/// A seat, the place in one's own line, and the count, given back in this order.
+pub(super) type UnderWay<'a> = (SemaphorePermit<'a>, OwnedSemaphorePermit, Counted<'a>);
+
 impl Discovery {
     /// Somebody begins something, once there is a seat. Nobody begins another while they have one.
-    pub(super) async fn begin(
-        &self,
-        who: UserId,
-    ) -> Result<(Counted<'_>, SemaphorePermit<'_>), DiscoveryError> {
+    pub(super) async fn begin(&self, who: UserId) -> Result<UnderWay<'_>, DiscoveryError> {
         let turns = &self.inner.turns;
-        {
+        let line = {
             let mut people = turns.people();
-            let count = people.entry(who).or_default();
-            if *count >= AT_ONCE {
+            let theirs = people
+                .entry(who)
+                .or_insert_with(|| Theirs { count: 0, line: Arc::new(Semaphore::new(ABREAST)) });
+            if theirs.count >= AT_ONCE {
                 return Err(DiscoveryError::TooMany);
             }
-            *count += 1;
-        }
+            theirs.count += 1;
+            theirs.line.clone()
+        };
         // Counted from here on, also while it waits.
         let counted = Counted { turns, who };
-        Ok((counted, in_turn(&turns.seats).await?))
+        // Whoever waits for themselves is told so.
+        let own = tokio::time::timeout(PATIENCE, line.acquire_owned()).await;
+        let Ok(Ok(own)) = own else { return Err(DiscoveryError::TooMany) };
+        Ok((in_turn(&turns.seats).await?, own, counted))
     }
 
     /// A question's turn, until the permit is dropped. Nobody asks another question while they hold one.
