@@ -88,7 +88,8 @@ async fn whatever_is_typed_no_answer_is_our_fault() {
         .iter()
         .flat_map(|question| {
             // Whatever somebody types is a query; all else may be refused.
-            let typed = question.ends_with("?q=") && !question.contains("/people");
+            let typed =
+                question.ends_with("?q=") && (question.contains("/search") || question.contains("/suggest"));
             hostile().into_iter().map(move |text| {
                 (format!("{question}{}", encoded(&text)), typed && std::str::from_utf8(&text).is_ok())
             })
