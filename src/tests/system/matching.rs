@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use super::talk::token;
 use crate::tests::support::{
     server::{PASSWORD, Person, Server, text},
-    socket::{Event, Socket},
+    socket::Socket,
     sql,
     wait::eventually,
 };
