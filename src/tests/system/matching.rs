@@ -24,7 +24,7 @@ use crate::tests::support::{
 /// Kills, where the environment does not say.
 const KILLS: u64 = 5;
 /// The seed, where the environment does not say.
-const SEED: u64 = 20_261_123;
+const SEED: u64 = 7;
 
 /// What is under way yet: events, matches that are worked out, documents to index.
 const OPEN: &str =
