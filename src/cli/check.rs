@@ -69,8 +69,18 @@ async fn drift(config: &Config, database: &Database) -> bool {
         let index = format!("{} {}", one.kind.index(), one.index);
         say(&format!(
             "{index:<14} {state:<6} {} there should be, {} missing, {} too many, {} of before a change, {} on their way",
-            one.wanted, one.missing, one.extra, one.stale, one.waiting
+            one.wanted - one.wordless,
+            one.missing,
+            one.extra,
+            one.stale,
+            one.waiting
         ));
+        if one.wordless > 0 {
+            say(&format!(
+                "{:<14} {} have no vector, since no word of theirs means anything",
+                "", one.wordless
+            ));
+        }
         if one.is_drift() {
             well = false;
             let what = if one.index == "text" { "search" } else { "vectors" };

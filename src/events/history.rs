@@ -64,3 +64,34 @@ pub async fn backlog(conn: &mut AsyncPgConnection, consumer: &str) -> Result<i64
     .await?;
     Ok(row.waiting)
 }
+
+/// The aggregates of which an event of that subject is recorded and not yet handled by a consumer: on its way, or in
+/// its inbox; each once, `limit` of them. Dead letters do not count.
+///
+/// # Errors
+/// The database's.
+pub async fn unheard(
+    conn: &mut AsyncPgConnection,
+    consumer: &str,
+    subject: &str,
+    limit: i64,
+) -> Result<Vec<String>, DbError> {
+    #[derive(QueryableByName)]
+    struct Row {
+        #[diesel(sql_type = Text)]
+        aggregate: String,
+    }
+    let rows: Vec<Row> = diesel::sql_query(
+        "select aggregate from platform.outbox where received_at is null and subject = $2
+         union
+         select aggregate from platform.inbox
+         where consumer = $1 and subject = $2 and handled_at is null and died_at is null
+         limit $3",
+    )
+    .bind::<Text, _>(consumer)
+    .bind::<Text, _>(subject)
+    .bind::<BigInt, _>(limit)
+    .load(conn)
+    .await?;
+    Ok(rows.into_iter().map(|row| row.aggregate).collect())
+}

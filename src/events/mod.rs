@@ -40,7 +40,7 @@ use tokio::{sync::watch, task::JoinHandle};
 pub use consumer::{AfterCommit, ConsumeError, Consumer};
 pub use envelope::{Envelope, NotAnEvent};
 pub use erasure::{Standing, forget, unhandled};
-pub use history::{backlog, past};
+pub use history::{backlog, past, unheard};
 pub use letters::{DeadLetter, Letters, dead_letters, replay};
 pub use record::{NewEvent, Recorded, record, record_all, traced};
 pub use settings::Settings;

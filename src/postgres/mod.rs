@@ -228,6 +228,11 @@ impl Database {
         (status.size, status.available)
     }
 
+    /// How many connections there may be at once.
+    pub fn most_connections(&self) -> usize {
+        self.inner.pool.status().max_size
+    }
+
     /// Refuses further connections and stops the private child in order. Calls on clones fail with
     /// [`DbError::Unavailable`] from here on.
     pub async fn shutdown(&self) {

@@ -56,6 +56,26 @@ fn changed(event: &Envelope) -> Option<(Kind, Uuid)> {
 /// Notes what changed, and which gigs are new.
 struct Documents(Discovery);
 
+impl Documents {
+    /// A name is the title of a person and of a mentor, if they can be found.
+    async fn renamed(
+        &self,
+        conn: &mut AsyncPgConnection,
+        event: &Envelope,
+    ) -> Result<AfterCommit, ConsumeError> {
+        let Some(who) = id(&event.data, "user_id") else { return Ok(AfterCommit::nothing()) };
+        let mut any = false;
+        for kind in [Kind::Person, Kind::Mentor] {
+            any |= store::documents::touch_known(conn, kind, who, self.0.now()).await?;
+        }
+        if !any {
+            return Ok(AfterCommit::nothing());
+        }
+        let discovery = self.0.clone();
+        Ok(AfterCommit::run(move || discovery.inner.indexing.notify_one()))
+    }
+}
+
 impl Consumer for Documents {
     fn name(&self) -> &'static str {
         DOCUMENTS
@@ -70,6 +90,7 @@ impl Consumer for Documents {
             "mentor.*",
             "mentor_review.*",
             "review.published",
+            "user.renamed",
         ]
     }
 
@@ -84,10 +105,14 @@ impl Consumer for Documents {
         event: &'a Envelope,
     ) -> BoxFuture<'a, Result<AfterCommit, ConsumeError>> {
         Box::pin(async move {
-            let Some((kind, id)) = changed(event) else { return Ok(AfterCommit::nothing()) };
             let now = self.0.now();
+            if event.subject == "user.renamed" {
+                return self.renamed(conn, event).await;
+            }
+            let Some((kind, id)) = changed(event) else { return Ok(AfterCommit::nothing()) };
             store::documents::touch(conn, kind, id, now).await?;
-            let posted = event.subject == "gig.posted";
+            // One that was paused before anybody was told is told of when it is open again.
+            let posted = matches!(event.subject.as_str(), "gig.posted" | "gig.resumed");
             if posted {
                 store::matches::set(conn, id, &event.correlation_id, now).await?;
             }

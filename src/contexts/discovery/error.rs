@@ -20,6 +20,12 @@ pub enum DiscoveryError {
     /// A value is out of its bounds.
     #[error("some fields are not acceptable")]
     Invalid(Vec<FieldError>),
+    /// One person's searches are under way, as many as may be at once.
+    #[error("enough of your searches are under way: wait for them")]
+    TooMany,
+    /// Too many people search.
+    #[error("too many searches are under way")]
+    Crowded,
     /// The text index.
     #[error(transparent)]
     Text(#[from] TextError),
@@ -74,6 +80,8 @@ impl Fault for DiscoveryError {
             Self::No(_) => ErrorKind::NotFound,
             Self::NotYours(_) => ErrorKind::Forbidden,
             Self::Invalid(_) => ErrorKind::Invalid,
+            Self::TooMany => ErrorKind::RateLimited,
+            Self::Crowded => ErrorKind::Unavailable,
             Self::Text(error) => error.kind(),
             Self::Vectors(error) => error.kind(),
             Self::Embed(error) => error.kind(),
@@ -92,6 +100,7 @@ impl Fault for DiscoveryError {
     }
 
     fn retry_after(&self) -> Option<Duration> {
-        (self.kind() == ErrorKind::Unavailable).then(|| Duration::from_secs(1))
+        let later = matches!(self.kind(), ErrorKind::Unavailable | ErrorKind::RateLimited);
+        later.then(|| Duration::from_secs(1))
     }
 }

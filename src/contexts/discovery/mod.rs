@@ -96,6 +96,7 @@ struct Inner {
     parts: Parts,
     cache: OnceLock<Cache>,
     taxonomy: service::Known,
+    turns: service::Turns,
     /// Woken when there is something to index.
     indexing: Notify,
     /// Woken when a gig was posted.
@@ -107,6 +108,7 @@ impl Discovery {
     /// [`Discovery::run_matching`].
     pub fn new(parts: Parts) -> Self {
         let inner = Inner {
+            turns: service::Turns::over(parts.database.most_connections()),
             parts,
             cache: OnceLock::new(),
             taxonomy: service::Known::default(),

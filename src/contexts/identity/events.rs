@@ -15,6 +15,8 @@ use crate::{
 
 /// Somebody registered. Data: `{user_id, roles}`.
 pub const REGISTERED: &str = "user.registered";
+/// Somebody calls themselves something else. Data: `{user_id}`; the version is the account's.
+pub const RENAMED: &str = "user.renamed";
 /// An account's grace period is over and what identity knew of the person is erased: every context
 /// erases what it knows. Data: `{user_id, request_id, due_at}`; the business key is the request's id
 /// with the context.
@@ -29,6 +31,22 @@ pub(super) async fn registered(conn: &mut AsyncPgConnection, account: &Account) 
         aggregate: account.id.to_string(),
         version: 1,
         data: json!({ "user_id": account.id, "roles": account.roles }),
+    };
+    record(conn, event).await.map(|_| ())
+}
+
+/// In the transaction that changes the name.
+pub(super) async fn renamed(
+    conn: &mut AsyncPgConnection,
+    user_id: UserId,
+    version: i64,
+) -> Result<(), DbError> {
+    let event = NewEvent {
+        subject: RENAMED,
+        context: CONTEXT,
+        aggregate: user_id.to_string(),
+        version,
+        data: json!({ "user_id": user_id }),
     };
     record(conn, event).await.map(|_| ())
 }

@@ -3,7 +3,7 @@
 //! **Owns** accounts, passwords, e-mail verification, sessions, roles, the basics of a profile, and the
 //! request to delete an account; schema `identity`.
 //!
-//! **Emits** `user.registered` and `user.erasure_requested` ([`events`]). Whoever holds connections of a session learns of its end through
+//! **Emits** `user.registered`, `user.renamed` and `user.erasure_requested` ([`events`]). Whoever holds connections of a session learns of its end through
 //! [`SessionNotices`]; everybody else asks [`Directory`].
 //!
 //! **Never touches** what people do: rooms, gigs, courses. It does not know of the real-time layer

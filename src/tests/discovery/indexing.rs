@@ -122,6 +122,28 @@ async fn a_rebuild_mends_what_drifted() {
     assert_eq!((&text, &vectors), (&ids, &ids));
 }
 
+#[actix_web::test]
+async fn what_has_no_words_is_no_drift() {
+    let world = World::new().await;
+    let silent = world.publish(thing(Kind::Person, UserId::new(), "Ada", "", &[])).await;
+    let emoji = world.publish(thing(Kind::Gig, UserId::new(), "🎨", "… 🦀 …", &[])).await;
+    world.publish(thing(Kind::Gig, UserId::new(), "A service", "In Rust", &["rust"])).await;
+    world.settle().await;
+    assert_eq!(world.indexed(Kind::Person).await, (vec![silent], vec![]), "a name has no meaning");
+    assert!(world.indexed(Kind::Gig).await.0.contains(&emoji));
+    let drift = world.discovery.drift().await.unwrap();
+    assert!(drift.iter().all(|one| !one.is_drift()), "{drift:?}");
+    let wordless: usize = drift.iter().map(|one| one.wordless).sum();
+    assert_eq!(wordless, 2);
+    // What has words and lost its vector is one all the same.
+    let live = world.vectors.live("gigs").await.unwrap().unwrap();
+    let (there, _) = world.vectors.ids(&live, None, 10).await.unwrap()[0];
+    world.vectors.delete(&live, &[(there, 1_000)]).await.unwrap();
+    let drift = world.discovery.drift().await.unwrap();
+    let off: Vec<_> = drift.iter().filter(|one| one.is_drift()).map(|one| (one.index, one.missing)).collect();
+    assert_eq!(off, [("vectors", 1)]);
+}
+
 #[derive(Clone, Debug)]
 enum Move {
     Publish(usize),

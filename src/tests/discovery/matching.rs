@@ -1,10 +1,12 @@
 //! A gig is posted: the right students hear of it, once each, whatever crashes.
 
 use chrono::Duration;
+use serde_json::json;
 
 use super::world::{World, thing};
 use crate::{
     contexts::discovery::{Kind, Seeker},
+    events::{NewEvent, record},
     principal::UserId,
 };
 
@@ -80,4 +82,59 @@ async fn who_cannot_be_read_now_is_told_later() {
     world.clock.advance(Duration::minutes(1));
     assert_eq!(world.discovery.match_due().await.unwrap(), 1);
     assert!(world.told().await.iter().any(|one| one["user_id"] == people[0].to_string()));
+}
+
+/// What somebody can do, known to their profile; nobody has indexed it.
+fn able(world: &World, skills: &[&str]) -> UserId {
+    let user = UserId::new();
+    let skills = skills.iter().map(|one| (*one).to_owned()).collect();
+    world.said.seeks(user, Seeker { skills, ..Seeker::default() });
+    user
+}
+
+#[actix_web::test]
+async fn who_said_what_they_can_do_is_told_however_far_the_indexer_is() {
+    let (world, people) = with_people().await;
+    // The consumer heard of one; the other's event is on its way yet.
+    let heard = able(&world, &["docker"]);
+    world.hear("profile.updated", heard.0, json!({ "user_id": heard })).await;
+    let unheard = able(&world, &["docker", "sql"]);
+    let event = NewEvent {
+        subject: "profile.updated",
+        context: "career",
+        aggregate: unheard.to_string(),
+        version: 1,
+        data: json!({ "user_id": unheard }),
+    };
+    record(&mut world.database.conn().await.unwrap(), event).await.unwrap();
+    // And one who could do it can no more.
+    world.said.seeks(people[3], Seeker { skills: vec!["figma".into()], ..Seeker::default() });
+    world.hear("profile.updated", people[3].0, json!({ "user_id": people[3] })).await;
+
+    world.publish(thing(Kind::Gig, UserId::new(), "Move it", "Into containers", &["docker", "sql"])).await;
+    assert_eq!(world.discovery.match_due().await.unwrap(), 1);
+    let told = world.told().await;
+    let mut users: Vec<String> = told.iter().map(|one| one["user_id"].as_str().unwrap().to_owned()).collect();
+    users.sort();
+    let mut wanted = vec![people[0].to_string(), heard.to_string(), unheard.to_string()];
+    wanted.sort();
+    assert_eq!(users, wanted);
+}
+
+#[actix_web::test]
+async fn a_gig_that_was_paused_too_early_is_told_of_when_it_is_open_again() {
+    let (world, people) = with_people().await;
+    let gig = thing(Kind::Gig, UserId::new(), "A service", "In Rust", &["rust", "sql"]);
+    let id = world.publish(gig.clone()).await;
+    world.said.drop(Kind::Gig, id);
+    world.hear("gig.paused", id, json!({})).await;
+    assert_eq!(world.discovery.match_due().await.unwrap(), 1);
+    assert!(world.told().await.is_empty(), "nobody is told of what is not open");
+    world.said.put(gig);
+    for _ in 0..2 {
+        world.hear("gig.resumed", id, json!({})).await;
+        assert_eq!(world.discovery.match_due().await.unwrap(), 1);
+        let told = world.told().await;
+        assert_eq!(told.iter().filter(|one| one["user_id"] == people[0].to_string()).count(), 1);
+    }
 }

@@ -1,7 +1,9 @@
 //! Discovery over its real stores: what is found, who is told, what survives a crash.
 
+mod hostile;
 mod indexing;
 mod matching;
 mod recommending;
+mod renaming;
 mod searching;
 mod world;

@@ -59,8 +59,24 @@ async fn words_with_mistakes_are_found_with_highlights_facets_and_reasons() {
         found.items.iter().map(|one| one.title.as_str()).collect::<Vec<_>>(),
         ["A web service in Rust"]
     );
-    let suggested = world.discovery.suggest("transl", None, 5).await.unwrap();
+    let suggested = world.discovery.suggest(&me, "transl", None, 5).await.unwrap();
     assert!(suggested.items.iter().any(|one| one.text.to_lowercase().contains("transl")), "{suggested:?}");
+}
+
+#[actix_web::test]
+async fn what_is_found_by_meaning_alone_does_not_stand_above_what_words_name_too() {
+    let world = filled().await;
+    let body = "PostgreSQL and SQLite administration, SQL performance tuning";
+    let administrator = world.publish(thing(Kind::Person, UserId::new(), "Ann", body, &["sql"])).await;
+    world.settle().await;
+    let found = world.discovery.search(&person(), &asked("databases tables keys"), 10, None).await.unwrap();
+    assert_eq!(found.items[0].title, "Databases without fear");
+    assert!(found.items[0].score > 0.9, "{:?}", found.items);
+    let by_meaning = found.items.iter().find(|one| one.id == administrator).expect("found by meaning");
+    assert!(by_meaning.highlights.is_none() && by_meaning.score < 0.6, "{by_meaning:?}");
+    // It is counted all the same, among all and of its kind.
+    assert_eq!(found.facets["kind"].iter().find(|one| one.value == "person").map(|one| one.count), Some(1));
+    assert!(found.total >= found.items.len() as u64, "{} of {}", found.items.len(), found.total);
 }
 
 #[actix_web::test]
@@ -139,7 +155,7 @@ async fn whatever_is_typed_is_answered() {
     ] {
         let found = world.discovery.search(&me, &asked(q), 10, None).await;
         assert!(found.is_ok(), "{q:?}: {found:?}");
-        assert!(world.discovery.suggest(q, None, 5).await.is_ok(), "{q:?}");
+        assert!(world.discovery.suggest(&me, q, None, 5).await.is_ok(), "{q:?}");
     }
 }
 

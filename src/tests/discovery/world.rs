@@ -293,6 +293,18 @@ impl World {
         diesel::sql_query(statement).execute(&mut conn).await.unwrap();
     }
 
+    /// How many documents are known of.
+    pub async fn documents(&self) -> i64 {
+        #[derive(diesel::QueryableByName)]
+        struct Row {
+            #[diesel(sql_type = diesel::sql_types::BigInt)]
+            n: i64,
+        }
+        let mut conn = self.database.conn().await.unwrap();
+        let query = diesel::sql_query("SELECT count(*) AS n FROM discovery.documents");
+        query.get_result::<Row>(&mut conn).await.unwrap().n
+    }
+
     /// The ids that both indexes have.
     pub async fn indexed(&self, kind: Kind) -> (Vec<Uuid>, Vec<Uuid>) {
         let text = self.text.ids(kind.index(), None, 1_000).await.unwrap();

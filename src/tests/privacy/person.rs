@@ -67,7 +67,8 @@ impl Zelda {
     pub async fn arrives(app: &TestApp) -> Self {
         ready(app).await;
         let open = Api::new(app.base(), None);
-        let form = json!({ "email": EMAIL, "password": PASSWORD, "display_name": NAME, "role": "student" });
+        let first = format!("{NAME} the Elder");
+        let form = json!({ "email": EMAIL, "password": PASSWORD, "display_name": first, "role": "student" });
         let id = text(&open.post("/api/v1/auth/register", &form).await.expect(201), "/user/id");
         diesel_async::RunQueryDsl::execute(
             diesel::sql_query(format!(
@@ -86,7 +87,7 @@ impl Zelda {
 
         // Identity.
         let me = api.get("/api/v1/me").await.expect(200);
-        let patch = json!({ "headline": "xyzzy headline", "bio": "xyzzy bio" });
+        let patch = json!({ "display_name": NAME, "headline": "xyzzy headline", "bio": "xyzzy bio" });
         if_match(&api, "PATCH", "/api/v1/me", me["version"].as_i64().unwrap_or(1), &patch).await;
         // Chat: a room of hers, and a direct one; said, said otherwise, reacted, half said.
         let room = json!({ "kind": "group", "name": "A room", "member_ids": [client_id] });

@@ -185,13 +185,13 @@ of_one_kind! {
     responses((status = 200, description = "Suggestions", body = SuggestionsView)))]
 pub async fn suggest(
     discovery: web::Data<Discovery>,
-    _who: SignedIn,
+    who: SignedIn,
     query: Query<SuggestQuery>,
 ) -> Result<HttpResponse, Problem> {
     let limit = limit(query.0.limit, 20, 8)?;
     if query.0.q.chars().count() > MOST {
         return Err(DiscoveryError::field("?q", "takes up to 20,000 characters").into());
     }
-    let found = discovery.suggest(&query.0.q, query.0.kind, limit).await?;
+    let found = discovery.suggest(&who.0, &query.0.q, query.0.kind, limit).await?;
     Ok(HttpResponse::Ok().insert_header((header::CACHE_CONTROL, "private, no-store")).json(found))
 }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use uuid::Uuid;
 
-use super::indexing::document_of;
+use super::indexing::{document_of, words_of};
 use crate::{
     contexts::discovery::{Discovery, DiscoveryError, Kind, Source, store},
     ports::{text::Document, vectors::Collection},
@@ -14,6 +14,8 @@ use crate::{
 const PAGE: usize = 500;
 /// Documents written at once.
 const PART: usize = 100;
+/// Of so many that have no vector it is asked whether they have any words.
+const ASKED: usize = 2_000;
 
 /// Told of each step: the index, how many documents are in it, and about how many there will be.
 pub type Progress<'a> = &'a (dyn Fn(&str, u64, u64) + Sync);
@@ -36,8 +38,10 @@ pub struct Drift {
     pub index: &'static str,
     /// How many there should be.
     pub wanted: usize,
-    /// Should be there and are not. What has no words has no vector: those are among them.
+    /// Should be there and are not.
     pub missing: usize,
+    /// Are not there, and need not be: no word of theirs means anything to the model.
+    pub wordless: usize,
     /// Are there and should not be.
     pub extra: usize,
     /// Are there as they were before a change.
@@ -188,9 +192,32 @@ impl Discovery {
                 }
                 None => HashMap::new(),
             };
-            all.push(compared(*kind, "vectors", &wanted, &there, waiting));
+            let mut found = compared(*kind, "vectors", &wanted, &there, waiting);
+            if found.missing > 0 {
+                let missing =
+                    wanted.keys().filter(|id| !there.contains_key(id)).copied().take(ASKED).collect();
+                found.wordless = self.wordless(*kind, missing).await?;
+                found.missing -= found.wordless.min(found.missing);
+            }
+            all.push(found);
         }
         Ok(all)
+    }
+
+    /// How many of these have no vector since no word of theirs means anything.
+    async fn wordless(&self, kind: Kind, ids: Vec<Uuid>) -> Result<usize, DiscoveryError> {
+        let mut count = 0;
+        for part in ids.chunks(PART) {
+            let texts: Vec<String> =
+                self.truth().load(kind, part.to_vec()).await?.iter().map(words_of).collect();
+            if texts.is_empty() {
+                continue;
+            }
+            // Without the model nobody can say: they count as missing.
+            let Ok(vectors) = self.parts().embedder.embed(&texts).await else { return Ok(count) };
+            count += vectors.iter().filter(|vector| vector.iter().all(|x| *x == 0.0)).count();
+        }
+        Ok(count)
     }
 }
 
@@ -217,5 +244,5 @@ fn compared(
     let extra = there.keys().filter(|id| !wanted.contains_key(id)).count();
     let stale =
         there.iter().filter(|(id, revision)| wanted.get(id).is_some_and(|stamp| *revision < stamp)).count();
-    Drift { kind, index, wanted: wanted.len(), missing, extra, stale, waiting }
+    Drift { kind, index, wanted: wanted.len(), missing, wordless: 0, extra, stale, waiting }
 }

@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use crate::{
     contexts::discovery::{
-        Discovery, DiscoveryError, Source,
+        Discovery, DiscoveryError, Seeker, Source,
         consumers::DOCUMENTS,
         model::Kind,
         store::{
@@ -269,16 +269,20 @@ impl Discovery {
 
     async fn keep_seekers(&self, due: &[Due]) -> Result<(), DiscoveryError> {
         for one in due {
-            let seeker = self.truth().seeker(UserId(one.id)).await?;
-            let mut conn = self.conn().await?;
-            match seeker {
-                Some(seeker) => {
-                    let now = self.now();
-                    store::seekers::keep(&mut conn, one.id, one.stamp, &seeker.skills, seeker.busy, now)
-                        .await?;
-                }
-                None => store::seekers::forget(&mut conn, one.id).await?,
+            self.keep_seeker(one.id, one.stamp).await?;
+        }
+        Ok(())
+    }
+
+    /// Keeps what somebody can do, as it is now.
+    pub(super) async fn keep_seeker(&self, user: Uuid, stamp: i64) -> Result<(), DiscoveryError> {
+        let seeker = self.truth().seeker(UserId(user)).await?;
+        let mut conn = self.conn().await?;
+        match seeker {
+            Some(Seeker { skills, busy, .. }) => {
+                store::seekers::keep(&mut conn, user, stamp, &skills, busy, self.now()).await?;
             }
+            None => store::seekers::forget(&mut conn, user).await?,
         }
         Ok(())
     }

@@ -16,6 +16,7 @@ use uuid::Uuid;
 use crate::{
     contexts::discovery::{
         Discovery, DiscoveryError, Kind, Source,
+        consumers::DOCUMENTS,
         events::{CONTEXT, MATCH_FOUND},
         model::{
             features::Features,
@@ -27,7 +28,7 @@ use crate::{
         store::{self, matches::Matching},
     },
     error::Fault,
-    events::{NewEvent, record},
+    events::{self, NewEvent, record},
     ports::attributes::Filter,
     principal::UserId,
     telemetry::{
@@ -44,6 +45,8 @@ const LOOK: Duration = Duration::from_secs(1);
 const MOST: i64 = 300;
 /// People looked at.
 const ABLE: i64 = 500;
+/// People whose profiles are read before anybody is told, since the indexer has not come to them.
+const LATE: i64 = 500;
 /// Near enough to be told without a skill to go by.
 const NEAR: f32 = 0.6;
 
@@ -94,7 +97,10 @@ impl Discovery {
     async fn tell_of(&self, one: &Matching) -> Result<(), DiscoveryError> {
         let gig = self.truth().load(Kind::Gig, vec![one.gig_id]).await?.pop();
         let told = match &gig {
-            Some(gig) => self.fitting(gig).await?,
+            Some(gig) => {
+                self.catch_up().await?;
+                self.fitting(gig).await?
+            }
             // Withdrawn in the meantime.
             None => Vec::new(),
         };
@@ -130,6 +136,24 @@ impl Discovery {
             })
             .await?;
         self.parts().metrics.matches.inc_by(count);
+        Ok(())
+    }
+
+    /// What people can do follows their profiles in a moment; but who said it before the gig was posted is told of
+    /// it, however far the indexer is, and whatever crashed on the way there.
+    async fn catch_up(&self) -> Result<(), DiscoveryError> {
+        let mut late: BTreeMap<Uuid, i64> = BTreeMap::new();
+        {
+            let mut conn = self.conn().await?;
+            let unheard = events::unheard(&mut conn, DOCUMENTS, "profile.updated", LATE).await?;
+            let ids: Vec<Uuid> = unheard.iter().filter_map(|id| id.parse().ok()).collect();
+            late.extend(ids.iter().map(|id| (*id, 0)));
+            late.extend(store::documents::stamps(&mut conn, Kind::Person, &ids).await?);
+            late.extend(store::documents::behind(&mut conn, Kind::Person, LATE).await?);
+        }
+        for (user, stamp) in late {
+            self.keep_seeker(user, stamp).await?;
+        }
         Ok(())
     }
 

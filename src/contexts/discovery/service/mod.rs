@@ -10,6 +10,7 @@ mod recommend;
 mod retrieval;
 mod search;
 mod suggest;
+mod turns;
 
 use std::sync::Arc;
 
@@ -18,6 +19,7 @@ use tokio::sync::OnceCell;
 pub use filling::{Drift, Filled};
 pub use indexing::{document_of, words_of};
 pub use recommend::{Gap, Goal};
+pub(super) use turns::Turns;
 
 use super::{Discovery, DiscoveryError, model::skills::Taxonomy};
 

@@ -100,6 +100,7 @@ impl Discovery {
     ) -> Result<RecommendationsView, DiscoveryError> {
         let _timer = self.parts().metrics.seconds.with_label_values(&["gigs"]).start_timer();
         let me = who.user_id;
+        let _under_way = self.begin(me).await?;
         let picks =
             self.cached(me, Kind::Gig, "gigs", move |this| async move { this.pick_gigs(me).await }).await?;
         self.shown(me, Kind::Gig, picks, limit).await
@@ -163,6 +164,7 @@ impl Discovery {
     ) -> Result<RecommendationsView, DiscoveryError> {
         let _timer = self.parts().metrics.seconds.with_label_values(&["students"]).start_timer();
         let me = who.user_id;
+        let _under_way = self.begin(me).await?;
         // Asked each time: what is cached is not for whoever names the gig.
         let gig =
             self.truth().load(Kind::Gig, vec![gig]).await?.pop().ok_or(DiscoveryError::No("open gig"))?;
@@ -234,6 +236,7 @@ impl Discovery {
     ) -> Result<RecommendationsView, DiscoveryError> {
         let _timer = self.parts().metrics.seconds.with_label_values(&["courses"]).start_timer();
         let me = who.user_id;
+        let _under_way = self.begin(me).await?;
         let gap = gap.clone();
         let key = format!("courses {:?} {:?}", gap.skills, gap.gig);
         let pick = move |this: Self| async move { this.pick_courses(me, &gap).await };
@@ -319,6 +322,7 @@ impl Discovery {
     ) -> Result<RecommendationsView, DiscoveryError> {
         let _timer = self.parts().metrics.seconds.with_label_values(&["mentors"]).start_timer();
         let me = who.user_id;
+        let _under_way = self.begin(me).await?;
         let goal = goal.clone();
         let key = format!("mentors {:?} {:?}", goal.skills, goal.text);
         let pick = move |this: Self| async move { this.pick_mentors(me, &goal).await };

@@ -41,6 +41,7 @@ impl Discovery {
 
     /// By words.
     pub(super) async fn by_words(&self, kind: Kind, query: &Query) -> Result<Found, DiscoveryError> {
+        let _turn = self.turn().await?;
         Ok(self.parts().text.search(kind.index(), query).await?)
     }
 
@@ -67,7 +68,12 @@ impl Discovery {
         if text.trim().is_empty() {
             return Ok(None);
         }
-        let Some(live) = self.parts().vectors.live(kind.index()).await? else { return Ok(None) };
+        let live = {
+            // Not while an endpoint makes the vector.
+            let _turn = self.turn().await?;
+            self.parts().vectors.live(kind.index()).await?
+        };
+        let Some(live) = live else { return Ok(None) };
         let Some(embedder) = self.embedder_of(&live) else {
             self.parts().metrics.degraded.with_label_values(&["model"]).inc();
             return Ok(None);
@@ -105,6 +111,7 @@ impl Discovery {
         filter: &Filter,
         limit: usize,
     ) -> Result<Vec<Hit>, DiscoveryError> {
+        let _turn = self.turn().await?;
         let Some(live) = self.parts().vectors.live(kind.index()).await? else { return Ok(Vec::new()) };
         // The live version may have become another one since the vector was made.
         if live.dimension != vector.len() {

@@ -41,11 +41,19 @@ struct Answer {
     without: Vec<&'static str>,
 }
 
+impl Answer {
+    /// How many there are: by words, or by meaning where that found more.
+    fn total(&self) -> u64 {
+        self.found.total.max(self.ranked.len() as u64)
+    }
+}
+
 impl Discovery {
     /// What a person finds, the best first.
     ///
     /// # Errors
-    /// [`DiscoveryError::Invalid`] for a filter out of its bounds or a foreign cursor; whatever was typed is no error.
+    /// [`DiscoveryError::Invalid`] for a filter out of its bounds or a foreign cursor; [`DiscoveryError::TooMany`];
+    /// whatever was typed is no error.
     pub async fn search(
         &self,
         who: &Principal,
@@ -55,6 +63,7 @@ impl Discovery {
     ) -> Result<FoundView, DiscoveryError> {
         let _timer = self.parts().metrics.seconds.with_label_values(&["search"]).start_timer();
         let me = who.user_id;
+        let _under_way = self.begin(me).await?;
         let text = form.text();
         let hidden = self.hidden(me);
         let mut filter = form.filter()?;
@@ -102,7 +111,7 @@ impl Discovery {
         Ok(FoundView {
             items,
             next_cursor,
-            total: answers.iter().map(|answer| answer.found.total).sum(),
+            total: answers.iter().map(Answer::total).sum(),
             total_is_estimate: answers.iter().any(|answer| answer.found.estimated),
             facets: facets(&answers, &taxonomy),
             did_you_mean: did_you_mean(&answers),
@@ -165,7 +174,13 @@ impl Discovery {
             weights.k,
         );
         let ranked = if sort == Sort::Relevance {
-            ranked
+            // A kind of which one list is empty has no result that both lists name: beside other kinds its best are
+            // worth what that one list is worth.
+            let worth = |ids: &[Uuid], weight: f64| if ids.is_empty() { 0.0 } else { weight };
+            let heard = worth(&words, weights.text) + worth(&near, weights.vectors);
+            let asked = weights.text + if meant { weights.vectors } else { 0.0 };
+            let share = if asked > 0.0 { heard / asked } else { 1.0 };
+            ranked.into_iter().map(|(id, score)| (id, score * share)).collect()
         } else {
             // The store's own order.
             #[expect(clippy::cast_precision_loss, reason = "a hundred")]
@@ -260,7 +275,7 @@ fn facets(answers: &[Answer], taxonomy: &Taxonomy) -> BTreeMap<String, Vec<Count
     let mut all: BTreeMap<String, BTreeMap<String, u64>> = BTreeMap::new();
     for answer in answers {
         *all.entry("kind".into()).or_default().entry(answer.kind.as_str().into()).or_default() +=
-            answer.found.total;
+            answer.total();
         for (facet, counts) in &answer.found.facets {
             let of = all.entry(facet.name().to_owned()).or_default();
             for (value, count) in counts {

@@ -2,22 +2,27 @@
 
 use futures_util::future::join_all;
 
-use crate::contexts::discovery::{
-    Discovery, DiscoveryError, Kind, SuggestionsView, forms::LONGEST, views::SuggestionView,
+use crate::{
+    contexts::discovery::{
+        Discovery, DiscoveryError, Kind, SuggestionsView, forms::LONGEST, views::SuggestionView,
+    },
+    principal::Principal,
 };
 
 impl Discovery {
     /// Suggestions for what was typed so far, of one kind or all. An index that is away suggests nothing.
     ///
     /// # Errors
-    /// The database's.
+    /// The database's; [`DiscoveryError::TooMany`].
     pub async fn suggest(
         &self,
+        who: &Principal,
         q: &str,
         kind: Option<Kind>,
         limit: usize,
     ) -> Result<SuggestionsView, DiscoveryError> {
         let _timer = self.parts().metrics.seconds.with_label_values(&["suggest"]).start_timer();
+        let _under_way = self.begin(who.user_id).await?;
         let typed: String = q.chars().take(LONGEST).map(|c| if c.is_control() { ' ' } else { c }).collect();
         let typed = typed.trim_start();
         let mut items: Vec<SuggestionView> = Vec::new();
@@ -30,8 +35,13 @@ impl Discovery {
             }
         }
         let kinds: Vec<Kind> = kind.map_or_else(|| Kind::ALL.to_vec(), |kind| vec![kind]);
-        let ask =
-            |kind: Kind| async move { (kind, self.parts().text.suggest(kind.index(), typed, limit).await) };
+        let ask = |kind: Kind| async move {
+            let answer = async {
+                let _turn = self.turn().await?;
+                Ok::<_, DiscoveryError>(self.parts().text.suggest(kind.index(), typed, limit).await?)
+            };
+            (kind, answer.await)
+        };
         let answers = join_all(kinds.into_iter().map(ask)).await;
         let mut lists = Vec::new();
         for (kind, answer) in answers {

@@ -61,6 +61,37 @@ pub async fn touch(
     Ok(())
 }
 
+/// Notes that something changed, if it is known at all; `false` if not.
+pub async fn touch_known(
+    conn: &mut AsyncPgConnection,
+    kind: Kind,
+    id: Uuid,
+    now: DateTime<Utc>,
+) -> Result<bool, DbError> {
+    let known = stamps(conn, kind, &[id]).await?;
+    if !known.is_empty() {
+        touch(conn, kind, id, now).await?;
+    }
+    Ok(!known.is_empty())
+}
+
+/// Documents of a kind that the text index is behind with, and their stamps: those of late first.
+pub async fn behind(
+    conn: &mut AsyncPgConnection,
+    kind: Kind,
+    limit: i64,
+) -> Result<Vec<(Uuid, i64)>, DbError> {
+    let rows: Vec<StampRow> = diesel::sql_query(
+        "SELECT id, stamp FROM discovery.documents WHERE kind = $1 AND text_done < stamp
+         ORDER BY bulk, since DESC, id LIMIT $2",
+    )
+    .bind::<Text, _>(kind)
+    .bind::<BigInt, _>(limit)
+    .load(conn)
+    .await?;
+    Ok(rows.into_iter().map(|row| (row.id, row.stamp)).collect())
+}
+
 /// Notes what was there before anybody listened; what is known stays as it is. How many were new.
 pub async fn adopt(
     conn: &mut AsyncPgConnection,

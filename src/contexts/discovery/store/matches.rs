@@ -10,8 +10,8 @@ use uuid::Uuid;
 
 use crate::postgres::DbError;
 
-/// Whoever took a gig and was not heard of for so long is gone.
-const LEASE_S: i64 = 30;
+/// Whoever took a gig and was not heard of for so long is gone. If they are not, two of them tell nobody twice.
+const LEASE_S: i64 = 10;
 
 /// A gig whose students are to be told.
 #[derive(Clone, Debug, QueryableByName)]

@@ -11,6 +11,22 @@ const TITLES = { kind: "What", skills: "Skills", languages: "Languages", level: 
 // The facet's name in an answer, and the parameter that narrows by it.
 const PARAMETERS = { kind: "kind", skills: "skill", languages: "language", level: "level", remote: "remote", tags: "tag", currency: "currency" };
 const SINGLE = new Set(["remote", "currency"]);
+const PLURALS = { gig: "Gigs", course: "Courses", person: "People", mentor: "Mentors" };
+const LANGUAGES = new Intl.DisplayNames(undefined, { type: "language", fallback: "code" });
+
+/** What a facet's value is called: the taxonomy names skills, the others are words of the API. */
+function named(facet, { value, name }) {
+  if (facet === "kind") return PLURALS[value] ?? name;
+  if (facet === "remote") return value === "true" ? "Yes" : "No";
+  if (facet === "languages") {
+    try {
+      return LANGUAGES.of(value);
+    } catch {
+      return name; // no language tag
+    }
+  }
+  return name === value ? name.replaceAll("_", " ") : name;
+}
 
 const money = ({ amount_minor, currency }) => {
   const format = new Intl.NumberFormat(undefined, { style: "currency", currency });
@@ -28,12 +44,14 @@ const typed = () => $("q").value.trim();
 function fromAddress() {
   const query = new URLSearchParams(location.search);
   $("q").value = query.get("q") ?? "";
+  $("sort").value = query.get("sort") ?? "";
+  if ($("sort").selectedIndex < 0) $("sort").value = ""; // an order that there is not
   chosen = new Map(Object.values(PARAMETERS).filter((name) => query.get(name))
     .map((name) => [name, new Set(query.get(name).split(","))]));
 }
 
 function parameters() {
-  return { q: typed(), ...Object.fromEntries([...chosen].map(([name, values]) => [name, [...values].join(",")])) };
+  return { q: typed(), sort: $("sort").value, ...Object.fromEntries([...chosen].map(([name, values]) => [name, [...values].join(",")])) };
 }
 
 /** A text whose matches are marked. Ranges are in UTF-16 code units, as strings here are. */
@@ -97,15 +115,14 @@ function facets(found) {
         if (values.size) chosen.set(name, values); else chosen.delete(name);
         search({ focus: `[data-facet="${facet}"] input[value="${CSS.escape(one.value)}"]` });
       });
-      return h("label", {}, box, h("span", {}, facet === "kind" ? `${KINDS[one.value]}s`.replace("Persons", "People") : one.name), h("span", { class: "help" }, one.count));
+      return h("label", {}, box, h("span", {}, named(facet, one)), h("span", { class: "help" }, one.count));
     }));
   });
   $("facets").replaceChildren(...groups.filter(Boolean));
 }
 
 /** What fits whoever looks, before anything is typed. */
-async function recommendations() {
-  const mine = (asked += 1);
+async function recommendations(mine = (asked += 1)) {
   const { items } = await get("/api/v1/recommendations/gigs?limit=10");
   if (mine !== asked) return;
   next = undefined;
@@ -113,6 +130,7 @@ async function recommendations() {
   setText($("count"), items.length ? "Open gigs that fit what you can do" : "Nothing is open at the moment.");
   $("meant").hidden = true;
   $("more").hidden = true;
+  $("ordered").hidden = true; // the best first: there is no other order
   $("facets").replaceChildren();
   $("results").replaceChildren(...items.map((one) => result(one, true)));
   if (items.length) {
@@ -120,19 +138,25 @@ async function recommendations() {
   }
 }
 
+/** What somebody may do who found nothing. */
+function nothing() {
+  return chosen.size ? "Nothing was found. Take a filter away, and there may be something." : "Nothing was found.";
+}
+
 async function search({ focus, push = false } = {}) {
   setNote($("said"), null);
   const params = parameters();
   const address = withQuery("/search", params);
+  const mine = (asked += 1);
   if (address !== location.pathname + location.search) history[push ? "pushState" : "replaceState"](null, "", address);
   try {
-    if (!params.q && !chosen.size) return await recommendations();
-    const mine = (asked += 1);
+    if (!params.q && !chosen.size) return await recommendations(mine);
     const found = await get(withQuery("/api/v1/search", { ...params, limit: 20 }));
     if (mine !== asked) return;
     setText($("heading"), "Results");
+    $("ordered").hidden = false;
     const about = found.total_is_estimate ? "About " : "";
-    setText($("count"), found.items.length ? `${about}${found.total} found` : "Nothing was found.");
+    setText($("count"), found.items.length ? `${about}${found.total} found` : nothing());
     const meant = $("meant");
     meant.hidden = !found.did_you_mean;
     if (found.did_you_mean) {
@@ -150,7 +174,8 @@ async function search({ focus, push = false } = {}) {
     $("more").hidden = !next;
     if (focus) document.querySelector(focus)?.focus();
   } catch (error) {
-    setNote($("said"), explain(error));
+    // Of a question that was put again in the meantime nobody needs to know.
+    if (mine === asked) setNote($("said"), explain(error));
   }
 }
 
@@ -255,6 +280,7 @@ async function start() {
   });
   const soon = debounce(150, () => Promise.all([search(), suggest()]));
   $("q").addEventListener("input", soon);
+  $("sort").addEventListener("change", () => search({ push: true }));
   $("q").addEventListener("keydown", keys);
   $("q").addEventListener("blur", closeSuggestions);
   $("more").addEventListener("click", more);

@@ -24,6 +24,9 @@ use crate::ports::attributes::postgres::{Bind, Sql};
 /// So many words stand in for one that is unknown.
 const STAND_INS: usize = 4;
 
+/// For so many unknown words of a query others are looked for: with more of them it is no slip of the finger.
+const MISTAKEN: usize = 4;
+
 /// One word of a query.
 pub(super) struct Term {
     /// What finds it, as a `tsquery`.
@@ -138,6 +141,7 @@ pub(super) async fn plan(
 
     let mut plan = Plan::default();
     let mut fixes = Vec::new();
+    let mut mistaken = 0;
     for (at, (word, known)) in typed.iter().zip(&known).enumerate() {
         if known.stop && telling {
             continue;
@@ -153,7 +157,8 @@ pub(super) async fn plan(
         }
         add_synonyms(&mut finders, &mut plan.matcher, &typed, at);
         let unknown = known.n == 0 && known.begun == 0;
-        if unknown && trigrams {
+        if unknown && trigrams && forgiven(word.folded.chars().count()) > 0 && mistaken < MISTAKEN {
+            mistaken += 1;
             let open = finders.prefix.is_some();
             let instead = stand_ins(conn, build, &word.folded, open).await?;
             let names: Vec<_> = instead.iter().map(|candidate| candidate.word.clone()).collect();
@@ -279,4 +284,62 @@ fn replaced(text: &str, fixes: &[(usize, usize, String)]) -> Option<String> {
     }
     out.push_str(text.get(at..)?);
     Some(out.trim().to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        ports::{
+            attributes::Attributes,
+            text::{Document, PgText, TextIndex},
+        },
+        tests::support::database::TestDatabase,
+    };
+
+    /// Whatever is typed, a search is of so many words, each of so many lexemes, with so many looked up.
+    #[tokio::test]
+    async fn the_work_of_a_query_is_bounded() {
+        let test = TestDatabase::new();
+        let database = test.open().await;
+        let index = TextIndex::over(PgText::new(database.clone()));
+        index.ready("gigs").await.unwrap();
+        // Twenty known words near each of the mistaken ones.
+        let document = |n: u128| Document {
+            id: uuid::Uuid::from_u128(n),
+            revision: 1,
+            title: format!("Translate {n}"),
+            keywords: Vec::new(),
+            body: ('a'..='t').map(|c| format!("translat{c} translati{c} ")).collect(),
+            attributes: Attributes::default(),
+        };
+        index.upsert("gigs", &[document(1), document(2)]).await.unwrap();
+        let mut conn = database.conn().await.unwrap();
+        let build: Number =
+            diesel::sql_query("select max(id) as n from words.builds").get_result(&mut conn).await.unwrap();
+        let typed = [
+            "x".repeat(300),
+            (0..75).map(|n| format!("w{n} ")).collect(),
+            ('a'..='z').map(|c| format!("tranzlat{c} ")).collect(),
+            "translate ".repeat(30),
+            "web design logo developer js ".repeat(10),
+            "设计网站翻译".repeat(50),
+            "a ".repeat(150),
+        ];
+        for text in typed {
+            let plan = plan(&mut conn, build.n, true, &text).await.unwrap();
+            assert!(plan.terms.len() <= WORDS, "{} words of {text:?}", plan.terms.len());
+            for term in &plan.terms {
+                // The word, its stem twice, a prefix, what stands in for it, and what means the same.
+                assert!(term.size <= 40, "{} lexemes: {}", term.size, term.query);
+            }
+            assert!(plan.any(|_| true).len() < 16_000, "{text:?}");
+            let replaced = plan.meant.map_or(0, |meant| {
+                let before: Vec<_> = words(&text);
+                let after = words(&meant);
+                before.iter().zip(&after).filter(|(a, b)| a.folded != b.folded).count()
+            });
+            assert!(replaced <= MISTAKEN, "{replaced} words were replaced in {text:?}");
+        }
+    }
 }

@@ -106,17 +106,30 @@ pub(super) async fn change_profile(
         bio: change.bio.as_ref().map(Option::as_deref),
         time_zone: change.time_zone.as_ref().map(Option::as_deref),
     };
-    let changed = diesel::update(users::table)
-        .filter(users::id.eq(id))
-        .filter(users::version.eq(version))
-        .filter(users::erased_at.is_null())
-        .set((row, users::version.eq(users::version + 1)))
-        .returning(UserRow::as_returning())
-        .get_result(conn)
-        .await
-        .optional()?;
+    let changed = conn
+        .transaction(async |conn| {
+            let theirs = users::table
+                .filter(users::id.eq(id))
+                .filter(users::version.eq(version))
+                .filter(users::erased_at.is_null());
+            let before: Option<String> =
+                theirs.select(users::display_name).for_update().first(conn).await.optional()?;
+            let Some(before) = before else { return Ok(None) };
+            let changed: Account = diesel::update(users::table)
+                .filter(users::id.eq(id))
+                .set((row, users::version.eq(users::version + 1)))
+                .returning(UserRow::as_returning())
+                .get_result(conn)
+                .await?
+                .into();
+            if changed.display_name != before {
+                events::renamed(conn, id, changed.version).await?;
+            }
+            Ok::<_, StoreError>(Some(changed))
+        })
+        .await?;
     match changed {
-        Some(row) => Ok(Changed::Done(row.into())),
+        Some(account) => Ok(Changed::Done(account)),
         None if of_id(conn, id).await?.is_some() => Ok(Changed::Stale),
         None => Ok(Changed::Missing),
     }
