@@ -26,6 +26,7 @@ pub mod outbound;
 mod personal;
 pub mod protocol;
 pub mod queue;
+mod raw;
 mod ring;
 pub mod rpc;
 mod settings;

@@ -35,6 +35,9 @@ use super::{
     socket::Socket,
 };
 
+/// Connections that a shard takes. The HTTP server's own bound does not count those that it has let go.
+pub const MAX_CONNECTIONS: usize = 65_536;
+
 /// What a shard is made with, again after a crash.
 #[derive(Clone)]
 pub struct ShardParts {
@@ -110,10 +113,15 @@ impl Shard {
         }
     }
 
+    /// Whether it has [`MAX_CONNECTIONS`].
+    pub const fn is_full(&self) -> bool {
+        self.observed.connections >= MAX_CONNECTIONS
+    }
+
     /// Takes a connection in. `None` while the shard drains.
     pub fn open(
         &mut self,
-        out: impl Outbound + 'static,
+        out: Box<dyn Outbound>,
         socket: Socket,
         signal: ConnSignal,
         now: Instant,
@@ -131,7 +139,7 @@ impl Shard {
         let spread = self.parts.settings.ping * (self.generation % 64) / 128;
         self.conns[slot as usize] = Some(Conn {
             generation: self.generation,
-            out: Box::new(out),
+            out,
             socket,
             signal,
             phase: Phase::Handshake(now + self.parts.settings.handshake),
