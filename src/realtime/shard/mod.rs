@@ -269,8 +269,16 @@ impl Shard {
     /// The connection is lost.
     pub fn gone(&mut self, conn: ConnId) {
         if let Some(slot) = self.slot(conn) {
-            self.remove(slot);
+            self.cut(slot);
         }
+    }
+
+    /// Ends a connection that nobody reads: what waits would wait for ever.
+    fn cut(&mut self, slot: u32) {
+        if let Some(conn) = self.conn(slot) {
+            conn.socket.abort();
+        }
+        self.remove(slot);
     }
 
     fn slot(&self, conn: ConnId) -> Option<u32> {
@@ -348,7 +356,7 @@ impl Drop for Shard {
     /// recover.
     fn drop(&mut self) {
         for slot in 0..self.conns.len() as u32 {
-            self.remove(slot);
+            self.cut(slot);
         }
         self.parts.metrics.queue_bytes.sub(self.observed.queued_bytes as i64);
     }

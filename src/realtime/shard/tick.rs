@@ -29,12 +29,7 @@ impl Shard {
                 Due::Nothing => {}
                 Due::Ping => self.push(slot, frame::ping(), now),
                 Due::Close(why) => self.close_slot(slot, &why, now),
-                Due::Abort => {
-                    if let Some(conn) = self.conn(slot) {
-                        conn.socket.abort();
-                    }
-                    self.remove(slot);
-                }
+                Due::Abort => self.cut(slot),
             }
         }
         self.drain_some(now);
