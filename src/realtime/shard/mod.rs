@@ -75,8 +75,9 @@ pub struct Shard {
     generation: u32,
     channels: HashMap<Channel, Vec<Member>>,
     drain: Option<Drain>,
-    /// Sockets that were told goodbye, to be finished in the next round.
-    parting: Vec<Socket>,
+    /// Sockets that were told goodbye since the last round, and those of the round before, which are finished
+    /// in the next: what they were told has left by then.
+    parting: [Vec<Socket>; 2],
     /// Bytes of frames handed out since the worker's other tasks last ran.
     burst: usize,
     observed: ShardObserved,
@@ -93,7 +94,7 @@ impl Shard {
             generation: 0,
             channels: HashMap::new(),
             drain: None,
-            parting: Vec::new(),
+            parting: Default::default(),
             burst: 0,
             observed: ShardObserved::default(),
         }
@@ -261,7 +262,7 @@ impl Shard {
         } else {
             conn.out.close(frame::close(echo), false);
             let socket = conn.socket.clone();
-            self.parting.push(socket);
+            self.parting[0].push(socket);
         }
         self.remove(slot);
     }

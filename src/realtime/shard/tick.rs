@@ -19,7 +19,8 @@ enum Due {
 impl Shard {
     /// Looks after every connection once.
     pub fn tick(&mut self, now: Instant) {
-        for socket in mem::take(&mut self.parting) {
+        let told = mem::take(&mut self.parting[0]);
+        for socket in mem::replace(&mut self.parting[1], told) {
             socket.finish();
         }
         self.make_up(now);
