@@ -30,7 +30,7 @@ test-setup: setup
 
 lint:
 	$(CARGO) fmt --check
-	$(CARGO) clippy --locked --all-targets -- -D warnings
+	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --no-deps --document-private-items
 	scripts/check-deploy
 	@if command -v cargo-deny >/dev/null 2>&1; then cargo deny --log-level error check licenses bans sources; \

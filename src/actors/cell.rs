@@ -72,7 +72,8 @@ impl Exit {
 #[derive(Default)]
 struct Notes {
     last_panic: Option<PanicReport>,
-    state: Value,
+    /// As JSON text: a parsed value takes several times the memory, and there is one for each actor.
+    state: Box<str>,
 }
 
 /// What every actor shows.
@@ -147,7 +148,7 @@ impl Cell {
             signals: AtomicU8::new(0),
             waker: AtomicWaker::new(),
             exit: OnceLock::new(),
-            notes: Mutex::new(Notes { last_panic, state: Value::Null }),
+            notes: Mutex::new(Notes { last_panic, state: "null".into() }),
             registry: registry.clone(),
         });
         registry.enrol(&cell);
@@ -284,7 +285,7 @@ impl Cell {
         self.notes().last_panic.clone()
     }
 
-    pub fn set_state(&self, state: Value) {
+    pub fn set_state(&self, state: Box<str>) {
         // The old value is dropped after the lock.
         let old = std::mem::replace(&mut self.notes().state, state);
         drop(old);
@@ -332,7 +333,7 @@ impl Cell {
             last_panic,
             age_s: now.saturating_duration_since(self.born).as_secs(),
             passivated: self.passivated.load(Relaxed),
-            state,
+            state: serde_json::from_str(&state).unwrap_or(Value::Null),
         }
     }
 }

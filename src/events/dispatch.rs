@@ -21,7 +21,7 @@ use super::{
     record::caused_by, schema::inbox, stopped,
 };
 use crate::{
-    postgres::{Database, DbError},
+    postgres::{Database, DbError, Kept},
     telemetry::{
         correlation::{self, CorrelationId},
         log,
@@ -173,7 +173,7 @@ impl Dispatcher {
 
     async fn lines(&self) -> Result<Vec<Line>, DbError> {
         let mut conn = self.database.conn().await?;
-        let lines = diesel::sql_query(
+        let query = diesel::sql_query(
             "select i.context, i.aggregate from platform.inbox i \
              where i.consumer = $1 and i.handled_at is null and i.died_at is null and i.next_at <= now() \
              and not exists (select from platform.inbox e where e.consumer = i.consumer \
@@ -182,10 +182,9 @@ impl Dispatcher {
              order by i.seq limit $2",
         )
         .bind::<Text, _>(self.consumer.name())
-        .bind::<BigInt, _>(HEADS)
-        .load(&mut conn)
-        .await?;
-        Ok(lines)
+        .bind::<BigInt, _>(HEADS);
+        // Asked several times a second by every consumer, whether there is anything or not.
+        Ok(Kept(query).load(&mut conn).await?)
     }
 
     /// Works off the beginnings of some lines: together, and what that leaves one by one.

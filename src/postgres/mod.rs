@@ -6,6 +6,7 @@
 
 pub mod embedded;
 mod error;
+mod kept;
 mod migrate;
 mod pool;
 mod settings;
@@ -20,6 +21,7 @@ use tokio::runtime::{Handle, Runtime};
 use url::Url;
 
 pub use error::{Cause, DbError, OpenError};
+pub use kept::Kept;
 pub use pool::Conn;
 #[doc(hidden)]
 pub use pool::Manager;

@@ -3,7 +3,7 @@
 //! ```text
 //! socket ─ reader (HTTP worker) ─ commands ─▶ UserSession actor ─▶ Namespace / Rpc (the contexts)
 //!   ▲                                              │ replies
-//!   └─ body ◀─ byte queue ◀─ shard (per worker) ◀──┴── Hub::publish (encoded once)
+//!   └─ flusher ◀─ queue ◀─── shard (per worker) ◀──┴── Hub::publish (encoded once)
 //! ```
 //!
 //! The layer knows no context. A context plugs in by [`Namespace`] and [`Rpc`], publishes by
@@ -26,6 +26,7 @@ pub mod outbound;
 mod personal;
 pub mod protocol;
 pub mod queue;
+mod raw;
 mod ring;
 pub mod rpc;
 mod settings;

@@ -1,7 +1,7 @@
 //! What a shard needs of a connection's way out.
 //!
-//! Today it is a [`Queue`](super::queue::Queue) that an HTTP response body drains; a raw upgraded
-//! socket can stand in its place without the shards noticing.
+//! It is the upgraded socket itself; or, where a connection has no descriptor, a
+//! [`Queue`](super::queue::Queue) that an HTTP response body drains. The shards do not notice.
 
 use bytes::Bytes;
 

@@ -1,12 +1,14 @@
 //! The socket under a connection, reached beside the HTTP server.
 //!
-//! actix-web owns the stream; what a close for slowness needs (shutting down a socket that takes no
-//! more bytes) goes through a duplicate of its descriptor, taken when it is accepted.
+//! actix-web owns the stream until it has answered the upgrade. A duplicate of its descriptor, made when
+//! it is accepted, then carries the connection, and is what a close for slowness shuts down.
 
 use std::{
     any::Any,
-    os::fd::{AsFd, OwnedFd},
-    sync::Arc,
+    cell::RefCell,
+    net,
+    os::fd::{AsFd, BorrowedFd, OwnedFd},
+    rc::Rc,
 };
 
 use actix_web::{dev::Extensions, rt::net::TcpStream};
@@ -16,34 +18,75 @@ use rustix::net::{Shutdown, sockopt};
 /// bounded queue sees a slow client early; Linux doubles it for its bookkeeping.
 const SEND_BUFFER_BYTES: usize = 128 * 1024;
 
-/// A handle on a connection's socket. Cheap to clone; without one (a test's, or a transport that is
-/// no TCP socket) every call does nothing.
+/// A handle on a connection's socket, of the connection's own thread. Cheap to clone; without one (a test's,
+/// or a transport that is no TCP socket) every call does nothing.
 #[derive(Clone, Default)]
-pub struct Socket(Option<Arc<OwnedFd>>);
+pub struct Socket(Option<Rc<RefCell<Held>>>);
+
+enum Held {
+    /// The HTTP server reads and writes; this is a duplicate of its descriptor.
+    Beside(OwnedFd),
+    /// The HTTP server has let go.
+    Ours(Rc<TcpStream>),
+    Gone,
+}
+
+impl Held {
+    fn fd(&self) -> Option<BorrowedFd<'_>> {
+        match self {
+            Self::Beside(fd) => Some(fd.as_fd()),
+            Self::Ours(stream) => Some(stream.as_fd()),
+            Self::Gone => None,
+        }
+    }
+}
 
 impl Socket {
+    /// Whether there is one.
+    pub(super) const fn is_some(&self) -> bool {
+        self.0.is_some()
+    }
+
+    /// The stream, when the HTTP server has let go of its own. `None` where there is none, or where the
+    /// runtime refuses it, which ends the connection.
+    pub(super) fn take_over(&self) -> Option<Rc<TcpStream>> {
+        let mut held = self.0.as_ref()?.borrow_mut();
+        match std::mem::replace(&mut *held, Held::Gone) {
+            Held::Beside(fd) => {
+                // It does not block: that is a property of the socket, which both descriptors share.
+                let stream = Rc::new(TcpStream::from_std(net::TcpStream::from(fd)).ok()?);
+                *held = Held::Ours(stream.clone());
+                Some(stream)
+            }
+            other => {
+                *held = other;
+                None
+            }
+        }
+    }
+
     /// Bounds the kernel's send buffer.
     pub fn bound_send_buffer(&self) {
-        if let Some(fd) = &self.0 {
-            // Refused only for a dead socket, which the next read reports.
-            let _ = sockopt::set_socket_send_buffer_size(fd, SEND_BUFFER_BYTES);
-        }
+        // Refused only for a dead socket, which the next read reports.
+        self.with(|fd| sockopt::set_socket_send_buffer_size(fd, SEND_BUFFER_BYTES));
     }
 
     /// Says that nothing more will be sent, so that the peer sees the end.
     pub fn finish(&self) {
-        self.shutdown(Shutdown::Write);
+        self.with(|fd| rustix::net::shutdown(fd, Shutdown::Write));
     }
 
     /// Ends both directions now, whatever still waits.
     pub fn abort(&self) {
-        self.shutdown(Shutdown::Both);
+        // It may be gone already, which is what was wanted.
+        self.with(|fd| rustix::net::shutdown(fd, Shutdown::Both));
     }
 
-    fn shutdown(&self, how: Shutdown) {
-        if let Some(fd) = &self.0 {
-            // It may be gone already, which is what was wanted.
-            let _ = rustix::net::shutdown(fd, how);
+    fn with(&self, act: impl FnOnce(BorrowedFd<'_>) -> rustix::io::Result<()>) {
+        if let Some(held) = &self.0
+            && let Some(fd) = held.borrow().fd()
+        {
+            let _ = act(fd);
         }
     }
 }
@@ -55,6 +98,6 @@ pub fn on_connect(connection: &dyn Any, data: &mut Extensions) {
     // Nagle's algorithm would hold a small frame back until the last one is acknowledged.
     let _ = stream.set_nodelay(true);
     if let Ok(fd) = stream.as_fd().try_clone_to_owned() {
-        data.insert(Socket(Some(Arc::new(fd))));
+        data.insert(Socket(Some(Rc::new(RefCell::new(Held::Beside(fd))))));
     }
 }

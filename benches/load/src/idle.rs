@@ -103,11 +103,7 @@ pub fn stalled(
                 found[at][0].push(p99 / healthy.max(0.001));
                 found[at][1].push(p99);
                 found[at][2].push(most.saturating_sub(before) as f64 / 1_024.0);
-                // Those that did not read learn why they were let go.
-                seat.members.order(&Order::ReadAll)?;
-                std::thread::sleep(Duration::from_millis(500));
-                let slow = seat.members.hear(Duration::from_millis(200))?.closed_slow;
-                found[at][3].push(slow as f64);
+                found[at][3].push(told_slow(&mut seat.members, stalled)? as f64);
             }
         }
         run.bar.inc(1);
@@ -122,6 +118,24 @@ pub fn stalled(
         report.add(row, ("closed_slow", "stalled readers told 3008"), &found[3], None);
     }
     Ok(())
+}
+
+/// Has those that did not read do so now; answers how many learn that they were too slow. What the kernel has
+/// kept for them comes first, and takes its time behind a window that was shut.
+fn told_slow(members: &mut Members, stalled: usize) -> Outcome<usize> {
+    members.order(&Order::ReadAll)?;
+    let start = Instant::now();
+    let (mut moved, mut bytes) = (start, 0);
+    loop {
+        let progress = members.hear(Duration::from_millis(100))?;
+        if progress.bytes != bytes {
+            (moved, bytes) = (Instant::now(), progress.bytes);
+        }
+        let quiet = moved.elapsed() > Duration::from_secs(3) || start.elapsed() > Duration::from_secs(15);
+        if quiet || progress.closed >= stalled {
+            return Ok(progress.closed_slow);
+        }
+    }
 }
 
 /// How long it takes until one who does not read is let go (3008), by the server's own counter.

@@ -250,6 +250,8 @@ impl Room {
             Order::ReadAll => {
                 for number in std::mem::take(&mut self.silent) {
                     if let Some(socket) = &self.members[number].socket {
+                        // A window as small as it was opens again only by the sender's slow probes.
+                        let _ = rustix::net::sockopt::set_socket_recv_buffer_size(socket, 1 << 20);
                         let data = EventData::new_u64(number as u64);
                         epoll::add(&self.epoll, socket, data, EventFlags::IN)?;
                     }

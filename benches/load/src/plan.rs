@@ -79,9 +79,10 @@ struct Sizes {
 
 impl Sizes {
     /// A room of which one in a hundred does not read, and for how long: until well past the bound of a
-    /// queue, whose first part the kernel takes.
+    /// queue, whose first part the kernel takes, and not past the time for which a connection that was let go
+    /// waits to be read (Gigsy: the bound after about 15 seconds, and 15 more).
     fn stalled(&self) -> (usize, Duration) {
-        if self.most > 1_000 { (1_000, Duration::from_secs(40)) } else { (100, Duration::from_secs(4)) }
+        if self.most > 1_000 { (1_000, Duration::from_secs(24)) } else { (100, Duration::from_secs(4)) }
     }
 }
 

@@ -35,9 +35,12 @@ impl<B: Behavior> Shell<B> {
     /// Refreshes what operators see. A panic here is noted and does not cost the state.
     pub(super) fn observe(&self) {
         let Phase::Running(state) = &self.phase else { return };
-        match guarded(None, || serde_json::to_value(state.observe())) {
-            Ok(Ok(value)) => self.mailbox.cell().set_state(value),
-            Ok(Err(error)) => self.mailbox.cell().set_state(error.to_string().into()),
+        match guarded(None, || serde_json::to_string(&state.observe())) {
+            Ok(Ok(text)) => self.mailbox.cell().set_state(text.into()),
+            Ok(Err(error)) => {
+                let text = serde_json::Value::from(error.to_string()).to_string();
+                self.mailbox.cell().set_state(text.into());
+            }
             Err(panic) => self.mailbox.cell().note_panic(panic),
         }
     }

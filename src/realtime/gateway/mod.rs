@@ -2,15 +2,19 @@
 
 mod origin;
 mod reader;
+mod source;
 
 use std::time::Instant;
 
-use actix_web::{HttpRequest, HttpResponse, http::header, web};
+use actix_web::{HttpRequest, HttpResponse, body::MessageBody as _, http::header, web};
 
+use self::source::{Parting, Source};
 use super::{
     core::Realtime,
     lanes::ConnHandle,
+    outbound::Outbound,
     queue::Queue,
+    raw::RawLine,
     shard::{ConnSignal, LocalShard},
     socket::Socket,
 };
@@ -34,6 +38,9 @@ pub enum UpgradeError {
     /// The node is shutting down.
     #[error("the node is shutting down")]
     Draining,
+    /// This thread has as many connections as it takes.
+    #[error("there are too many connections")]
+    Full,
     /// This thread has no shard.
     #[error("real-time connections are not served here")]
     NoShard,
@@ -44,7 +51,7 @@ impl Fault for UpgradeError {
         match self {
             Self::Origin => ErrorKind::Forbidden,
             Self::Handshake | Self::Format => ErrorKind::BadRequest,
-            Self::Draining | Self::NoShard => ErrorKind::Unavailable,
+            Self::Draining | Self::Full | Self::NoShard => ErrorKind::Unavailable,
         }
     }
 
@@ -94,23 +101,39 @@ pub fn upgrade(
         .app_data::<web::Data<Option<LocalShard>>>()
         .and_then(|shard| shard.as_ref().clone())
         .ok_or(UpgradeError::NoShard)?;
+    if shard.shard().is_full() {
+        return Err(UpgradeError::Full);
+    }
 
     let socket = request.conn_data::<Socket>().cloned().unwrap_or_default();
     socket.bound_send_buffer();
-    let queue = Queue::new(realtime.settings().queue_bytes);
     let signal = ConnSignal::default();
-    let conn = shard
-        .shard()
-        .open(queue.clone(), socket, signal.clone(), Instant::now())
-        .ok_or(UpgradeError::Draining)?;
+    let (settings, metrics) = (realtime.settings(), realtime.metrics());
+    let open = |out: Box<dyn Outbound>| {
+        let conn = shard.shard().open(out, socket.clone(), signal.clone(), Instant::now());
+        conn.ok_or(UpgradeError::Draining)
+    };
+    let gone = |conn| {
+        let shard = shard.clone();
+        move || {
+            if let Some(mut shard) = shard.try_shard() {
+                shard.gone(conn);
+            }
+        }
+    };
+    let (conn, source, body) = if socket.is_some() {
+        let line = RawLine::new(settings.queue_bytes, shard.flusher().clone());
+        let conn = open(Box::new(line.clone()))?;
+        let source = Source::Parting { early: payload, socket, line };
+        (conn, source, Parting::new(gone(conn)).boxed())
+    } else {
+        // Without a descriptor of its own (no TCP) the HTTP server's body carries it.
+        let queue = Queue::new(settings.queue_bytes);
+        let conn = open(Box::new(queue.clone()))?;
+        (conn, Source::Http(payload), queue.body(metrics.clone(), gone(conn)).boxed())
+    };
     let cookie =
         request.headers().get(header::COOKIE).and_then(|cookie| cookie.to_str().ok()).map(ToOwned::to_owned);
-    let gone = shard.clone();
-    let body = queue.body(realtime.metrics().clone(), move || {
-        if let Some(mut shard) = gone.try_shard() {
-            shard.gone(conn);
-        }
-    });
     let reader = reader::Reader::new(reader::Parts {
         realtime: realtime.clone(),
         handle: ConnHandle::new(realtime.hub().clone(), shard.id(), conn),
@@ -119,10 +142,8 @@ pub fn upgrade(
         signal,
         cookie,
     });
-    actix_web::rt::spawn(reader.run(payload));
-    Ok(response
-        .message_body(body)
-        .map_or_else(|_| HttpResponse::InternalServerError().finish(), |r| r.map_into_boxed_body()))
+    actix_web::rt::spawn(reader.run(source));
+    Ok(response.message_body(body).unwrap_or_else(|_| HttpResponse::InternalServerError().finish()))
 }
 
 fn wants_protobuf(request: &HttpRequest) -> bool {

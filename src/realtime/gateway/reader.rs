@@ -6,11 +6,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use actix_web::web;
 use bytes::Bytes;
-use futures_util::StreamExt;
 use tokio::sync::Semaphore;
 
+use super::source::Source;
 use crate::{
     realtime::{
         auth::Admission,
@@ -64,31 +63,31 @@ impl Reader {
     }
 
     /// Reads until the connection ends, one way or another.
-    pub(super) async fn run(mut self, mut payload: web::Payload) {
+    pub(super) async fn run(mut self, mut source: Source) {
         let mut inlet = Inlet::new(self.parts.realtime.settings().max_frame_bytes);
         let signal = self.parts.signal.clone();
         loop {
             let chunk = tokio::select! {
                 biased;
                 () = signal.closing() => break,
-                chunk = payload.next() => chunk,
+                chunk = source.next() => chunk,
             };
-            let Some(Ok(chunk)) = chunk else {
+            let Some(chunk) = chunk else {
                 self.parts.shard.shard().gone(self.parts.conn);
                 break;
             };
-            if self.take(&mut inlet, chunk).await.is_err() {
+            if Box::pin(self.take(&mut inlet, chunk)).await.is_err() {
                 break;
             }
         }
         if let Some(lane) = &self.lane {
             lane.closed();
         }
-        self.await_close(payload, inlet).await;
+        self.await_close(source, inlet).await;
     }
 
     /// The server has closed: nothing that comes counts, save the peer's close frame.
-    async fn await_close(self, mut payload: web::Payload, mut inlet: Inlet) {
+    async fn await_close(self, mut source: Source, mut inlet: Inlet) {
         loop {
             match inlet.take() {
                 Ok(Some(Inbound::Close(_))) => {
@@ -96,13 +95,13 @@ impl Reader {
                     return;
                 }
                 Ok(Some(_)) => {}
-                Ok(None) => match payload.next().await {
-                    Some(Ok(chunk)) => inlet.feed(chunk),
-                    _ => break,
+                Ok(None) => match source.next().await {
+                    Some(chunk) => inlet.feed(chunk),
+                    None => break,
                 },
                 // What breaks the rules now can only be waited out.
                 Err(_) => {
-                    while let Some(Ok(_)) = payload.next().await {}
+                    while source.next().await.is_some() {}
                     break;
                 }
             }
@@ -148,7 +147,8 @@ impl Reader {
                 let Command { id, method: Method::Connect(request) } = command else {
                     return Err(self.close(&Disconnect::BAD_REQUEST));
                 };
-                self.connect(id, request).await?;
+                // Boxed: every connection would keep room for what it does once.
+                Box::pin(self.connect(id, request)).await?;
             } else if !matches!(command.method, Method::Pong) {
                 let permit = tokio::select! {
                     permit = self.under_way.clone().acquire_owned() => permit.map_err(|_| Over)?,
@@ -199,6 +199,8 @@ impl Reader {
         match opened {
             Ok(lane) => {
                 self.lane = Some(lane);
+                // It has served.
+                self.parts.cookie = None;
                 Ok(())
             }
             Err(error) if error.disconnects() => Err(self.close(&(&error).into())),

@@ -13,6 +13,7 @@ use crate::{
     realtime::{
         core::Realtime,
         hub::{ShardId, ShardPort},
+        raw::Flusher,
     },
     telemetry::log,
 };
@@ -31,6 +32,7 @@ pub struct ShardCell {
     parts: ShardParts,
     id: ShardId,
     built: Cell<bool>,
+    flusher: Flusher,
 }
 
 /// A worker's handle on its shard: `app_data` of the worker's `App`.
@@ -52,7 +54,13 @@ impl LocalShard {
         };
         let mut shard = Shard::new(parts.clone());
         shard.numbered(id);
-        let cell = Rc::new(ShardCell { shard: RefCell::new(shard), parts, id, built: Cell::new(false) });
+        let cell = Rc::new(ShardCell {
+            shard: RefCell::new(shard),
+            parts,
+            id,
+            built: Cell::new(false),
+            flusher: Flusher::start(realtime.metrics().clone()),
+        });
         let config = DomainConfig {
             capacity: CAPACITY,
             // It has no supervisor to start it afresh, and a node without a shard is deaf.
@@ -68,6 +76,11 @@ impl LocalShard {
     /// The shard's number.
     pub fn id(&self) -> ShardId {
         self.0.id
+    }
+
+    /// What writes for this worker's connections.
+    pub(in crate::realtime) fn flusher(&self) -> &Flusher {
+        &self.0.flusher
     }
 
     /// The shard itself, for one synchronous call.

@@ -35,6 +35,9 @@ use super::{
     socket::Socket,
 };
 
+/// Connections that a shard takes. The HTTP server's own bound does not count those that it has let go.
+pub const MAX_CONNECTIONS: usize = 65_536;
+
 /// What a shard is made with, again after a crash.
 #[derive(Clone)]
 pub struct ShardParts {
@@ -72,8 +75,9 @@ pub struct Shard {
     generation: u32,
     channels: HashMap<Channel, Vec<Member>>,
     drain: Option<Drain>,
-    /// Sockets that were told goodbye, to be finished in the next round.
-    parting: Vec<Socket>,
+    /// Sockets that were told goodbye since the last round, and those of the round before, which are finished
+    /// in the next: what they were told has left by then.
+    parting: [Vec<Socket>; 2],
     /// Bytes of frames handed out since the worker's other tasks last ran.
     burst: usize,
     observed: ShardObserved,
@@ -90,7 +94,7 @@ impl Shard {
             generation: 0,
             channels: HashMap::new(),
             drain: None,
-            parting: Vec::new(),
+            parting: Default::default(),
             burst: 0,
             observed: ShardObserved::default(),
         }
@@ -110,10 +114,15 @@ impl Shard {
         }
     }
 
+    /// Whether it has [`MAX_CONNECTIONS`].
+    pub const fn is_full(&self) -> bool {
+        self.observed.connections >= MAX_CONNECTIONS
+    }
+
     /// Takes a connection in. `None` while the shard drains.
     pub fn open(
         &mut self,
-        out: impl Outbound + 'static,
+        out: Box<dyn Outbound>,
         socket: Socket,
         signal: ConnSignal,
         now: Instant,
@@ -131,7 +140,7 @@ impl Shard {
         let spread = self.parts.settings.ping * (self.generation % 64) / 128;
         self.conns[slot as usize] = Some(Conn {
             generation: self.generation,
-            out: Box::new(out),
+            out,
             socket,
             signal,
             phase: Phase::Handshake(now + self.parts.settings.handshake),
@@ -253,7 +262,7 @@ impl Shard {
         } else {
             conn.out.close(frame::close(echo), false);
             let socket = conn.socket.clone();
-            self.parting.push(socket);
+            self.parting[0].push(socket);
         }
         self.remove(slot);
     }
@@ -261,8 +270,16 @@ impl Shard {
     /// The connection is lost.
     pub fn gone(&mut self, conn: ConnId) {
         if let Some(slot) = self.slot(conn) {
-            self.remove(slot);
+            self.cut(slot);
         }
+    }
+
+    /// Ends a connection that nobody reads: what waits would wait for ever.
+    fn cut(&mut self, slot: u32) {
+        if let Some(conn) = self.conn(slot) {
+            conn.socket.abort();
+        }
+        self.remove(slot);
     }
 
     fn slot(&self, conn: ConnId) -> Option<u32> {
@@ -340,7 +357,7 @@ impl Drop for Shard {
     /// recover.
     fn drop(&mut self) {
         for slot in 0..self.conns.len() as u32 {
-            self.remove(slot);
+            self.cut(slot);
         }
         self.parts.metrics.queue_bytes.sub(self.observed.queued_bytes as i64);
     }

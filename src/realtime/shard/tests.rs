@@ -140,7 +140,7 @@ impl Bench {
 
     fn open(&mut self, sink: &Sink) -> ConnId {
         let signal = ConnSignal::default();
-        self.shard.open(sink.clone(), Socket::default(), signal, self.now).unwrap()
+        self.shard.open(Box::new(sink.clone()), Socket::default(), signal, self.now).unwrap()
     }
 
     fn live(&mut self, sink: &Sink, n: u128) -> ConnId {
@@ -412,6 +412,16 @@ fn what_the_hub_could_not_tell_is_made_up_for() {
 }
 
 #[test]
+fn so_many_connections_and_no_more() {
+    let mut bench = Bench::new();
+    let sink = Sink::limited(1);
+    let last = (0..MAX_CONNECTIONS).map(|_| bench.open(&sink)).last().unwrap();
+    assert!(bench.shard.is_full());
+    bench.shard.gone(last);
+    assert!(!bench.shard.is_full());
+}
+
+#[test]
 fn a_drain_is_paced_and_takes_no_one_in() {
     let mut bench = Bench::new();
     let sinks: Vec<Sink> = (0..400).map(|_| Sink::limited(999)).collect();
@@ -421,7 +431,7 @@ fn a_drain_is_paced_and_takes_no_one_in() {
     let tick = bench.shard.parts.settings.tick;
     bench.shard.handle(ToShard::Drain { until: bench.now + tick * 8 }, bench.now);
     let signal = ConnSignal::default();
-    assert!(bench.shard.open(Sink::limited(9), Socket::default(), signal, bench.now).is_none());
+    assert!(bench.shard.open(Box::new(Sink::limited(9)), Socket::default(), signal, bench.now).is_none());
     let mut rounds = Vec::new();
     let closed = |sinks: &[Sink]| sinks.iter().filter(|sink| sink.0.borrow().closed).count();
     let mut before = 0;

@@ -19,7 +19,8 @@ enum Due {
 impl Shard {
     /// Looks after every connection once.
     pub fn tick(&mut self, now: Instant) {
-        for socket in mem::take(&mut self.parting) {
+        let told = mem::take(&mut self.parting[0]);
+        for socket in mem::replace(&mut self.parting[1], told) {
             socket.finish();
         }
         self.make_up(now);
@@ -29,12 +30,7 @@ impl Shard {
                 Due::Nothing => {}
                 Due::Ping => self.push(slot, frame::ping(), now),
                 Due::Close(why) => self.close_slot(slot, &why, now),
-                Due::Abort => {
-                    if let Some(conn) = self.conn(slot) {
-                        conn.socket.abort();
-                    }
-                    self.remove(slot);
-                }
+                Due::Abort => self.cut(slot),
             }
         }
         self.drain_some(now);

@@ -7,7 +7,7 @@ use diesel_async::AsyncConnection;
 use super::{ask, run};
 use crate::{
     ports::{Mode, Store},
-    postgres::{Database, DbError},
+    postgres::{Database, DbError, Kept},
     tests::support::database::TestDatabase,
 };
 
@@ -123,4 +123,46 @@ async fn status_tells_how_the_store_is() {
     database.shutdown().await;
     let status = database.status().await;
     assert!(!status.reachable && status.mend.unwrap().contains("DATABASE_URL"));
+}
+
+#[tokio::test]
+async fn what_is_kept_is_prepared_once_and_what_is_not_is_forgotten() {
+    use diesel::{
+        QueryableByName,
+        sql_types::{BigInt, Integer},
+    };
+    use diesel_async::RunQueryDsl;
+
+    #[derive(QueryableByName)]
+    struct Sum {
+        #[diesel(sql_type = Integer)]
+        sum: i32,
+    }
+    #[derive(QueryableByName)]
+    struct Count {
+        #[diesel(sql_type = BigInt)]
+        count: i64,
+    }
+
+    let test = TestDatabase::new();
+    let database = open(&test, 1, 2).await;
+    let mut conn = database.conn().await.unwrap();
+    for (kept, left) in [(false, 0), (true, 1)] {
+        for n in 1..=3 {
+            let query = diesel::sql_query("select $1 + 40 as sum").bind::<Integer, _>(n);
+            let row: Sum = if kept {
+                Kept(query).get_result(&mut conn).await.unwrap()
+            } else {
+                query.get_result(&mut conn).await.unwrap()
+            };
+            assert_eq!(row.sum, 40 + n);
+        }
+        let count: Count = diesel::sql_query(
+            "select count(*) as count from pg_prepared_statements where statement like 'select $1 + 40%'",
+        )
+        .get_result(&mut conn)
+        .await
+        .unwrap();
+        assert_eq!(count.count, left);
+    }
 }

@@ -5,9 +5,13 @@ use std::time::{Duration, Instant};
 use actix_http::ws::{Item, Message};
 use bytes::Bytes;
 use serde_json::json;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::fixture::{Node, session, user};
-use crate::tests::support::ws::{Closed, WsClient};
+use crate::tests::support::{
+    wait::eventually,
+    ws::{Closed, WsClient},
+};
 
 #[actix_web::test]
 async fn connect_and_the_first_subscribes_come_in_one_frame_and_are_answered_in_order() {
@@ -44,6 +48,53 @@ async fn connect_and_the_first_subscribes_come_in_one_frame_and_are_answered_in_
     assert_eq!(lines[3]["subscribe"], json!({}));
     assert_eq!(lines[4]["rpc"]["data"], json!({"n": [1, 2]}));
     node.stop().await;
+}
+
+#[actix_web::test]
+async fn what_comes_before_the_http_server_lets_go_is_read_first() {
+    let node = Node::start(|_| {}).await;
+    let mut socket = tokio::net::TcpStream::connect(node.address).await.unwrap();
+    let upgrade = format!(
+        "GET /connection/websocket HTTP/1.1\r\nHost: {}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+         Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
+        node.address
+    );
+    // A client may be as quick as this, though it should wait: a frame and a half behind the request.
+    let connect = masked("{\"id\":1,\"connect\":{\"token\":\"ok:1\"}}");
+    let rpc = masked("{\"id\":2,\"rpc\":{\"method\":\"echo\",\"data\":7}}");
+    let (half, rest) = rpc.split_at(9);
+    socket.write_all(&[upgrade.as_bytes(), &connect, half].concat()).await.unwrap();
+    let head = read_until(&mut socket, "\"client\":").await;
+    assert!(head.starts_with("HTTP/1.1 101 "), "{head}");
+    socket.write_all(rest).await.unwrap();
+    read_until(&mut socket, "{\"id\":2,\"rpc\":{\"data\":7}}").await;
+    // From here on the socket alone carries it, both ways.
+    for id in 3..40 {
+        let rpc = format!("{{\"id\":{id},\"rpc\":{{\"method\":\"echo\",\"data\":[{id}]}}}}");
+        socket.write_all(&masked(&rpc)).await.unwrap();
+        read_until(&mut socket, &format!("{{\"id\":{id},\"rpc\":{{\"data\":[{id}]}}}}")).await;
+    }
+    drop(socket);
+    let connections = &node.realtime.metrics().connections;
+    eventually("it is gone", Duration::from_secs(10), || async { (connections.get() == 0).then_some(()) })
+        .await;
+    node.stop().await;
+}
+
+/// A text frame with a mask that changes nothing.
+fn masked(text: &str) -> Vec<u8> {
+    [&[0x81, 0x80 | u8::try_from(text.len()).unwrap(), 0, 0, 0, 0], text.as_bytes()].concat()
+}
+
+async fn read_until(socket: &mut tokio::net::TcpStream, needle: &str) -> String {
+    let (mut got, mut buffer) = (String::new(), vec![0; 4096]);
+    while !got.contains(needle) {
+        let read = tokio::time::timeout(Duration::from_secs(10), socket.read(&mut buffer)).await;
+        let n = read.unwrap_or_else(|_| panic!("no {needle} in {got}")).unwrap();
+        assert_ne!(n, 0, "the end before {needle} in {got}");
+        got += &String::from_utf8_lossy(&buffer[..n]);
+    }
+    got
 }
 
 #[actix_web::test]

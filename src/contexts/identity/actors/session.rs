@@ -50,7 +50,8 @@ pub struct UserSession {
     seed: SessionSeed,
     id: SessionId,
     state: SessionState,
-    clients: HashMap<ConnKey, Client>,
+    /// Boxed: a table has room for more than it holds, and most sign-ins have one connection.
+    clients: HashMap<ConnKey, Box<Client>>,
     bucket: Bucket,
     /// The person's, of which this is one sign-in.
     budget: Option<Budget>,
@@ -101,8 +102,8 @@ impl Behavior for UserSession {
             user_id: self.state.principal.user_id,
             device: self.state.device.clone(),
             connections: self.clients.len(),
-            subscriptions: self.clients.values().map(Client::subscriptions).sum(),
-            waiting: self.clients.values().map(Client::waiting).sum(),
+            subscriptions: self.clients.values().map(|client| client.subscriptions()).sum(),
+            waiting: self.clients.values().map(|client| client.waiting()).sum(),
             commands: self.commands,
             expires_at: self.state.expires_at,
         }
@@ -155,7 +156,7 @@ impl Receive<Open> for UserSession {
             return;
         }
         let key = opening.handle.conn();
-        self.clients.insert(key, Client::new(self.seed.realtime.clone(), opening));
+        self.clients.insert(key, Box::new(Client::new(self.seed.realtime.clone(), opening)));
         reply.send(Ok(()));
         self.pump(key, cx);
     }

@@ -9,7 +9,10 @@ use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use uuid::Uuid;
 
 use super::{CUT_EVERY, KEPT, Stream};
-use crate::{postgres::DbError, principal::UserId};
+use crate::{
+    postgres::{DbError, Kept},
+    principal::UserId,
+};
 
 /// Adds a publication and sets the unread counter. The caller holds the lock, and `stream` follows.
 pub async fn append(
@@ -79,7 +82,7 @@ pub async fn read(
     limit: i64,
     reverse: bool,
 ) -> Result<Option<Part>, DbError> {
-    let rows: Vec<Row> = diesel::sql_query(
+    let query = diesel::sql_query(
         "SELECT s.epoch, s.first_offset, s.last_offset, l.\"offset\" AS at, l.data
          FROM notifications.streams s LEFT JOIN LATERAL (
             SELECT \"offset\", data FROM notifications.log
@@ -92,9 +95,9 @@ pub async fn read(
     .bind::<BigInt, _>(after)
     .bind::<BigInt, _>(before)
     .bind::<BigInt, _>(limit)
-    .bind::<Bool, _>(reverse)
-    .load(conn)
-    .await?;
+    .bind::<Bool, _>(reverse);
+    // Every connection begins with it.
+    let rows: Vec<Row> = Kept(query).load(conn).await?;
     let Some(Row { epoch, first_offset, last_offset, .. }) = rows.as_slice().first() else { return Ok(None) };
     let (epoch, first_offset, last_offset) = (epoch.clone(), *first_offset, *last_offset);
     let entries = rows.into_iter().filter_map(|row| Some((row.at?, row.data?))).collect();
