@@ -47,3 +47,20 @@ pub trait Store: Send + Sync {
         true
     }
 }
+
+/// Whether a server's version is this one (major, minor) or later.
+pub(crate) fn since(version: &str, oldest: (u64, u64)) -> bool {
+    let mut parts = version.trim_start_matches('v').split(['.', '-']).map(|part| part.parse::<u64>());
+    match (parts.next(), parts.next()) {
+        (Some(Ok(major)), Some(Ok(minor))) => (major, minor) >= oldest,
+        // A build without a number: whoever made it knows.
+        _ => true,
+    }
+}
+
+#[test]
+fn versions_are_compared_as_numbers() {
+    let oldest = (1, 16);
+    assert!(since("1.16.0", oldest) && since("1.20.3-dev", oldest) && since("2.0.0", oldest));
+    assert!(!since("1.9.4", oldest) && !since("v1.15.9", oldest));
+}

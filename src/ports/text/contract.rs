@@ -111,6 +111,10 @@ async fn finds_by_words(index: &TextIndex, name: &str) {
     assert_eq!(found[..2], [id(0), id(1)], "{found:?}");
     let both = ids(index, name, "rust bakery").await;
     assert!(both.contains(&id(0)) && both.contains(&id(1)), "{both:?}");
+    // Signs that belong to a word; `c` alone begins others too.
+    for typed in ["c++", "C++"] {
+        assert_eq!(ids(index, name, typed).await, [id(3)], "{typed}");
+    }
     for nothing in ["zzzzqqqq", "🎨", "…", "--", "%", "\u{202e}"] {
         assert!(ids(index, name, nothing).await.is_empty(), "{nothing:?}");
     }
@@ -294,9 +298,12 @@ async fn takes_anything(index: &TextIndex, name: &str) {
     index.upsert(name, &[document(0, "A plain one", &["rust"], "text")]).await.unwrap();
     let long = "lorem ipsum ".repeat(900);
     let word = "x".repeat(10_000);
+    let (ragged, painted) = ("é𝒻".repeat(400), "🎨a".repeat(400));
     let hostile = [
         long.as_str(),
         word.as_str(),
+        ragged.as_str(),
+        painted.as_str(),
         "\0",
         "a\0b",
         "\u{7}\u{1b}[31m",

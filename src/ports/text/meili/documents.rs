@@ -1,10 +1,15 @@
 //! Documents as they are kept in Meilisearch.
 
+use std::collections::BTreeSet;
+
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
-use super::{super::Document, filter::fields};
+use super::{
+    super::{Document, words::words},
+    filter::fields,
+};
 
 /// So much of a title is kept, in characters.
 const TITLE: usize = 500;
@@ -12,6 +17,11 @@ const TITLE: usize = 500;
 const BODY: usize = 50_000;
 /// So many keywords, each of so many characters.
 const KEYWORDS: (usize, usize) = (100, 120);
+/// So many words are kept as others spell them.
+const RESPELT: usize = 500;
+/// Letters that Meilisearch does not take for the ASCII letters that people type instead: Unicode does not
+/// decompose them.
+const WHOLE: [char; 8] = ['ø', 'ł', 'đ', 'ð', 'ħ', 'ı', 'ß', 'þ'];
 
 /// A document to be written.
 pub(super) struct Kept {
@@ -54,14 +64,27 @@ fn kept(id: Uuid, revision: i64, gone: bool, mut all: Map<String, Value>) -> Kep
     Kept { id, revision, gone, value: all.into() }
 }
 
+/// The words of these texts that have a letter of [`WHOLE`], as those type them who lack it.
+fn respelt<'a>(texts: impl Iterator<Item = &'a str>) -> BTreeSet<String> {
+    let whole = |word: &str| word.chars().flat_map(char::to_lowercase).any(|c| WHOLE.contains(&c));
+    let found = texts.filter(|text| whole(text)).flat_map(|text| {
+        let all = words(text).into_iter();
+        all.filter(|word| text.get(word.start..word.end).is_some_and(whole)).map(|word| word.folded)
+    });
+    found.take(RESPELT).collect()
+}
+
 /// A document.
 pub(super) fn stored(document: &Document) -> Kept {
     let mut all = fields(&document.attributes);
     let (many, long) = KEYWORDS;
     let keywords: Vec<_> = document.keywords.iter().take(many).map(|word| clean(word, long)).collect();
-    all.insert("title".into(), json!(clean(&document.title, TITLE)));
+    let (title, body) = (clean(&document.title, TITLE), clean(&document.body, BODY));
+    let texts = [title.as_str(), body.as_str()].into_iter().chain(keywords.iter().map(String::as_str));
+    all.insert("respelt".into(), json!(respelt(texts)));
+    all.insert("title".into(), json!(title));
     all.insert("keywords".into(), json!(keywords));
-    all.insert("body".into(), json!(clean(&document.body, BODY)));
+    all.insert("body".into(), json!(body));
     kept(document.id, document.revision, false, all)
 }
 
@@ -75,6 +98,13 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    #[test]
+    fn what_is_typed_without_its_letters_is_kept_beside() {
+        let texts = ["Café in Łódź", "STRASSE, Straße", "Smørrebrød ÞÓR", "plain words"];
+        let wanted = ["lodz", "smorrebrod", "strasse", "thor"].map(String::from);
+        assert_eq!(respelt(texts.into_iter()), BTreeSet::from(wanted));
+    }
 
     proptest! {
         #[test]

@@ -3,16 +3,46 @@
 //! Meilisearch compares words regardless of case and of accents, and its quoted strings cannot end in a
 //! backslash. So words are kept in a form of their own: what is not a lower-case ASCII letter, a digit, `-`
 //! or `_` stands as `%` with two hexadecimal digits a byte. Nobody searches these fields by words.
+//!
+//! In Meilisearch a value of more than 468 bytes meets no filter. What is longer than [`LONGEST`] is kept as
+//! its beginning, `%%`, and its SHA-256.
 
 use std::fmt::Write;
 
 use serde_json::{Map, Value, json};
+use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 use crate::ports::attributes::{Attributes, Filter};
 
+/// The longest form that is kept whole, in bytes.
+const LONGEST: usize = 400;
+/// So much of a longer one is kept, and what says that it goes on.
+const BEGINNING: usize = 300;
+const GOES_ON: &str = "%%";
+
 /// A word as it is kept.
 pub(super) fn kept(word: &str) -> String {
+    let whole = coded(word);
+    if whole.len() <= LONGEST {
+        return whole;
+    }
+    let mut out = String::new();
+    for character in word.chars() {
+        let next = coded(character.encode_utf8(&mut [0; 4]));
+        if out.len() + next.len() > BEGINNING {
+            break;
+        }
+        out.push_str(&next);
+    }
+    out.push_str(GOES_ON);
+    for byte in Sha256::digest(word) {
+        let _ = write!(out, "{byte:02x}");
+    }
+    out
+}
+
+fn coded(word: &str) -> String {
     let mut out = String::with_capacity(word.len());
     for byte in word.bytes() {
         if byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-' || byte == b'_' {
@@ -24,8 +54,11 @@ pub(super) fn kept(word: &str) -> String {
     out
 }
 
-/// The word that is kept so.
+/// The word that is kept so; of a long one, its beginning and `…`.
 pub(super) fn word(kept: &str) -> String {
+    if let Some((beginning, _)) = kept.split_once(GOES_ON) {
+        return format!("{}…", word(beginning));
+    }
     let mut bytes = Vec::with_capacity(kept.len());
     let mut rest = kept.as_bytes();
     while let [first, tail @ ..] = rest {
@@ -130,10 +163,16 @@ mod tests {
 
     proptest! {
         #[test]
-        fn words_come_back(text in any::<String>()) {
-            let coded = kept(&text);
-            prop_assert!(coded.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"-_%".contains(&b)));
-            prop_assert_eq!(word(&coded), text);
+        fn words_come_back(text in "\\PC{0,160}", other in "\\PC{0,160}") {
+            let own = kept(&text);
+            prop_assert!(own.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"-_%".contains(&b)));
+            prop_assert!(own.len() <= LONGEST);
+            prop_assert_eq!(own == kept(&other), text == other);
+            prop_assert_eq!(own == kept(&format!("{text}{other}")), other.is_empty());
+            match word(&own).strip_suffix('…') {
+                Some(beginning) if own.contains(GOES_ON) => prop_assert!(text.starts_with(beginning)),
+                _ => prop_assert_eq!(word(&own), text),
+            }
         }
     }
 

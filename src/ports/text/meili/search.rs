@@ -1,6 +1,6 @@
 //! Searching, counting, suggesting.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use meilisearch_sdk::{
     request::{HttpClient, Method},
@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use super::{
     super::{
-        Across, Facet, Found, Highlighted, Query, Sort, TextHit,
+        Across, Facet, Found, Highlighted, Query, Sort, TextHit, WORDS,
         words::{distance, fold, forgiven, words},
     },
     Answer, Server,
@@ -24,6 +24,10 @@ use crate::ports::attributes::Filter;
 
 /// So many values of a facet are given.
 const VALUES: usize = 50;
+/// Where fewer documents are found, those that have any of the words are found too.
+const ENOUGH: u64 = 50;
+/// What a rare word counts beside the whole text.
+const ALONE: f64 = 0.5;
 /// What comes back of a document.
 const FIELDS: [&str; 4] = ["id", "title", "keywords", "body"];
 
@@ -41,8 +45,9 @@ fn sorted(query: &Query) -> Vec<&'static str> {
     }
 }
 
-fn body(query: &Query) -> Value {
-    let mut body = json!({
+/// What is wanted, but for the page.
+fn asked(query: &Query) -> Value {
+    let mut asked = json!({
         "q": plain(&query.text),
         "filter": demand(&query.filter),
         "attributesToRetrieve": FIELDS,
@@ -50,14 +55,15 @@ fn body(query: &Query) -> Value {
         "showRankingScore": true,
         "matchingStrategy": "frequency",
     });
-    if !query.facets.is_empty() {
-        body["facets"] = query.facets.iter().map(|facet| facet.name()).collect();
-    }
     let sort = sorted(query);
     if !sort.is_empty() {
-        body["sort"] = sort.into();
+        asked["sort"] = sort.into();
     }
-    // Pages of one length are counted exactly; other pieces by an estimate.
+    asked
+}
+
+/// Which page of it. Pages of one length are counted exactly; other pieces by an estimate.
+fn paged(query: &Query, body: &mut Value) {
     if query.limit == 0 || query.offset.is_multiple_of(query.limit) {
         body["hitsPerPage"] = query.limit.into();
         body["page"] = (query.offset.checked_div(query.limit).unwrap_or_default() + 1).into();
@@ -65,7 +71,74 @@ fn body(query: &Query) -> Value {
         body["offset"] = query.offset.into();
         body["limit"] = query.limit.into();
     }
+}
+
+fn body(query: &Query) -> Value {
+    let mut body = asked(query);
+    if !query.facets.is_empty() {
+        body["facets"] = query.facets.iter().map(|facet| facet.name()).collect();
+    }
+    paged(query, &mut body);
     body
+}
+
+/// The words of a text, each once and none as the beginning of another: a space ends them.
+fn apart(text: &str) -> Vec<String> {
+    let mut seen = BTreeSet::new();
+    let mut all = Vec::new();
+    for word in words(text).into_iter().take(WORDS) {
+        if let Some(typed) = text.get(word.start..word.end)
+            && seen.insert(word.folded)
+        {
+            all.push(format!("{typed} "));
+        }
+    }
+    all
+}
+
+/// How much a word tells that so many of all documents have: 1 where it is one of them.
+#[expect(clippy::cast_precision_loss, reason = "counts of documents")]
+fn rarity(all: u64, with: u64) -> f64 {
+    let (all, with) = (all.max(1) as f64, with.max(1) as f64);
+    ((1.0 + all / with).ln() / (1.0 + all).ln()).min(1.0)
+}
+
+type Distribution = HashMap<String, HashMap<String, usize>>;
+
+/// Several questions' answers as one list.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Merged {
+    hits: Vec<SearchResult<Shown>>,
+    total_hits: Option<u64>,
+    estimated_total_hits: Option<u64>,
+    facets_by_index: Option<HashMap<String, Counted>>,
+}
+
+#[derive(Deserialize)]
+struct Counted {
+    distribution: Distribution,
+}
+
+fn told(
+    query: &Query,
+    hits: Vec<SearchResult<Shown>>,
+    exact: Option<u64>,
+    estimate: Option<u64>,
+    facets: Option<Distribution>,
+) -> Found {
+    let did_you_mean = meant(&query.text, &hits);
+    let scored = |one: SearchResult<Shown>| {
+        let score = one.federation.as_ref().map(|from| f64::from(from.weighted_ranking_score));
+        hit(one, score)
+    };
+    Found {
+        hits: hits.into_iter().map(scored).collect(),
+        total: exact.or(estimate).unwrap_or_default(),
+        estimated: exact.is_none(),
+        facets: counted(&query.facets, facets),
+        did_you_mean,
+    }
 }
 
 /// What was typed, without what Meilisearch reads as operators: quotes and a leading minus.
@@ -139,10 +212,7 @@ fn meant(text: &str, hits: &[SearchResult<Shown>]) -> Option<String> {
     Some(out.trim().to_owned())
 }
 
-fn counted(
-    asked: &[Facet],
-    found: Option<HashMap<String, HashMap<String, usize>>>,
-) -> BTreeMap<Facet, Vec<(String, u64)>> {
+fn counted(asked: &[Facet], found: Option<Distribution>) -> BTreeMap<Facet, Vec<(String, u64)>> {
     let mut found = found.unwrap_or_default();
     let mut all = BTreeMap::new();
     for facet in asked {
@@ -164,18 +234,79 @@ impl Server {
         self.http.request(&url, Method::Post { query: (), body }, 200).await.map_err(fault)
     }
 
+    /// Meilisearch drops words from the most frequent on, those that are equally frequent together, and never
+    /// the last of them. So where that finds little, each word that is not everywhere is asked for alone, too.
     pub async fn search(&self, uid: &str, query: &Query) -> Answer<Found> {
         let found: SearchResults<Shown> = self.ask(uid, body(query)).await?;
-        let did_you_mean = meant(&query.text, &found.hits);
-        let exact = found.total_hits;
-        let total = exact.or(found.estimated_total_hits).unwrap_or_default();
-        Ok(Found {
-            hits: found.hits.into_iter().map(|found| hit(found, None)).collect(),
-            total: total as u64,
-            estimated: exact.is_none(),
-            facets: counted(&query.facets, found.facet_distribution),
-            did_you_mean,
-        })
+        let exact = found.total_hits.map(|n| n as u64);
+        let estimate = found.estimated_total_hits.map(|n| n as u64);
+        if exact.or(estimate).is_none_or(|total| total < ENOUGH) {
+            let parts = self.parts(uid, query).await?;
+            if !parts.is_empty() {
+                return self.search_parts(uid, query, &parts).await;
+            }
+        }
+        Ok(told(query, found.hits, exact, estimate, found.facet_distribution))
+    }
+
+    /// The words of a query that may stand alone, with what each counts.
+    async fn parts(&self, uid: &str, query: &Query) -> Answer<Vec<(String, f64)>> {
+        #[derive(Deserialize)]
+        struct Counts {
+            results: Vec<Count>,
+        }
+        #[derive(Deserialize)]
+        #[serde(rename_all = "camelCase")]
+        struct Count {
+            total_hits: u64,
+        }
+        let alone = apart(&query.text);
+        if alone.len() < 2 {
+            return Ok(Vec::new());
+        }
+        let filter = demand(&query.filter);
+        let one = |text: &str| {
+            json!({
+                "indexUid": uid,
+                "q": text,
+                "filter": filter,
+                "matchingStrategy": "all",
+                "hitsPerPage": 0,
+                "page": 1,
+            })
+        };
+        let queries: Vec<_> = std::iter::once("").chain(alone.iter().map(String::as_str)).map(one).collect();
+        let (url, body) = (format!("{}/multi-search", self.host), json!({ "queries": queries }));
+        let counted: Counts =
+            self.http.request(&url, Method::Post { query: (), body }, 200).await.map_err(fault)?;
+        let mut counts = counted.results.into_iter().map(|count| count.total_hits);
+        let all = counts.next().unwrap_or_default();
+        let most = ENOUGH.max(all / 10);
+        let rare = alone.into_iter().zip(counts).filter(|(_, with)| (1..=most).contains(with));
+        Ok(rare.map(|(word, with)| (word, ALONE * rarity(all, with))).collect())
+    }
+
+    async fn search_parts(&self, uid: &str, query: &Query, parts: &[(String, f64)]) -> Answer<Found> {
+        let mut whole = asked(query);
+        whole["indexUid"] = uid.into();
+        let mut queries = vec![whole.clone()];
+        for (word, weight) in parts {
+            let mut part = whole.clone();
+            part["q"] = word.as_str().into();
+            part["federationOptions"] = json!({ "weight": weight });
+            queries.push(part);
+        }
+        let mut federation = json!({});
+        paged(query, &mut federation);
+        if !query.facets.is_empty() {
+            federation["facetsByIndex"][uid] = query.facets.iter().map(|facet| facet.name()).collect();
+        }
+        let url = format!("{}/multi-search", self.host);
+        let body = json!({ "federation": federation, "queries": queries });
+        let found: Merged =
+            self.http.request(&url, Method::Post { query: (), body }, 200).await.map_err(fault)?;
+        let facets = found.facets_by_index.and_then(|mut all| all.remove(uid)).map(|own| own.distribution);
+        Ok(told(query, found.hits, found.total_hits, found.estimated_total_hits, facets))
     }
 
     /// Federated: one call, one ranking.

@@ -30,12 +30,18 @@ const FILTERABLE: [&str; 18] = [
     "k3",
 ];
 
+/// Signs that Meilisearch takes for letters otherwise.
+const SEPARATORS: [&str; 16] =
+    ["$", "<", "=", ">", "^", "|", "~", "€", "£", "°", "→", "№", "™", "®", "©", "\u{2011}"];
+/// Words with a sign that otherwise parts words; their case counts here.
+const WORDS: [&str; 6] = ["c++", "C++", "c#", "C#", "f#", "F#"];
+
 /// The settings of every index.
 pub(super) fn settings() -> Settings {
     let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
     let synonyms = synonyms::all().iter().map(|(phrase, same)| (phrase.clone(), same.clone()));
     let mut settings = Settings::new()
-        .with_searchable_attributes(names(&["title", "keywords", "body"]))
+        .with_searchable_attributes(names(&["title", "keywords", "body", "respelt"]))
         .with_filterable_attributes(names(&FILTERABLE))
         .with_sortable_attributes(names(&[
             "fresh_ms",
@@ -48,7 +54,9 @@ pub(super) fn settings() -> Settings {
         ]))
         // Where a sort is asked for it is what counts.
         .with_ranking_rules(names(&["sort", "words", "typo", "proximity", "attribute", "exactness"]))
+        .with_dictionary(WORDS)
         .with_synonyms(synonyms.collect::<HashMap<_, _>>());
+    settings.separator_tokens = Some(names(&SEPARATORS));
     settings.pagination = Some(PaginationSetting { max_total_hits: DEEPEST + MOST });
     settings.faceting = Some(FacetingSettings {
         max_values_per_facet: 50,

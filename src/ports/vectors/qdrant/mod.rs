@@ -37,7 +37,7 @@ use self::{
 use super::{Answer, Collection, Hit, Point, VectorError, Vectors};
 use crate::{
     config::QdrantConfig,
-    ports::{Mode, StoreStatus, attributes::Filter},
+    ports::{Mode, StoreStatus, attributes::Filter, status::since},
 };
 
 /// The oldest version whose writes can carry a condition.
@@ -188,7 +188,7 @@ fn uuid(id: Option<PointId>) -> Option<Uuid> {
 impl Vectors for Qdrant {
     async fn ready(&self, c: &Collection) -> Answer<()> {
         let version = self.calls.version().await?;
-        if !version_serves(&version) {
+        if !since(&version, OLDEST) {
             return Err(VectorError::Failed(format!("Qdrant {version} is too old: 1.16 or later is needed")));
         }
         if !self.exists(c).await? {
@@ -371,7 +371,7 @@ impl Vectors for Qdrant {
         let survey = match version {
             Ok(version) => {
                 (status.reachable, status.latency_ms) = (true, Some(took));
-                if !version_serves(&version) {
+                if !since(&version, OLDEST) {
                     status.mend = Some("Qdrant 1.16 or later is needed".into());
                 }
                 status.version = Some(version);
@@ -407,19 +407,4 @@ impl Qdrant {
         counts.sort();
         Ok(if counts.is_empty() { "nothing in it yet".to_owned() } else { counts.join(", ") })
     }
-}
-
-fn version_serves(version: &str) -> bool {
-    let mut parts = version.trim_start_matches('v').split(['.', '-']).map(|part| part.parse::<u64>());
-    match (parts.next(), parts.next()) {
-        (Some(Ok(major)), Some(Ok(minor))) => (major, minor) >= OLDEST,
-        // A build without a number: whoever made it knows.
-        _ => true,
-    }
-}
-
-#[test]
-fn versions_are_compared_as_numbers() {
-    assert!(version_serves("1.16.0") && version_serves("1.20.3-dev") && version_serves("2.0.0"));
-    assert!(!version_serves("1.9.4") && !version_serves("v1.15.9"));
 }
