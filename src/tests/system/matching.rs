@@ -194,7 +194,7 @@ impl World {
                 "slug": format!("s-{}", student.person.id), "headline": "A student", "skills": skills,
                 "availability": if busy { "busy" } else { "open" },
                 // Who hides is told all the same.
-                "visibility": if self.students.len() % 2 == 0 { "private" } else { "public" },
+                "visibility": if self.students.len().is_multiple_of(2) { "private" } else { "public" },
             });
             let api = &student.person.api;
             let done = api.try_with("PUT", "/api/v1/me/profile", &[("if-match", "\"v0\"")], Some(&profile));
