@@ -17,6 +17,11 @@ pub mod websocket;
 /// What a fallible step of a benchmark gives: any error, told to the person who ran it.
 pub type Outcome<T> = Result<T, Box<dyn std::error::Error + Send + Sync>>;
 
+/// What cargo was told of the profile: a debug build's figures say that they are.
+pub const fn profile() -> &'static str {
+    if cfg!(debug_assertions) { " --profile dev" } else { "" }
+}
+
 /// An error of this text.
 pub fn fail<T>(text: impl Into<String>) -> Outcome<T> {
     Err(text.into().into())

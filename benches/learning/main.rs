@@ -71,7 +71,7 @@ fn measure(options: &Options) -> Outcome<()> {
     process::allow_descriptors(learners as u64 * 3 + 200)?;
     let args = std::env::args().skip(1).filter(|arg| arg != "--bench");
     let command: Vec<String> =
-        std::iter::once("cargo bench --bench learning --".to_owned()).chain(args).collect();
+        std::iter::once(format!("cargo bench{} --bench learning --", kit::profile())).chain(args).collect();
     let mut report = Report::new(command.join(" "), rounds);
 
     let mut school = School::open(learners, rounds)?;

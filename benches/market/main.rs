@@ -54,7 +54,7 @@ fn main() -> ExitCode {
 fn measure(options: &Options) -> Outcome<()> {
     let args = std::env::args().skip(1).filter(|arg| arg != "--bench");
     let command: Vec<String> =
-        std::iter::once("cargo bench --bench market --".to_owned()).chain(args).collect();
+        std::iter::once(format!("cargo bench{} --bench market --", kit::profile())).chain(args).collect();
     let mut report = Report::new(command.join(" "), options.rounds);
     requests::measure(options.rounds, options.requests, &mut report)?;
     outbox::measure(options.rounds, options.events, &mut report)?;

@@ -109,18 +109,19 @@ fn main() -> ExitCode {
 fn measure(options: &Options) -> Outcome<()> {
     let args = std::env::args().skip(1).filter(|arg| arg != "--bench");
     let command: Vec<String> =
-        std::iter::once("cargo bench --bench search --".to_owned()).chain(args).collect();
+        std::iter::once(format!("cargo bench{} --bench search --", kit::profile())).chain(args).collect();
     let mut report = Report::new(command.join(" "), options.rounds);
+    let docs = || PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("docs/bench");
+    let out = options.out.clone().unwrap_or_else(docs);
     for size in &options.sizes {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
         let folder = tempfile::Builder::new().prefix("gigsy-bench-").tempdir()?;
         runtime.block_on(at(*size, options, folder.path(), &mut report))?;
+        // The largest takes long: what is known is kept.
+        report.write(&out, "search", "p99_ms")?;
     }
     println!("\nsearch ({}, {} rounds)\n{}", report.machine, report.rounds, report.table());
-    let docs = || PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("docs/bench");
-    let folder = options.out.clone().unwrap_or_else(docs);
-    report.write(&folder, "search", "p99_ms")?;
-    println!("written: search.json and search.svg in {}", folder.display());
+    println!("written: search.json and search.svg in {}", out.display());
     Ok(())
 }
 
