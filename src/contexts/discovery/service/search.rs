@@ -114,7 +114,7 @@ impl Discovery {
             total: answers.iter().map(Answer::total).sum(),
             total_is_estimate: answers.iter().any(|answer| answer.found.estimated),
             facets: facets(&answers, &taxonomy),
-            did_you_mean: did_you_mean(&answers),
+            did_you_mean: did_you_mean(&text, &answers),
             weights_version: self.weights().version,
             without,
         })
@@ -263,12 +263,19 @@ fn in_one_list(answers: &[Answer], by_worth: bool) -> Vec<(Kind, Uuid, f64)> {
     all
 }
 
-fn did_you_mean(answers: &[Answer]) -> Option<String> {
+fn did_you_mean(text: &str, answers: &[Answer]) -> Option<String> {
     // Where one kind knows the words, nothing else was meant.
     if answers.iter().any(|answer| answer.found.total > 0 && answer.found.did_you_mean.is_none()) {
         return None;
     }
-    answers.iter().find_map(|answer| answer.found.did_you_mean.clone())
+    // The kind that understood most of the words; of several the first.
+    let understood = |meant: &&String| meant.split_whitespace().filter(|word| !text.contains(word)).count();
+    answers
+        .iter()
+        .rev()
+        .filter_map(|answer| answer.found.did_you_mean.as_ref())
+        .max_by_key(understood)
+        .cloned()
 }
 
 fn facets(answers: &[Answer], taxonomy: &Taxonomy) -> BTreeMap<String, Vec<CountView>> {
