@@ -68,9 +68,11 @@ async fn receipts_are_events_of_small_rooms_and_end() {
     node.chat.read(ben, room, &up_to(2)).await.unwrap();
     eventually("it was seen", async || receipts().len() == 2).await;
     assert_eq!((&receipts()[1]["user_id"], &receipts()[1]["seen"]), (&json!(ben), &json!(2)));
-    // A receipt calls for no receipt.
+    // A receipt calls for no receipt; the message does, of everybody who comes to it.
     node.chat.read(ben, room, &up_to(3)).await.unwrap();
     node.chat.read(ann, room, &up_to(3)).await.unwrap();
+    eventually("the other has seen it too", async || receipts().len() == 3).await;
+    assert_eq!((&receipts()[2]["user_id"], &receipts()[2]["seen"]), (&json!(ann), &json!(3)));
     let shown = node.chat.receipts(ann, room).await.unwrap();
     assert_eq!(
         shown.iter().find(|receipt| receipt.user_id == ben).map(|r| (r.delivered, r.seen)),
