@@ -12,10 +12,11 @@ mod sets;
 #[path = "../kit/mod.rs"]
 mod kit;
 
-use std::{collections::BTreeMap, fs, path::PathBuf, process::ExitCode};
+use std::{collections::BTreeMap, fs, io::Write as _, path::PathBuf, process::ExitCode};
 
 use clap::Parser;
 use serde::Serialize;
+use serde_json::json;
 
 use gigsy::contexts::discovery::{
     Weights,
@@ -44,6 +45,9 @@ struct Options {
     /// Try these k of the fusion.
     #[arg(long, value_delimiter = ',')]
     k: Vec<f64>,
+    /// Also writes what was asked and answered, a line for each query, for a look by other means.
+    #[arg(long)]
+    dump: Option<PathBuf>,
     /// Given by `cargo bench`.
     #[arg(long, hide = true)]
     bench: bool,
@@ -114,8 +118,8 @@ async fn measure(options: &Options) -> Outcome<()> {
         command: "make relevance".to_owned(),
         model: String::new(),
         fusion: format!(
-            "reciprocal rank fusion, k {}, text {}, vectors {}",
-            fusion.k, fusion.text, fusion.vectors
+            "reciprocal rank fusion, k {}, text {}, whole {}, vectors {}",
+            fusion.k, fusion.text, fusion.whole, fusion.vectors
         ),
         rows: Vec::new(),
         differences: Vec::new(),
@@ -157,12 +161,24 @@ async fn one_set(
     for question in &set.questions {
         answers.push(backend.ask(collection, &question.text).await?);
     }
+    if let Some(path) = &options.dump {
+        let mut file = fs::OpenOptions::new().create(true).append(true).open(path)?;
+        for (question, lists) in set.questions.iter().zip(&answers) {
+            let line = json!({
+                "set": set.name, "backend": backend.name(), "query": question.text, "style": question.style,
+                "grades": question.grades, "text": lists.text, "said": lists.said,
+                "vectors": lists.vectors, "whole": lists.whole, "alike": lists.alike,
+            });
+            writeln!(file, "{line}")?;
+        }
+    }
     let fused = |k: f64, weight: f64| -> Vec<Vec<usize>> {
         answers
             .iter()
             .map(|lists| {
                 let lists = [
                     Ranked { ids: &lists.text, weight: fusion.text },
+                    Ranked { ids: &lists.whole, weight: fusion.whole },
                     Ranked { ids: &lists.vectors, weight },
                 ];
                 fuse(&lists, k).into_iter().map(|(id, _)| id).collect()

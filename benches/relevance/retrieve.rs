@@ -29,7 +29,13 @@ const BATCH: usize = 200;
 /// Documents by their places, the best first.
 pub struct Lists {
     pub text: Vec<usize>,
+    /// Those of `text` that have every word as it was typed.
+    pub whole: Vec<usize>,
     pub vectors: Vec<usize>,
+    /// How well each of `text` matches, as its adapter has it, and how each title is marked.
+    pub said: Vec<(f32, String)>,
+    /// How alike each of `vectors` is.
+    pub alike: Vec<f32>,
 }
 
 /// One choice of adapters.
@@ -166,7 +172,23 @@ impl Backend {
         } else {
             Vec::new()
         };
+        let marked = |hit: &text::TextHit| {
+            let parts = hit
+                .title
+                .parts()
+                .into_iter()
+                .map(|(part, marked)| if marked { format!("[{part}]") } else { part.to_owned() });
+            parts.collect::<String>()
+        };
         Ok(Lists {
+            said: found.hits.iter().map(|hit| (hit.score, marked(hit))).collect(),
+            alike: near.iter().map(|hit| hit.score).collect(),
+            whole: found
+                .hits
+                .iter()
+                .filter(|hit| hit.whole)
+                .filter_map(|hit| places.get(&hit.id).copied())
+                .collect(),
             text: found.hits.iter().filter_map(|hit| places.get(&hit.id).copied()).collect(),
             vectors: near.iter().filter_map(|hit| places.get(&hit.id).copied()).collect(),
         })

@@ -151,6 +151,9 @@ pub struct SuggestionView {
 pub struct SuggestionsView {
     /// The best first.
     pub items: Vec<SuggestionView>,
+    /// What could not be asked and was done without: `text`.
+    #[schema(value_type = Vec<String>)]
+    pub without: Vec<&'static str>,
 }
 
 /// What came of feedback.

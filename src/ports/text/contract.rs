@@ -19,7 +19,6 @@ pub(crate) fn keeps_to_it(index: &TextIndex, runtime: &Runtime, mark: &str) {
     runtime.block_on(counts_and_sorts(index, &format!("sorts_{mark}")));
     runtime.block_on(revisions_decide(index, &format!("rev_{mark}")));
     runtime.block_on(rebuilds_beside(index, &format!("build_{mark}")));
-    runtime.block_on(searches_across(index, mark));
     runtime.block_on(takes_anything(index, &format!("hostile_{mark}")));
     behaves_as_a_list(index, runtime, &format!("list_{mark}"));
 }
@@ -111,6 +110,23 @@ async fn finds_by_words(index: &TextIndex, name: &str) {
     assert_eq!(found[..2], [id(0), id(1)], "{found:?}");
     let both = ids(index, name, "rust bakery").await;
     assert!(both.contains(&id(0)) && both.contains(&id(1)), "{both:?}");
+    // Whether all of it is there as it was typed, or a form of it: no synonym, no mistake, no word left out.
+    for (typed, which, wanted) in [
+        ("bakery logo", 0, true),
+        ("LODZ café", 0, true),
+        ("kuber", 3, true),
+        ("upgrades", 3, true),
+        ("c++ kubernetes", 3, true),
+        ("services tables", 1, true),
+        ("rust bakery", 0, false),
+        ("k8s upgrade", 3, false),
+        ("bakrey", 0, false),
+        ("", 0, false),
+    ] {
+        let found = index.search(name, &query(typed)).await.unwrap();
+        let hit = found.hits.iter().find(|hit| hit.id == id(which));
+        assert_eq!(hit.map(|hit| hit.whole), Some(wanted), "{typed:?}: {found:?}");
+    }
     // Signs that belong to a word; `c` alone begins others too.
     for typed in ["c++", "C++"] {
         assert_eq!(ids(index, name, typed).await, [id(3)], "{typed}");
@@ -268,28 +284,6 @@ async fn rebuilds_beside(index: &TextIndex, name: &str) {
     index.abandon(&unwanted).await.unwrap();
     assert!(index.fill(&unwanted, &[document(1, "x", &[], "")]).await.is_err());
     assert_eq!(index.count(name).await.unwrap(), 2);
-}
-
-async fn searches_across(index: &TextIndex, mark: &str) {
-    let (a, b) = (format!("across_a_{mark}"), format!("across_b_{mark}"));
-    index.ready(&a).await.unwrap();
-    index.ready(&b).await.unwrap();
-    index.upsert(&a, &[document(1, "Rust backend", &[], ""), document(2, "Bakery", &[], "")]).await.unwrap();
-    index
-        .upsert(&b, &[document(3, "Learn Rust", &[], ""), document(4, "Cooking", &[], "all but rust")])
-        .await
-        .unwrap();
-    let found = index.search_across(&[&a, &b], &query("rust")).await.unwrap();
-    let hits: Vec<_> = found.hits.iter().map(|(name, hit)| (name.clone(), hit.id)).collect();
-    assert_eq!(hits.len(), 3, "{hits:?}");
-    assert_eq!(hits[2], (b.clone(), id(4)), "{hits:?}");
-    assert!(hits.contains(&(a.clone(), id(1))) && hits.contains(&(b.clone(), id(3))), "{hits:?}");
-    assert!(found.hits.windows(2).all(|pair| pair[0].1.score >= pair[1].1.score));
-    let page = Query { offset: 1, limit: 1, ..query("rust") };
-    let second = index.search_across(&[&a, &b], &page).await.unwrap();
-    assert_eq!(second.hits.len(), 1);
-    assert_eq!((second.hits[0].0.clone(), second.hits[0].1.id), hits[1]);
-    assert!(index.search_across(&[], &query("rust")).await.unwrap().hits.is_empty());
 }
 
 /// Whatever is typed or written: an answer, in time.

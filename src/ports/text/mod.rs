@@ -168,15 +168,8 @@ pub struct TextHit {
     pub title: Highlighted,
     /// A piece of its body around what matches.
     pub snippet: Highlighted,
-}
-
-/// What was found over several indexes, best first.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Across {
-    /// The index of each, and the hit.
-    pub hits: Vec<(String, TextHit)>,
-    /// How many there are in all; an estimate.
-    pub total: u64,
+    /// Whether it has every word as typed or a form of it: no synonym, nothing left out, nothing forgiven.
+    pub whole: bool,
 }
 
 /// An index that is being filled beside the one that searches use.
@@ -209,8 +202,9 @@ impl TextError {
     /// What it means to a caller.
     pub const fn kind(&self) -> ErrorKind {
         match self {
-            Self::Unavailable(_) => ErrorKind::Unavailable,
-            Self::Missing(_) | Self::Invalid(_) | Self::Failed(_) => ErrorKind::Internal,
+            // What a server lost is there again after a rebuild.
+            Self::Unavailable(_) | Self::Missing(_) => ErrorKind::Unavailable,
+            Self::Invalid(_) | Self::Failed(_) => ErrorKind::Internal,
         }
     }
 
@@ -230,7 +224,6 @@ pub(crate) trait Texts: Send + Sync {
     async fn upsert(&self, index: &str, documents: &[Document]) -> Answer<()>;
     async fn delete(&self, index: &str, ids: &[(Uuid, i64)]) -> Answer<()>;
     async fn search(&self, index: &str, query: &Query) -> Answer<Found>;
-    async fn search_across(&self, indexes: &[&str], query: &Query) -> Answer<Across>;
     async fn suggest(&self, index: &str, prefix: &str, limit: usize) -> Answer<Vec<String>>;
     async fn count(&self, index: &str) -> Answer<u64>;
     async fn ids(&self, index: &str, after: Option<Uuid>, limit: usize) -> Answer<Vec<(Uuid, i64)>>;
@@ -297,17 +290,6 @@ impl TextIndex {
             return Ok(Found::default());
         }
         self.adapter.search(index, &bounded(query)).await
-    }
-
-    /// Answers a question over several indexes as one list, best first. Facets and sort are not heeded.
-    ///
-    /// # Errors
-    /// See [`TextError`].
-    pub async fn search_across(&self, indexes: &[&str], query: &Query) -> Answer<Across> {
-        if unmeetable(&query.filter) || speechless(&query.text) || indexes.is_empty() {
-            return Ok(Across::default());
-        }
-        self.adapter.search_across(indexes, &bounded(query)).await
     }
 
     /// Titles and keywords that begin as this does, or have a word that does; up to 20, the best first.

@@ -38,6 +38,7 @@ pub struct Weights {
 pub struct FusionWeights {
     pub k: f64,
     pub text: f64,
+    pub whole: f64,
     pub vectors: f64,
     pub skills: f64,
     pub newest: f64,
@@ -104,7 +105,7 @@ impl Weights {
     pub fn parse(text: &str) -> Result<Self, BadWeights> {
         let weights: Self = toml::from_str(text).map_err(|error| BadWeights(error.to_string()))?;
         let f = &weights.fusion;
-        let mut numbers = vec![f.text, f.vectors, f.skills, f.newest];
+        let mut numbers = vec![f.text, f.whole, f.vectors, f.skills, f.newest];
         for p in [&weights.search, &weights.gigs, &weights.students, &weights.courses, &weights.mentors] {
             numbers.extend([
                 p.fused,
@@ -142,13 +143,13 @@ mod tests {
 
     #[test]
     fn ours_are_good_and_bad_ones_are_named() {
-        assert_eq!(Weights::compiled().unwrap().version, 2);
+        assert_eq!(Weights::compiled().unwrap().version, 3);
         for (from, to, said) in [
             ("k = 10.0", "k = 0.0", "fusion.k"),
             ("lambda = 0.8", "lambda = 8.0", "lambda"),
             ("fused = 1.0", "fused = -1.0", "negative"),
-            ("version = 2", "", "version"),
-            ("version = 2", "version = 2\nwishes = 3", "wishes"),
+            ("version = 3", "", "version"),
+            ("version = 3", "version = 3\nwishes = 3", "wishes"),
         ] {
             let error = Weights::parse(&COMPILED.replacen(from, to, 1)).unwrap_err().to_string();
             assert!(error.contains(said), "{error}");

@@ -80,9 +80,18 @@ impl Discovery {
     /// When they cannot be read. A gig that fails is put off, and told in the log.
     pub async fn match_due(&self) -> Result<usize, DiscoveryError> {
         let due = store::matches::lease(&mut *self.conn().await?, self.now(), BATCH).await?;
+        let mut caught_up = false;
         for one in &due {
             let id = CorrelationId::parse(&one.correlation_id).unwrap_or_else(CorrelationId::fresh);
-            if let Err(error) = correlation::scope(id, self.tell_of(one)).await {
+            let told = async {
+                // All of them were posted before this: once is enough.
+                if !caught_up {
+                    self.catch_up().await?;
+                    caught_up = true;
+                }
+                self.tell_of(one).await
+            };
+            if let Err(error) = correlation::scope(id, told).await {
                 let pause = (1_i64 << one.attempts.clamp(0, 10)).min(MOST);
                 slog::warn!(log(), "people could not be told of a gig; it is put off"; "gig" => %one.gig_id,
                     "attempts" => one.attempts, "why" => error.kind().slug(), "error" => %error);
@@ -97,10 +106,7 @@ impl Discovery {
     async fn tell_of(&self, one: &Matching) -> Result<(), DiscoveryError> {
         let gig = self.truth().load(Kind::Gig, vec![one.gig_id]).await?.pop();
         let told = match &gig {
-            Some(gig) => {
-                self.catch_up().await?;
-                self.fitting(gig).await?
-            }
+            Some(gig) => self.fitting(gig).await?,
             // Withdrawn in the meantime.
             None => Vec::new(),
         };

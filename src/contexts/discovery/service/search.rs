@@ -34,6 +34,8 @@ struct Answer {
     kind: Kind,
     /// The best first.
     ranked: Vec<(Uuid, f64)>,
+    /// What the lists that named anything count together.
+    heard: f64,
     hits: HashMap<Uuid, TextHit>,
     /// Found by meaning.
     near: Vec<Uuid>,
@@ -74,6 +76,9 @@ impl Discovery {
         let answers = kinds.iter().map(|kind| self.ask(*kind, &text, &filter, form.sort));
         let mut answers = try_join_all(answers).await?;
         let by_worth = form.sort == Sort::Relevance;
+        if by_worth {
+            level(&mut answers);
+        }
         let mut known: HashMap<Key, Source> = HashMap::new();
         if by_worth {
             for answer in &mut answers {
@@ -168,19 +173,12 @@ impl Discovery {
             }
         };
         let words: Vec<Uuid> = found.hits.iter().map(|hit| hit.id).collect();
+        let whole: Vec<Uuid> = found.hits.iter().filter(|hit| hit.whole).map(|hit| hit.id).collect();
         let weights = &self.weights().fusion;
-        let ranked = fuse(
-            &[Ranked { ids: &words, weight: weights.text }, Ranked { ids: &near, weight: weights.vectors }],
-            weights.k,
-        );
+        let lists = [(&words, weights.text), (&whole, weights.whole), (&near, weights.vectors)];
+        let heard = lists.iter().filter(|(ids, _)| !ids.is_empty()).map(|(_, weight)| weight).sum();
         let ranked = if sort == Sort::Relevance {
-            // A kind of which one list is empty has no result that both lists name: beside other kinds its best are
-            // worth what that one list is worth.
-            let worth = |ids: &[Uuid], weight: f64| if ids.is_empty() { 0.0 } else { weight };
-            let heard = worth(&words, weights.text) + worth(&near, weights.vectors);
-            let asked = weights.text + if meant { weights.vectors } else { 0.0 };
-            let share = if asked > 0.0 { heard / asked } else { 1.0 };
-            ranked.into_iter().map(|(id, score)| (id, score * share)).collect()
+            fuse(&lists.map(|(ids, weight)| Ranked { ids, weight }), weights.k)
         } else {
             // The store's own order.
             #[expect(clippy::cast_precision_loss, reason = "a hundred")]
@@ -188,7 +186,7 @@ impl Discovery {
             words.into_iter().enumerate().map(place).collect()
         };
         let hits = found.hits.iter().map(|hit| (hit.id, hit.clone())).collect();
-        Ok(Answer { kind, ranked, hits, near, found, without })
+        Ok(Answer { kind, ranked, heard, hits, near, found, without })
     }
 
     /// Orders the first by everything that is known of them; those that are not confirmed are dropped.
@@ -250,6 +248,18 @@ impl Discovery {
 fn fingerprint(form: &SearchForm, text: &str) -> String {
     let all = format!("{form:?}\n{text}");
     Sha256::digest(all.as_bytes()).iter().take(12).map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// A kind of which a list is empty has no result that all lists name: beside other kinds its best are worth what
+/// its lists are worth of those that any kind has.
+fn level(answers: &mut [Answer]) {
+    let most = answers.iter().map(|answer| answer.heard).fold(0.0, f64::max);
+    if most > 0.0 {
+        for answer in answers {
+            let share = answer.heard / most;
+            answer.ranked.iter_mut().for_each(|(_, score)| *score *= share);
+        }
+    }
 }
 
 fn in_one_list(answers: &[Answer], by_worth: bool) -> Vec<(Kind, Uuid, f64)> {

@@ -2,6 +2,7 @@
 
 use futures_util::future::join_all;
 
+use super::retrieval::NO_TEXT;
 use crate::{
     contexts::discovery::{
         Discovery, DiscoveryError, Kind, SuggestionsView, forms::LONGEST, views::SuggestionView,
@@ -27,7 +28,7 @@ impl Discovery {
         let typed = typed.trim_start();
         let mut items: Vec<SuggestionView> = Vec::new();
         if typed.is_empty() {
-            return Ok(SuggestionsView { items });
+            return Ok(SuggestionsView { items, without: Vec::new() });
         }
         for (slug, name) in self.taxonomy().await?.beginning(typed).into_iter().take(3) {
             if kind.is_none_or(|kind| kind == Kind::Gig) && !slug.is_empty() {
@@ -43,11 +44,14 @@ impl Discovery {
             (kind, answer.await)
         };
         let answers = join_all(kinds.into_iter().map(ask)).await;
-        let mut lists = Vec::new();
+        let (mut lists, mut without) = (Vec::new(), Vec::new());
         for (kind, answer) in answers {
             match answer {
                 Ok(texts) => lists.push((kind, texts)),
-                Err(error) => self.without("suggestions", &error, error.is_transient()),
+                Err(error) => {
+                    self.without("suggestions", &error, error.is_transient());
+                    without = vec![NO_TEXT];
+                }
             }
         }
         // In turn, so that no kind fills the list.
@@ -60,6 +64,6 @@ impl Discovery {
         let mut seen = std::collections::HashSet::new();
         items.retain(|item| seen.insert(item.text.to_lowercase()));
         items.truncate(limit);
-        Ok(SuggestionsView { items })
+        Ok(SuggestionsView { items, without })
     }
 }

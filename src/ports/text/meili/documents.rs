@@ -41,6 +41,8 @@ pub(super) struct Shown {
     pub body: String,
     #[serde(default)]
     pub keywords: Vec<String>,
+    #[serde(default)]
+    pub respelt: Vec<String>,
 }
 
 /// Without control characters: places in it are places in what is kept.

@@ -37,7 +37,7 @@ use self::{
     documents::{Kept, stored, tombstone},
     http::{Away, Http},
 };
-use super::{Across, Answer, Build, Document, Found, Query, TextError, Texts};
+use super::{Answer, Build, Document, Found, Query, TextError, Texts};
 use crate::{
     config::MeiliConfig,
     ports::{Mode, StoreStatus, attributes::Filter, driver::Driver, status::since},
@@ -301,12 +301,6 @@ impl Texts for Meilisearch {
     async fn search(&self, index: &str, query: &Query) -> Answer<Found> {
         let (index, query) = (index.to_owned(), query.clone());
         self.run(|server| async move { server.search(&server.uid(&index), &query).await }).await
-    }
-
-    async fn search_across(&self, indexes: &[&str], query: &Query) -> Answer<Across> {
-        let indexes: Vec<_> = indexes.iter().map(|index| (*index).to_owned()).collect();
-        let query = query.clone();
-        self.run(|server| async move { server.search_across(&indexes, &query).await }).await
     }
 
     async fn suggest(&self, index: &str, prefix: &str, limit: usize) -> Answer<Vec<String>> {

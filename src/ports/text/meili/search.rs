@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use meilisearch_sdk::{
     request::{HttpClient, Method},
-    search::{FederatedMultiSearchResponse, MatchRange, SearchResult, SearchResults},
+    search::{MatchRange, SearchResult, SearchResults},
 };
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use super::{
     super::{
-        Across, Facet, Found, Highlighted, Query, Sort, TextHit, WORDS,
+        Facet, Found, Highlighted, Query, Sort, TextHit, WORDS,
         words::{distance, fold, forgiven, words},
     },
     Answer, Server,
@@ -29,7 +29,7 @@ const ENOUGH: u64 = 50;
 /// What a rare word counts beside the whole text.
 const ALONE: f64 = 0.5;
 /// What comes back of a document.
-const FIELDS: [&str; 4] = ["id", "title", "keywords", "body"];
+const FIELDS: [&str; 5] = ["id", "title", "keywords", "body", "respelt"];
 
 type Places = HashMap<String, Vec<MatchRange>>;
 
@@ -128,9 +128,10 @@ fn told(
     facets: Option<Distribution>,
 ) -> Found {
     let did_you_mean = meant(&query.text, &hits);
+    let typed = typed(&query.text);
     let scored = |one: SearchResult<Shown>| {
         let score = one.federation.as_ref().map(|from| f64::from(from.weighted_ranking_score));
-        hit(one, score)
+        hit(one, score, &typed)
     };
     Found {
         hits: hits.into_iter().map(scored).collect(),
@@ -153,35 +154,70 @@ fn ranges(places: Option<&Places>, field: &str) -> Vec<(usize, usize)> {
     found.into_iter().flatten().map(|place| (place.start, place.start + place.length)).collect()
 }
 
-fn hit(found: SearchResult<Shown>, score: Option<f64>) -> TextHit {
+fn hit(found: SearchResult<Shown>, score: Option<f64>, typed: &[String]) -> TextHit {
+    let whole = is_whole(&found, typed);
     let places = found.matches_position.as_ref();
     let title = Highlighted::with(found.result.title.clone(), ranges(places, "title"));
     let body = Highlighted::with(found.result.body.clone(), ranges(places, "body"));
     #[expect(clippy::cast_possible_truncation, reason = "a part of one")]
     let score = score.or(found.ranking_score).unwrap_or_default().clamp(0.0, 1.0) as f32;
-    TextHit { id: found.result.id, score, title, snippet: body.cut() }
+    TextHit { id: found.result.id, score, title, snippet: body.cut(), whole }
+}
+
+/// The pieces of a document that were taken for what was typed.
+fn pieces(found: &SearchResult<Shown>) -> Vec<&str> {
+    let Some(places) = &found.matches_position else { return Vec::new() };
+    let shown = &found.result;
+    let mut pieces: Vec<&str> = Vec::new();
+    for (field, text) in [("title", shown.title.as_str()), ("body", shown.body.as_str())] {
+        let inside = ranges(Some(places), field).into_iter();
+        pieces.extend(inside.filter_map(|(start, end)| text.get(start..end)));
+    }
+    for (field, texts) in [("keywords", &shown.keywords), ("respelt", &shown.respelt)] {
+        for place in places.get(field).into_iter().flatten() {
+            let which = place.indices.as_ref().and_then(|indices| indices.first()).copied();
+            let text = which.and_then(|which| texts.get(which));
+            pieces.extend(text.and_then(|text| text.get(place.start..place.start + place.length)));
+        }
+    }
+    pieces
+}
+
+/// Whether what was taken has each of these folded words, or a form of it. Only what Meilisearch marked is
+/// looked at: it reads no stems, so a form is the word's beginning (what is marked there) or its plural.
+fn is_whole(found: &SearchResult<Shown>, typed: &[String]) -> bool {
+    if typed.is_empty() {
+        return false;
+    }
+    let taken: BTreeSet<String> =
+        pieces(found).into_iter().flat_map(words).map(|word| singular(word.folded)).collect();
+    typed.iter().all(|word| taken.contains(word))
+}
+
+/// The words of a query, as [`is_whole`] compares them.
+fn typed(text: &str) -> Vec<String> {
+    words(text).into_iter().take(WORDS).map(|word| singular(word.folded)).collect()
+}
+
+/// Without an English plural's ending; D. Harman, "How effective is suffixing?", JASIS 42 (1991), the “S” stemmer.
+fn singular(word: String) -> String {
+    let ends = |tail: &str| word.ends_with(tail);
+    if ends("ies") && !ends("eies") && !ends("aies") {
+        format!("{}y", &word[..word.len() - 3])
+    } else if (ends("es") && !ends("aes") && !ends("ees") && !ends("oes"))
+        || (ends("s") && !ends("us") && !ends("ss"))
+    {
+        word[..word.len() - 1].to_owned()
+    } else {
+        word
+    }
 }
 
 /// The words of documents that were taken for what was typed, with how often.
 fn taken(hits: &[SearchResult<Shown>]) -> BTreeMap<String, usize> {
     let mut all = BTreeMap::new();
-    for found in hits {
-        let Some(places) = &found.matches_position else { continue };
-        let shown = &found.result;
-        let whole = [("title", shown.title.as_str()), ("body", shown.body.as_str())];
-        let mut pieces: Vec<&str> = Vec::new();
-        for (field, text) in whole {
-            let inside = ranges(Some(places), field).into_iter();
-            pieces.extend(inside.filter_map(|(start, end)| text.get(start..end)));
-        }
-        for place in places.get("keywords").into_iter().flatten() {
-            let which = place.indices.as_ref().and_then(|indices| indices.first()).copied();
-            let text = which.and_then(|which| shown.keywords.get(which));
-            pieces.extend(text.and_then(|text| text.get(place.start..place.start + place.length)));
-        }
-        for piece in pieces {
-            *all.entry(fold(piece)).or_default() += 1;
-        }
+    for piece in hits.iter().flat_map(pieces) {
+        *all.entry(fold(piece)).or_default() += 1;
     }
     all
 }
@@ -307,36 +343,6 @@ impl Server {
             self.http.request(&url, Method::Post { query: (), body }, 200).await.map_err(fault)?;
         let facets = found.facets_by_index.and_then(|mut all| all.remove(uid)).map(|own| own.distribution);
         Ok(told(query, found.hits, found.total_hits, found.estimated_total_hits, facets))
-    }
-
-    /// Federated: one call, one ranking.
-    pub async fn search_across(&self, indexes: &[String], query: &Query) -> Answer<Across> {
-        let each = |index: &String| {
-            json!({
-                "indexUid": self.uid(index),
-                "q": plain(&query.text),
-                "filter": demand(&query.filter),
-                "attributesToRetrieve": FIELDS,
-                "showMatchesPosition": true,
-                "showRankingScore": true,
-                "matchingStrategy": "frequency",
-            })
-        };
-        let queries: Vec<_> = indexes.iter().map(each).collect();
-        let body =
-            json!({ "federation": { "offset": query.offset, "limit": query.limit }, "queries": queries });
-        let url = format!("{}/multi-search", self.host);
-        let found: FederatedMultiSearchResponse<Shown> =
-            self.http.request(&url, Method::Post { query: (), body }, 200).await.map_err(fault)?;
-        let begins = format!("{}_", self.prefix);
-        let mut across = Across { hits: Vec::new(), total: found.estimated_total_hits as u64 };
-        for one in found.hits {
-            let Some(from) = one.federation.as_ref() else { continue };
-            let index = from.index_uid.strip_prefix(&begins).unwrap_or(&from.index_uid).to_owned();
-            let score = f64::from(from.weighted_ranking_score);
-            across.hits.push((index, hit(one, Some(score))));
-        }
-        Ok(across)
     }
 
     pub async fn suggest(&self, uid: &str, prefix: &str, limit: usize) -> Answer<Vec<String>> {

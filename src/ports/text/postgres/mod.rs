@@ -30,7 +30,7 @@ use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl, SimpleAsyncC
 use tokio::sync::OnceCell;
 use uuid::Uuid;
 
-use super::{Across, Answer, Build, Document, Found, Query, TextError, Texts};
+use super::{Answer, Build, Document, Found, Query, TextError, Texts};
 use crate::{
     ports::{
         Mode, StoreStatus,
@@ -257,21 +257,6 @@ impl Texts for PgText {
     async fn search(&self, index: &str, query: &Query) -> Answer<Found> {
         let trigrams = self.trigrams().await?;
         read!(self, index, |conn, build| search::search(conn, build, trigrams, query))
-    }
-
-    async fn search_across(&self, indexes: &[&str], query: &Query) -> Answer<Across> {
-        // Each gives as many as the whole may need.
-        let wanted = query.offset + query.limit;
-        let each = Query { offset: 0, limit: wanted, facets: Vec::new(), ..query.clone() };
-        let mut across = Across::default();
-        for index in indexes {
-            let found = self.search(index, &each).await?;
-            across.total += found.total;
-            across.hits.extend(found.hits.into_iter().map(|hit| ((*index).to_owned(), hit)));
-        }
-        across.hits.sort_by(|(_, a), (_, b)| b.score.total_cmp(&a.score).then(a.id.cmp(&b.id)));
-        across.hits = across.hits.into_iter().skip(query.offset).take(query.limit).collect();
-        Ok(across)
     }
 
     async fn suggest(&self, index: &str, prefix: &str, limit: usize) -> Answer<Vec<String>> {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use diesel::{
     QueryableByName,
-    sql_types::{BigInt, Double, Text, Uuid as SqlUuid},
+    sql_types::{BigInt, Bool, Double, Text, Uuid as SqlUuid},
 };
 use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};
 use uuid::Uuid;
@@ -40,6 +40,8 @@ struct Row {
     title: String,
     #[diesel(sql_type = Text)]
     body: String,
+    #[diesel(sql_type = Bool)]
+    whole: bool,
 }
 
 #[derive(QueryableByName)]
@@ -166,16 +168,23 @@ async fn rows(conn: &mut AsyncPgConnection, matching: &Match<'_>, plan: &Plan) -
     }
     let mut sql = Sql::new("with matching as (");
     matching.rows(&mut sql, "id, tsv, fresh_ms, budget_minor, rating_milli, starts_ms");
-    sql.push("), ranked as (select id, fresh_ms, budget_minor, rating_milli, starts_ms, (0.0");
+    let order = order(sort, !plan.terms.is_empty());
+    sql.push("), judged as (select *, ");
+    match plan.terms.is_empty() {
+        true => sql.push("false as whole from matching)"),
+        false => sql.with("tsv @@ ?::tsquery as whole from matching)", Bind::Text(plan.typed())),
+    }
+    // Those with every word as typed come first.
+    let kept = "id, fresh_ms, budget_minor, rating_milli, starts_ms, whole";
+    sql.push(&format!(", ranked as (select {kept}, (0.5 * whole::int + 0.5 * (0.0"));
     for term in &plan.terms {
         // `ts_rank` is the mean over a query's lexemes, of which a document has one or two.
         sql.push(&format!(" + {:.6} * least(1.0, {} * ts_rank({WEIGHTS}, tsv, ", term.weight, term.size));
         sql.with("?::tsquery, 1))", Bind::Text(term.query.clone()));
     }
-    let order = order(sort, !plan.terms.is_empty());
-    sql.push(&format!(")::float8 as score from matching order by {order} offset {offset} limit {limit})"));
+    sql.push(&format!("))::float8 as score from judged order by {order} offset {offset} limit {limit})"));
     sql.push(&format!(
-        " select id, r.score, d.title, left(d.body, {SNIPPET_FROM}) as body
+        " select id, r.score, r.whole, d.title, left(d.body, {SNIPPET_FROM}) as body
          from (select *, row_number() over (order by {order}) as place from ranked) as r
          join words.d{} as d using (id) order by r.place",
         matching.build
@@ -191,6 +200,7 @@ fn hit(row: Row, plan: &Plan) -> TextHit {
         score,
         title: plan.matcher.highlight(&row.title),
         snippet: plan.matcher.snippet(&row.body),
+        whole: row.whole,
     }
 }
 

@@ -31,6 +31,8 @@ const MISTAKEN: usize = 4;
 pub(super) struct Term {
     /// What finds it, as a `tsquery`.
     pub query: String,
+    /// What finds it as it was typed, or a form of it: no synonym, no stand-in.
+    pub typed: String,
     /// Lexemes in the query.
     pub size: usize,
     /// Documents that have it, about; a word with many forms counts more than once.
@@ -52,6 +54,11 @@ impl Plan {
     /// All words.
     pub fn all(&self) -> String {
         self.joined(" & ", |_| true)
+    }
+
+    /// All words as they were typed.
+    pub fn typed(&self) -> String {
+        self.terms.iter().map(|term| term.typed.as_str()).collect::<Vec<_>>().join(" & ")
     }
 
     /// At least one of those terms.
@@ -94,6 +101,7 @@ struct Finders {
     lexemes: BTreeSet<String>,
     phrases: BTreeSet<String>,
     prefix: Option<String>,
+    typed: String,
     n: i64,
 }
 
@@ -106,12 +114,16 @@ impl Finders {
         }
     }
 
-    fn term(self) -> Term {
-        let size = self.lexemes.len() + self.phrases.len() + usize::from(self.prefix.is_some());
+    fn query(&self) -> String {
         let lexemes = self.lexemes.iter().map(|lexeme| format!("'{lexeme}'"));
         let prefix = self.prefix.iter().map(|prefix| format!("'{prefix}':*"));
         let all: Vec<_> = lexemes.chain(prefix).chain(self.phrases.iter().cloned()).collect();
-        Term { query: format!("({})", all.join(" | ")), size, n: self.n, weight: 0.0 }
+        format!("({})", all.join(" | "))
+    }
+
+    fn term(self) -> Term {
+        let size = self.lexemes.len() + self.phrases.len() + usize::from(self.prefix.is_some());
+        Term { query: self.query(), typed: self.typed, size, n: self.n, weight: 0.0 }
     }
 }
 
@@ -155,6 +167,7 @@ pub(super) async fn plan(
             finders.n = finders.n.max(known.begun);
             plan.matcher.prefixes.push(word.folded.clone());
         }
+        finders.typed = finders.query();
         add_synonyms(&mut finders, &mut plan.matcher, &typed, at);
         let unknown = known.n == 0 && known.begun == 0;
         if unknown && trigrams && forgiven(word.folded.chars().count()) > 0 && mistaken < MISTAKEN {
