@@ -20,10 +20,7 @@ use serde_json::json;
 
 use gigsy::contexts::discovery::{
     Weights,
-    model::{
-        fusion::{Ranked, fuse},
-        weights::FusionWeights,
-    },
+    model::{fusion::fuse, weights::FusionWeights},
 };
 use kit::{Outcome, machine};
 use measures::{Interval, bootstrap, ndcg, recall, reciprocal_rank};
@@ -118,8 +115,8 @@ async fn measure(options: &Options) -> Outcome<()> {
         command: "make relevance".to_owned(),
         model: String::new(),
         fusion: format!(
-            "reciprocal rank fusion, k {}, text {}, whole {}, vectors {}",
-            fusion.k, fusion.text, fusion.whole, fusion.vectors
+            "reciprocal rank fusion, k {}, text {}, whole {}, vectors {}, of names {}",
+            fusion.k, fusion.text, fusion.whole, fusion.vectors, fusion.vectors_of_names
         ),
         rows: Vec::new(),
         differences: Vec::new(),
@@ -172,15 +169,15 @@ async fn one_set(
             writeln!(file, "{line}")?;
         }
     }
-    let fused = |k: f64, weight: f64| -> Vec<Vec<usize>> {
+    let fused = |k: f64, weight: Option<f64>| -> Vec<Vec<usize>> {
         answers
             .iter()
             .map(|lists| {
-                let lists = [
-                    Ranked { ids: &lists.text, weight: fusion.text },
-                    Ranked { ids: &lists.whole, weight: fusion.whole },
-                    Ranked { ids: &lists.vectors, weight },
-                ];
+                let weights = match weight {
+                    Some(vectors) => FusionWeights { vectors, vectors_of_names: vectors, ..fusion.clone() },
+                    None => fusion.clone(),
+                };
+                let lists = weights.searched(&lists.text, &lists.whole, &lists.vectors);
                 fuse(&lists, k).into_iter().map(|(id, _)| id).collect()
             })
             .collect()
@@ -188,11 +185,11 @@ async fn one_set(
     let mut rankings: Vec<(String, Vec<Vec<usize>>)> = vec![
         ("text".to_owned(), answers.iter().map(|lists| lists.text.clone()).collect()),
         ("vectors".to_owned(), answers.iter().map(|lists| lists.vectors.clone()).collect()),
-        ("fused".to_owned(), fused(fusion.k, fusion.vectors)),
+        ("fused".to_owned(), fused(fusion.k, None)),
     ];
     for k in options.k.iter().copied().chain(std::iter::once(fusion.k)) {
         for weight in options.weights.iter().copied().chain(options.k.first().map(|_| fusion.vectors)) {
-            rankings.push((format!("fused, k {k}, vectors {weight}"), fused(k, weight)));
+            rankings.push((format!("fused, k {k}, vectors {weight}"), fused(k, Some(weight))));
         }
     }
     println!("\n{} · {} · {} queries", set.name, backend.name(), set.questions.len());

@@ -2,6 +2,8 @@
 
 use serde::Deserialize;
 
+use super::fusion::Ranked;
+
 /// What the binary brings.
 const COMPILED: &str = include_str!("../weights.toml");
 
@@ -40,8 +42,24 @@ pub struct FusionWeights {
     pub text: f64,
     pub whole: f64,
     pub vectors: f64,
+    pub vectors_of_names: f64,
     pub skills: f64,
     pub newest: f64,
+}
+
+/// Where so many things have every word of a search as it was typed, it is a name.
+const NAME: usize = 3;
+
+impl FusionWeights {
+    /// The lists of a search: by words, those of them with every word as typed, by meaning.
+    pub fn searched<'a, I>(&self, words: &'a [I], whole: &'a [I], near: &'a [I]) -> [Ranked<'a, I>; 3] {
+        let meaning = if whole.len() < NAME { self.vectors } else { self.vectors_of_names };
+        [
+            Ranked { ids: words, weight: self.text },
+            Ranked { ids: whole, weight: self.whole },
+            Ranked { ids: near, weight: meaning },
+        ]
+    }
 }
 
 /// How what is new grows old.
@@ -105,7 +123,7 @@ impl Weights {
     pub fn parse(text: &str) -> Result<Self, BadWeights> {
         let weights: Self = toml::from_str(text).map_err(|error| BadWeights(error.to_string()))?;
         let f = &weights.fusion;
-        let mut numbers = vec![f.text, f.whole, f.vectors, f.skills, f.newest];
+        let mut numbers = vec![f.text, f.whole, f.vectors, f.vectors_of_names, f.skills, f.newest];
         for p in [&weights.search, &weights.gigs, &weights.students, &weights.courses, &weights.mentors] {
             numbers.extend([
                 p.fused,

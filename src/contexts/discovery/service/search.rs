@@ -13,7 +13,7 @@ use crate::{
         model::{
             Key,
             features::{Features, popularity, recency, reputation},
-            fusion::{Ranked, fuse},
+            fusion::fuse,
             reasons::{To, of_skills},
             skills::{Overlap, Taxonomy},
         },
@@ -175,10 +175,10 @@ impl Discovery {
         let words: Vec<Uuid> = found.hits.iter().map(|hit| hit.id).collect();
         let whole: Vec<Uuid> = found.hits.iter().filter(|hit| hit.whole).map(|hit| hit.id).collect();
         let weights = &self.weights().fusion;
-        let lists = [(&words, weights.text), (&whole, weights.whole), (&near, weights.vectors)];
-        let heard = lists.iter().filter(|(ids, _)| !ids.is_empty()).map(|(_, weight)| weight).sum();
+        let lists = weights.searched(&words, &whole, &near);
+        let heard = lists.iter().filter(|list| !list.ids.is_empty()).map(|list| list.weight).sum();
         let ranked = if sort == Sort::Relevance {
-            fuse(&lists.map(|(ids, weight)| Ranked { ids, weight }), weights.k)
+            fuse(&lists, weights.k)
         } else {
             // The store's own order.
             #[expect(clippy::cast_precision_loss, reason = "a hundred")]
