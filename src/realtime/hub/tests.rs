@@ -60,7 +60,7 @@ fn only_interested_shards_hear_and_interest_ends_with_its_last_member() {
     let (hub, channel) = (Hub::new(), Channel::of("chat", "1"));
     let (a, b) = (Collector::with_room(9), Collector::with_room(9));
     let ids = [attach(&hub, a.clone()), attach(&hub, b.clone())];
-    let (first, second) = (hub.join(&channel, ids[1]), hub.join(&channel, ids[1]));
+    let (first, second) = (hub.join(&channel, ids[1], Format::Json), hub.join(&channel, ids[1], Format::Json));
     hub.publish(&channel, &publication(1));
     assert_eq!((a.take().len(), b.take().len()), (0, 1));
     drop(first);
@@ -80,7 +80,7 @@ fn presence_counts_connections_and_people_and_tells_of_leaving() {
     let members: Vec<_> = [1, 1, 2]
         .into_iter()
         .map(|user| {
-            let member = hub.join(&channel, id);
+            let member = hub.join(&channel, id, Format::Json);
             member.enter(info(user), true);
             member
         })
@@ -98,7 +98,7 @@ fn what_a_full_shard_misses_is_remembered_once() {
     let (hub, channel) = (Hub::new(), Channel::of("chat", "1"));
     let shard = Collector::with_room(0);
     let id = attach(&hub, shard.clone());
-    let _member = hub.join(&channel, id);
+    let _member = hub.join(&channel, id, Format::Json);
     hub.publish(&channel, &publication(1));
     hub.publish(&channel, &publication(2));
     hub.publish(&channel, &publication(0));
@@ -115,7 +115,7 @@ fn what_a_full_shard_misses_is_remembered_once() {
 fn a_full_mailbox_ends_the_interest_it_refuses() {
     let (hub, channel) = (Hub::new(), Channel::of("chat", "1"));
     let id = attach(&hub, Collector::with_room(0));
-    let membership = Arc::new(hub.join(&channel, id));
+    let membership = Arc::new(hub.join(&channel, id, Format::Json));
     let attach = ToConn::Attach { membership, positioned: true, join_leave: false };
     assert!(!hub.tell(id, ToShard::Conn(ConnId::of(0, 0), attach)));
     assert!(!hub.has_members(&channel));
