@@ -6,11 +6,7 @@ use super::{Client, Context, Outcome, STAGE_DEADLINE, Work, held, parse_channel}
 use crate::realtime::{
     channels::Channel,
     log::{HistoryQuery, LogSlice},
-    protocol::{
-        command::HistoryRequest,
-        errors::RtError,
-        reply::Reply,
-    },
+    protocol::{command::HistoryRequest, errors::RtError, reply::Reply},
     shard::message::ToConn,
     veils,
 };

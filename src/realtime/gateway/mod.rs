@@ -95,8 +95,8 @@ pub fn upgrade(
     if !origin::allowed(request.headers(), &realtime.settings().origins) {
         return Err(UpgradeError::Origin);
     }
-    let mut response = ws::handshake_with_protocols(request, &[JSON, PROTOBUF])
-        .map_err(|_| UpgradeError::Handshake)?;
+    let mut response =
+        ws::handshake_with_protocols(request, &[JSON, PROTOBUF]).map_err(|_| UpgradeError::Handshake)?;
     let format = format_of(request);
     let shard = request
         .app_data::<web::Data<Option<LocalShard>>>()

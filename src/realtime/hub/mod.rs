@@ -132,9 +132,8 @@ impl Hub {
         }
         let Audience { mask, formats } = self.audience(channel);
         if mask != 0 {
-            let frames = |publication: &Publication| {
-                Frames::of(formats, channel, &Push::Publication(publication))
-            };
+            let frames =
+                |publication: &Publication| Frames::of(formats, channel, &Push::Publication(publication));
             let veiled = publication.veiled.as_deref().map(|veiled| {
                 let frames = veiled.data.clone().map(|data| {
                     frames(&Publication {

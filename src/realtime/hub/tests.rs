@@ -60,7 +60,8 @@ fn only_interested_shards_hear_and_interest_ends_with_its_last_member() {
     let (hub, channel) = (Hub::new(), Channel::of("chat", "1"));
     let (a, b) = (Collector::with_room(9), Collector::with_room(9));
     let ids = [attach(&hub, a.clone()), attach(&hub, b.clone())];
-    let (first, second) = (hub.join(&channel, ids[1], Format::Json), hub.join(&channel, ids[1], Format::Json));
+    let (first, second) =
+        (hub.join(&channel, ids[1], Format::Json), hub.join(&channel, ids[1], Format::Json));
     hub.publish(&channel, &publication(1));
     assert_eq!((a.take().len(), b.take().len()), (0, 1));
     drop(first);
@@ -70,6 +71,39 @@ fn only_interested_shards_hear_and_interest_ends_with_its_last_member() {
     hub.publish(&channel, &publication(3));
     assert_eq!(b.take().len(), 0);
     assert_eq!(hub.channels(), 0, "an empty channel is forgotten");
+}
+
+#[test]
+fn a_publication_is_encoded_in_the_forms_that_are_spoken_and_no_other() {
+    let (hub, channel) = (Hub::new(), Channel::of("chat", "1"));
+    let shards = [(); 2].map(|()| Collector::with_room(99));
+    let ids = shards.each_ref().map(|shard| attach(&hub, shard.clone()));
+    let encoded = |offset: u64| {
+        let author = UserId(Uuid::nil());
+        let veiled = Some(Box::new(crate::realtime::Veiled { author, data: Some(Json::empty_object()) }));
+        hub.publish(&channel, &Publication { veiled, ..publication(offset) });
+        let told = shards.iter().flat_map(|shard| shard.take());
+        told.map(|message| {
+            let ToShard::Fanout(fanout) = message else { panic!("{message:?}") };
+            let forms = |frames: &Frames| {
+                [Format::Json, Format::Protobuf].map(|form| frames.get(form).map(|frame| frame[0]))
+            };
+            let forms_of_veil = forms(fanout.veiled.unwrap().frames.as_ref().unwrap());
+            assert_eq!(forms(&fanout.frames), forms_of_veil);
+            forms_of_veil
+        })
+        .collect::<Vec<_>>()
+    };
+    let (text, binary) = (Some(0x81), Some(0x82));
+    let one = hub.join(&channel, ids[0], Format::Json);
+    assert_eq!(encoded(1), [[text, None]]);
+    let two = hub.join(&channel, ids[1], Format::Protobuf);
+    let three = hub.join(&channel, ids[1], Format::Protobuf);
+    assert_eq!(encoded(2), [[text, binary]; 2], "each shard has both");
+    drop((one, two));
+    assert_eq!(encoded(3), [[None, binary]]);
+    drop(three);
+    assert!(encoded(4).is_empty());
 }
 
 #[test]

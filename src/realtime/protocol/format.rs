@@ -89,10 +89,7 @@ impl Frames {
     /// Encodes a push in the forms that are wanted.
     pub fn of(wanted: Formats, channel: &Channel, push: &Push<'_>) -> Self {
         let encode = |wanted: bool, format: Format| wanted.then(|| format.push(channel, push));
-        Self {
-            json: encode(wanted.json, Format::Json),
-            protobuf: encode(wanted.protobuf, Format::Protobuf),
-        }
+        Self { json: encode(wanted.json, Format::Json), protobuf: encode(wanted.protobuf, Format::Protobuf) }
     }
 
     /// The frame for a connection of that form; `None` if nobody had asked for it.

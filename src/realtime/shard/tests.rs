@@ -442,10 +442,12 @@ fn a_drain_is_paced_and_takes_no_one_in() {
     let tick = bench.shard.parts.settings.tick;
     bench.shard.handle(ToShard::Drain { until: bench.now + tick * 8 }, bench.now);
     let signal = ConnSignal::default();
-    assert!(bench
+    assert!(
+        bench
             .shard
             .open(Box::new(Sink::limited(9)), Socket::default(), signal, Format::Json, bench.now)
-            .is_none());
+            .is_none()
+    );
     let mut rounds = Vec::new();
     let closed = |sinks: &[Sink]| sinks.iter().filter(|sink| sink.0.borrow().closed).count();
     let mut before = 0;

@@ -450,18 +450,10 @@ fn any_command() -> impl Strategy<Value = Value> {
         any_payload().prop_map(|data| ("send", json!({"data": data}))),
         any::<String>().prop_map(|token| ("refresh", json!({"token": token}))),
         Just(("ping", json!({}))),
-        (
-            any::<String>(),
-            any::<i32>(),
-            prop::option::of((any::<u64>(), any::<String>())),
-            any::<bool>()
-        )
+        (any::<String>(), any::<i32>(), prop::option::of((any::<u64>(), any::<String>())), any::<bool>())
             .prop_map(|(channel, limit, since, reverse)| {
                 let since = since.map(|(offset, epoch)| json!({"offset": offset, "epoch": epoch}));
-                (
-                    "history",
-                    json!({"channel": channel, "limit": limit, "since": since, "reverse": reverse}),
-                )
+                ("history", json!({"channel": channel, "limit": limit, "since": since, "reverse": reverse}))
             }),
     ];
     prop_oneof![
