@@ -83,7 +83,8 @@ export const answers = (on, person) => within('an answer', on.history(`user:${pe
 
 // The SDK's own codec, to read along what passes in binary.
 const codec = new protobuf.Centrifuge('ws://nowhere')._codec;
-const line = (message) => JSON.stringify(message);
+const line = (message) =>
+  JSON.stringify(message, (_, value) => (value instanceof Uint8Array ? `${value.length} bytes` : value));
 
 /** A WebSocket that keeps what passed, as lines of JSON. */
 export class Spy extends WebSocket {
