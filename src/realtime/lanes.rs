@@ -2,6 +2,7 @@
 //!
 //! The layer does not know that actor; the identity context implements [`Lanes`].
 
+use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use tokio::sync::OwnedSemaphorePermit;
 
@@ -13,7 +14,8 @@ use super::{
         command::{Command, ConnectRequest},
         disconnect::Disconnect,
         errors::RtError,
-        reply::{self, Reply},
+        format::Format,
+        reply::Reply,
     },
     shard::message::{ConnId, ToConn, ToShard},
 };
@@ -75,17 +77,19 @@ pub struct Queued {
     pub permit: OwnedSemaphorePermit,
 }
 
-/// A connection's way out, from any thread: the number of its shard and its number there.
+/// A connection's way out, from any thread: the number of its shard and its number there, and the form of
+/// the protocol that it speaks.
 #[derive(Clone)]
 pub struct ConnHandle {
     hub: Hub,
     shard: ShardId,
     conn: ConnId,
+    format: Format,
 }
 
 impl ConnHandle {
-    pub(super) const fn new(hub: Hub, shard: ShardId, conn: ConnId) -> Self {
-        Self { hub, shard, conn }
+    pub(super) const fn new(hub: Hub, shard: ShardId, conn: ConnId, format: Format) -> Self {
+        Self { hub, shard, conn, format }
     }
 
     /// The connection's number, unique on its shard.
@@ -97,6 +101,16 @@ impl ConnHandle {
         self.shard
     }
 
+    /// The form of the protocol that it speaks.
+    pub(super) const fn format(&self) -> Format {
+        self.format
+    }
+
+    /// A reply as this connection reads it.
+    pub(super) fn encode(&self, id: u32, answer: &Reply<'_>) -> Bytes {
+        self.format.reply(id, answer)
+    }
+
     pub(super) fn tell(&self, message: ToConn) {
         // What a full shard refuses, it makes up for by closing the connection.
         self.hub.tell(self.shard, ToShard::Conn(self.conn, message));
@@ -104,7 +118,7 @@ impl ConnHandle {
 
     /// Answers a command.
     pub fn reply(&self, id: u32, answer: &Reply<'_>) {
-        self.tell(ToConn::Frame(reply::reply(id, answer)));
+        self.tell(ToConn::Frame(self.encode(id, answer)));
     }
 
     /// Answers a command with an error, or ends the connection if it is of that sort.

@@ -2,7 +2,7 @@
 
 use prometheus::{IntCounter, IntCounterVec, IntGauge, Opts};
 
-use super::Disconnect;
+use super::{Disconnect, protocol::Format};
 use crate::telemetry::metrics::Metrics;
 
 /// The layer's collectors. Cheap to clone.
@@ -10,6 +10,8 @@ use crate::telemetry::metrics::Metrics;
 pub struct RealtimeMetrics {
     /// Connections that are open, before `connect` too.
     pub connections: IntGauge,
+    /// Upgrades, by the form of the protocol.
+    pub upgrades: IntCounterVec,
     /// Subscriptions that are held.
     pub subscriptions: IntGauge,
     /// Bytes that wait in outbound queues.
@@ -35,6 +37,7 @@ impl RealtimeMetrics {
     pub fn new(metrics: &Metrics) -> Self {
         let this = Self {
             connections: metrics.register(gauge("gigsy_realtime_connections", "Open connections")),
+            upgrades: metrics.register(counters("gigsy_realtime_upgrades_total", "Upgrades", "format")),
             subscriptions: metrics.register(gauge("gigsy_realtime_subscriptions", "Held subscriptions")),
             queue_bytes: metrics.register(gauge("gigsy_realtime_queue_bytes", "Bytes in outbound queues")),
             commands: metrics.register(counters("gigsy_realtime_commands_total", "Commands", "method")),
@@ -55,6 +58,9 @@ impl RealtimeMetrics {
             [Disconnect::SHUTDOWN, Disconnect::SLOW, Disconnect::INSUFFICIENT_STATE, Disconnect::NO_PONG]
         {
             this.closes.with_label_values(&[&why.code.to_string()]);
+        }
+        for format in [Format::Json, Format::Protobuf] {
+            this.upgrades.with_label_values(&[format.name()]);
         }
         for outcome in ["recovered", "lost"] {
             this.recoveries.with_label_values(&[outcome]);

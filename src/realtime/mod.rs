@@ -1,9 +1,9 @@
-//! The real-time layer: the Centrifuge client protocol (version 2, JSON) over WebSocket.
+//! The real-time layer: the Centrifuge client protocol (version 2, JSON and Protobuf) over WebSocket.
 //!
 //! ```text
 //! socket ─ reader (HTTP worker) ─ commands ─▶ UserSession actor ─▶ Namespace / Rpc (the contexts)
 //!   ▲                                              │ replies
-//!   └─ flusher ◀─ queue ◀─── shard (per worker) ◀──┴── Hub::publish (encoded once)
+//!   └─ flusher ◀─ queue ◀─── shard (per worker) ◀──┴── Hub::publish (encoded once a form)
 //! ```
 //!
 //! The layer knows no context. A context plugs in by [`Namespace`] and [`Rpc`], publishes by

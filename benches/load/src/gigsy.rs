@@ -44,6 +44,7 @@ pub struct Gigsy {
     sessions: Vec<String>,
     helpers: Vec<u32>,
     demo: bool,
+    speech: Speech,
 }
 
 impl Gigsy {
@@ -61,7 +62,14 @@ impl Gigsy {
         }
         let data = tempfile::Builder::new().prefix("gigsy-bench-").tempdir()?;
         let (sessions, helpers) = (Vec::new(), Vec::new());
-        Ok(Self { name, binary, data, running: None, address: None, sessions, helpers, demo: false })
+        let (demo, speech) = (false, Speech::Centrifuge);
+        Ok(Self { name, binary, data, running: None, address: None, sessions, helpers, demo, speech })
+    }
+
+    /// Spoken to in Protobuf.
+    pub fn in_protobuf(mut self) -> Self {
+        self.speech = Speech::CentrifugeProtobuf;
+        self
     }
 
     /// With the demo's people and gigs.
@@ -119,7 +127,7 @@ impl System for Gigsy {
     }
 
     fn speech(&self) -> Speech {
-        Speech::Centrifuge
+        self.speech
     }
 
     fn way(&self, kept: bool) -> Option<Way> {
@@ -127,7 +135,7 @@ impl System for Gigsy {
     }
 
     fn recovers(&self) -> bool {
-        true
+        self.speech == Speech::Centrifuge
     }
 
     /// Accounts, and a session for each of `connections`: a sign-in costs a password hash, so it is done

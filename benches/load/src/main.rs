@@ -19,6 +19,7 @@ mod marks;
 mod members;
 mod peers;
 mod plan;
+mod protobuf;
 mod rest;
 mod run;
 mod speech;

@@ -29,7 +29,7 @@ pub struct Options {
     #[arg(long, value_delimiter = ',')]
     parts: Vec<String>,
     /// Systems beside the floor, instead of Gigsy and all peers that can be had. `gigsy-before` is the binary
-    /// of GIGSY_BENCH_BEFORE, to set two builds side by side.
+    /// of GIGSY_BENCH_BEFORE, to set two builds side by side; `gigsy-protobuf` is Gigsy, spoken to in Protobuf.
     #[arg(long, value_delimiter = ',')]
     systems: Vec<String>,
     /// Only shapes whose name contains this.
@@ -161,6 +161,7 @@ fn systems(
             "floor" => {}
             "floor-again" => all.push(Box::new(Floor::new("floor-again"))),
             "gigsy" => all.push(Box::new(Gigsy::new("gigsy")?)),
+            "gigsy-protobuf" => all.push(Box::new(Gigsy::new("gigsy-protobuf")?.in_protobuf())),
             "gigsy-before" => {
                 let Some(binary) = std::env::var_os("GIGSY_BENCH_BEFORE") else {
                     return fail("GIGSY_BENCH_BEFORE names no binary");

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::kit::frames;
+use crate::protobuf;
 
 /// A protocol.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -14,6 +15,8 @@ pub enum Speech {
     Raw,
     /// The Centrifuge client protocol, version 2, in JSON.
     Centrifuge,
+    /// The same in Protobuf. Positions are not read: it is for fan-out.
+    CentrifugeProtobuf,
     /// Text frames as they are; room and token stand in the address (`ws`, bun).
     Text,
     /// `{"event", "data"}`, as `@nestjs/platform-ws` has it; room and token stand in the address.
@@ -65,6 +68,7 @@ impl Speech {
         let path = match self {
             Self::Raw => return None,
             Self::Centrifuge => "/connection/websocket".to_owned(),
+            Self::CentrifugeProtobuf => "/connection/websocket?format=protobuf".to_owned(),
             Self::Text | Self::Nest => format!("/?room={room}&token={}", ticket.token),
             Self::SocketIo => "/socket.io/?EIO=4&transport=websocket".to_owned(),
             Self::Nats => "/".to_owned(),
@@ -78,6 +82,13 @@ impl Speech {
     /// What is sent as soon as the upgrade is answered; without it the connection stands already, unless
     /// the server speaks first.
     pub fn hello(self, ticket: &Ticket<'_>) -> Option<Vec<u8>> {
+        if self == Self::CentrifugeProtobuf {
+            let mut bytes = protobuf::connect(1, ticket.token);
+            if let Some(channel) = ticket.channel {
+                bytes.extend(protobuf::subscribe(2, channel));
+            }
+            return Some(frames::from_client(frames::BINARY, &bytes));
+        }
         if self != Self::Centrifuge {
             return None;
         }
@@ -111,6 +122,16 @@ impl Speech {
                         return Heard::Refused(error);
                     }
                     *missing = missing.saturating_sub(1);
+                }
+                if *missing == 0 { Heard::Ready } else { Heard::Nothing }
+            }
+            Self::CentrifugeProtobuf => {
+                for message in protobuf::messages(payload) {
+                    match protobuf::answered(message) {
+                        Ok(Some(_)) => *missing = missing.saturating_sub(1),
+                        Ok(None) => {}
+                        Err(error) => return Heard::Refused(error),
+                    }
                 }
                 if *missing == 0 { Heard::Ready } else { Heard::Nothing }
             }
@@ -154,6 +175,9 @@ impl Speech {
             {
                 Some(frames::from_client(frames::TEXT, b"{}"))
             }
+            (Self::CentrifugeProtobuf, payload) if protobuf::messages(payload).any(<[u8]>::is_empty) => {
+                Some(frames::from_client(frames::BINARY, protobuf::EMPTY))
+            }
             (Self::SocketIo, b"2") => Some(frames::from_client(frames::TEXT, b"3")),
             (Self::Nats, payload) if payload.ends_with(b"PING\r\n") => {
                 Some(frames::from_client(frames::BINARY, b"PONG\r\n"))
@@ -165,11 +189,16 @@ impl Speech {
     /// A publication as a frame; `id` is told back by servers that tell one.
     pub fn publish(self, way: Way, id: u64, channel: &str, body: &str) -> Vec<u8> {
         match (self, way) {
+            (Self::CentrifugeProtobuf, Way::ChatSend) => {
+                let command = protobuf::rpc(id, "chat.send", &chat_message(channel, body).to_string());
+                frames::from_client(frames::BINARY, &command)
+            }
+            (Self::CentrifugeProtobuf, _) => {
+                let command = protobuf::publish(id, channel, &json!(body).to_string());
+                frames::from_client(frames::BINARY, &command)
+            }
             (Self::Centrifuge, Way::ChatSend) => {
-                let room = channel.split_once(':').map_or(channel, |(_, room)| room);
-                // The mark is unlike any other, over restarts too.
-                let mark = body.get(..crate::marks::LENGTH).unwrap_or(body).replace('#', ":");
-                let data = json!({"room": room, "client_msg_id": mark, "body": body});
+                let data = chat_message(channel, body);
                 let command = json!({"id": id, "rpc": {"method": "chat.send", "data": data}});
                 frames::from_client(frames::TEXT, command.to_string().as_bytes())
             }
@@ -219,6 +248,13 @@ impl Speech {
                     on(number(&line[6..]));
                 }
             }
+            Self::CentrifugeProtobuf => {
+                for message in protobuf::messages(payload) {
+                    if let Some(id) = protobuf::answered(message)? {
+                        on(id);
+                    }
+                }
+            }
             Self::Nest => {
                 if let Some(rest) = payload.strip_prefix(b"{\"event\":\"ack\",\"data\":") {
                     on(number(rest));
@@ -240,6 +276,14 @@ impl Speech {
         }
         Ok(())
     }
+}
+
+/// What `chat.send` takes.
+fn chat_message(channel: &str, body: &str) -> Value {
+    let room = channel.split_once(':').map_or(channel, |(_, room)| room);
+    // The mark is unlike any other, over restarts too.
+    let mark = body.get(..crate::marks::LENGTH).unwrap_or(body).replace('#', ":");
+    json!({"room": room, "client_msg_id": mark, "body": body})
 }
 
 fn number(text: &[u8]) -> u64 {

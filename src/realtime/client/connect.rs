@@ -10,7 +10,7 @@ use crate::realtime::{
         command::{ConnectRequest, SubscribeRequest},
         disconnect::Disconnect,
         errors::RtError,
-        reply::{self, ConnectResult, Reply},
+        reply::{ConnectResult, Reply},
     },
     shard::message::{Complete, Completed, ToConn},
 };
@@ -27,7 +27,7 @@ impl Client {
         });
         let channels = cx.core.server_side(&cx.who);
         for channel in &channels {
-            let membership = Arc::new(cx.core.hub().join(channel, cx.handle.shard()));
+            let membership = Arc::new(cx.core.hub().join(channel, cx.handle.shard(), cx.handle.format()));
             self.subs.insert(channel.clone(), Arc::downgrade(&membership));
             attach(&cx, membership, channel);
         }
@@ -116,7 +116,7 @@ async fn connect(
             }
         }
     }
-    let frame = reply::reply(id, &Reply::Connect(&result));
+    let frame = cx.handle.encode(id, &Reply::Connect(&result));
     // However long: it is the first thing in the queue, and there is one.
     let complete = Complete { refusal: frame.clone(), reply: frame, long: true, channels: completed };
     cx.handle.tell(ToConn::Complete(complete));

@@ -6,11 +6,7 @@ use super::{Client, Context, Outcome, STAGE_DEADLINE, Work, held, parse_channel}
 use crate::realtime::{
     channels::Channel,
     log::{HistoryQuery, LogSlice},
-    protocol::{
-        command::HistoryRequest,
-        errors::RtError,
-        reply::{self, Reply},
-    },
+    protocol::{command::HistoryRequest, errors::RtError, reply::Reply},
     shard::message::ToConn,
     veils,
 };
@@ -30,7 +26,8 @@ impl Client {
             let read = tokio::time::timeout(STAGE_DEADLINE, read(&cx, &request, subscribed)).await;
             match read.unwrap_or(Err(RtError::INTERNAL)) {
                 Ok(LogSlice { publications, top, .. }) => {
-                    let frame = reply::reply(id, &Reply::History { publications: &publications, top: &top });
+                    let answer = Reply::History { publications: &publications, top: &top };
+                    let frame = cx.handle.encode(id, &answer);
                     let (frame, long) = held(frame, Some(turn));
                     cx.handle.tell(if long { ToConn::Long(frame) } else { ToConn::Frame(frame) });
                 }

@@ -196,6 +196,7 @@ impl Client {
                 return Some(Step::Next);
             }
             Method::Pong => return Some(Step::Next),
+            Method::NotJson(_) => return Some(self.refuse(id, &RtError::bad_request("data must be JSON"))),
             Method::Connect(_) => {
                 self.close(&Disconnect::BAD_REQUEST);
                 return Some(Step::Next);

@@ -14,7 +14,7 @@ use crate::realtime::{
     protocol::{
         command::SubscribeRequest,
         errors::RtError,
-        reply::{self, Reply, SubscribeResult},
+        reply::{Reply, SubscribeResult},
     },
     shard::message::{Complete, Completed, ToConn},
     veils,
@@ -38,7 +38,8 @@ impl Client {
         if self.subs.len() >= limit {
             return Err(RtError::LIMIT_EXCEEDED);
         }
-        let membership = Arc::new(self.cx.core.hub().join(&channel, self.cx.handle.shard()));
+        let handle = &self.cx.handle;
+        let membership = Arc::new(self.cx.core.hub().join(&channel, handle.shard(), handle.format()));
         self.subs.insert(channel.clone(), Arc::downgrade(&membership));
         let attach = ToConn::Attach {
             membership,
@@ -68,11 +69,11 @@ impl Client {
             match loaded.unwrap_or(Err(RtError::INTERNAL)) {
                 Ok(result) => {
                     let announce = cx.core.namespace(&channel).is_some_and(|n| n.options().join_leave);
-                    let (reply, long) = held(reply::reply(id, &Reply::Subscribe(&result)), permit);
+                    let (reply, long) = held(cx.handle.encode(id, &Reply::Subscribe(&result)), permit);
                     cx.handle.tell(ToConn::Complete(Complete {
                         reply,
                         long,
-                        refusal: reply::reply(id, &Reply::Error(&RtError::PERMISSION_DENIED)),
+                        refusal: cx.handle.encode(id, &Reply::Error(&RtError::PERMISSION_DENIED)),
                         channels: vec![Completed {
                             top: result.top.offset,
                             presence: presence(&cx, &channel),

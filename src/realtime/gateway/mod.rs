@@ -7,12 +7,14 @@ mod source;
 use std::time::Instant;
 
 use actix_web::{HttpRequest, HttpResponse, body::MessageBody as _, http::header, web};
+use actix_web_actors::ws;
 
 use self::source::{Parting, Source};
 use super::{
     core::Realtime,
     lanes::ConnHandle,
     outbound::Outbound,
+    protocol::format::Format,
     queue::Queue,
     raw::RawLine,
     shard::{ConnSignal, LocalShard},
@@ -23,6 +25,10 @@ use crate::{
     http::Problem,
 };
 
+/// The subprotocols, as the SDKs name them. Without one it is JSON.
+const JSON: &str = "centrifuge-json";
+const PROTOBUF: &str = "centrifuge-protobuf";
+
 /// Why a connection is not upgraded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum UpgradeError {
@@ -32,9 +38,6 @@ pub enum UpgradeError {
     /// Not a WebSocket handshake.
     #[error("this address speaks WebSocket (RFC 6455), version 13")]
     Handshake,
-    /// A format other than JSON.
-    #[error("only the JSON format is served here")]
-    Format,
     /// The node is shutting down.
     #[error("the node is shutting down")]
     Draining,
@@ -50,7 +53,7 @@ impl Fault for UpgradeError {
     fn kind(&self) -> ErrorKind {
         match self {
             Self::Origin => ErrorKind::Forbidden,
-            Self::Handshake | Self::Format => ErrorKind::BadRequest,
+            Self::Handshake => ErrorKind::BadRequest,
             Self::Draining | Self::Full | Self::NoShard => ErrorKind::Unavailable,
         }
     }
@@ -59,7 +62,6 @@ impl Fault for UpgradeError {
         match self {
             Self::Origin => "origin-not-allowed",
             Self::Handshake => "websocket-required",
-            Self::Format => "format-not-served",
             _ => self.kind().slug(),
         }
     }
@@ -93,10 +95,9 @@ pub fn upgrade(
     if !origin::allowed(request.headers(), &realtime.settings().origins) {
         return Err(UpgradeError::Origin);
     }
-    if wants_protobuf(request) {
-        return Err(UpgradeError::Format);
-    }
-    let mut response = actix_web_actors::ws::handshake(request).map_err(|_| UpgradeError::Handshake)?;
+    let mut response =
+        ws::handshake_with_protocols(request, &[JSON, PROTOBUF]).map_err(|_| UpgradeError::Handshake)?;
+    let format = format_of(request);
     let shard = request
         .app_data::<web::Data<Option<LocalShard>>>()
         .and_then(|shard| shard.as_ref().clone())
@@ -110,7 +111,7 @@ pub fn upgrade(
     let signal = ConnSignal::default();
     let (settings, metrics) = (realtime.settings(), realtime.metrics());
     let open = |out: Box<dyn Outbound>| {
-        let conn = shard.shard().open(out, socket.clone(), signal.clone(), Instant::now());
+        let conn = shard.shard().open(out, socket.clone(), signal.clone(), format, Instant::now());
         conn.ok_or(UpgradeError::Draining)
     };
     let gone = |conn| {
@@ -136,22 +137,27 @@ pub fn upgrade(
         request.headers().get(header::COOKIE).and_then(|cookie| cookie.to_str().ok()).map(ToOwned::to_owned);
     let reader = reader::Reader::new(reader::Parts {
         realtime: realtime.clone(),
-        handle: ConnHandle::new(realtime.hub().clone(), shard.id(), conn),
+        handle: ConnHandle::new(realtime.hub().clone(), shard.id(), conn, format),
         shard,
         conn,
         signal,
         cookie,
     });
+    metrics.upgrades.with_label_values(&[format.name()]).inc();
     actix_web::rt::spawn(reader.run(source));
     Ok(response.message_body(body).unwrap_or_else(|_| HttpResponse::InternalServerError().finish()))
 }
 
-fn wants_protobuf(request: &HttpRequest) -> bool {
-    let by_query = request.query_string().split('&').any(|pair| pair == "format=protobuf");
-    by_query
-        || request
-            .headers()
-            .get(header::SEC_WEBSOCKET_PROTOCOL)
-            .and_then(|value| value.to_str().ok())
-            .is_some_and(|value| value.split(',').any(|name| name.trim() == "centrifuge-protobuf"))
+/// The form of the protocol that a client asks for: by the first of the subprotocols it names that we know,
+/// or by its address (`?format=protobuf`, `?cf_protocol=protobuf`).
+fn format_of(request: &HttpRequest) -> Format {
+    let by_address = request
+        .query_string()
+        .split('&')
+        .any(|pair| matches!(pair, "format=protobuf" | "cf_protocol=protobuf"));
+    let by_name = || {
+        let named = request.headers().get(header::SEC_WEBSOCKET_PROTOCOL)?.to_str().ok()?;
+        named.split(',').map(str::trim).find(|name| [JSON, PROTOBUF].contains(name))
+    };
+    if by_address || by_name() == Some(PROTOBUF) { Format::Protobuf } else { Format::Json }
 }

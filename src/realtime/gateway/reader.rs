@@ -21,9 +21,11 @@ use crate::{
             command::{Command, ConnectRequest, Method, decode_frame},
             disconnect::Disconnect,
             errors::RtError,
+            format::Format,
             frame,
             inbound::{Inbound, Inlet},
-            reply::{self, Reply},
+            protobuf::decode_binary,
+            reply::Reply,
         },
         shard::{ConnSignal, LocalShard, message::ConnId},
     },
@@ -64,7 +66,7 @@ impl Reader {
 
     /// Reads until the connection ends, one way or another.
     pub(super) async fn run(mut self, mut source: Source) {
-        let mut inlet = Inlet::new(self.parts.realtime.settings().max_frame_bytes);
+        let mut inlet = Inlet::new(self.parts.realtime.settings().max_frame_bytes, self.format());
         let signal = self.parts.signal.clone();
         loop {
             let chunk = tokio::select! {
@@ -114,7 +116,8 @@ impl Reader {
         loop {
             match inlet.take() {
                 Ok(None) => return Ok(()),
-                Ok(Some(Inbound::Text(text))) => self.text(&text).await?,
+                Ok(Some(Inbound::Text(text))) => self.commands(decode_frame(&text)).await?,
+                Ok(Some(Inbound::Binary(bytes))) => self.commands(decode_binary(bytes)).await?,
                 Ok(Some(Inbound::Ping(payload))) => {
                     self.spend()?;
                     self.send(frame::pong(&payload));
@@ -129,8 +132,8 @@ impl Reader {
         }
     }
 
-    async fn text(&mut self, text: &str) -> Result<(), Over> {
-        let commands = decode_frame(text).map_err(|why| self.close(&why))?;
+    async fn commands(&mut self, read: Result<Vec<Command>, Disconnect>) -> Result<(), Over> {
+        let commands = read.map_err(|why| self.close(&why))?;
         let mut batch = Batch::new();
         for command in commands {
             let counted = &self.parts.realtime.metrics().commands;
@@ -228,9 +231,13 @@ impl Reader {
         }
     }
 
+    const fn format(&self) -> Format {
+        self.parts.handle.format()
+    }
+
     fn answer(&self, id: u32, error: &RtError) {
         if id > 0 {
-            self.send(reply::reply(id, &Reply::Error(error)));
+            self.send(self.parts.handle.encode(id, &Reply::Error(error)));
         }
     }
 

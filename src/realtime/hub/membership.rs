@@ -3,7 +3,10 @@
 use std::sync::{Arc, OnceLock};
 
 use super::{Hub, ShardId};
-use crate::realtime::channels::{Channel, ClientInfo};
+use crate::realtime::{
+    channels::{Channel, ClientInfo},
+    protocol::Format,
+};
 
 /// A shard's interest in a channel on behalf of one connection, and the connection's presence there.
 ///
@@ -14,6 +17,7 @@ pub struct Membership {
     hub: Hub,
     channel: Channel,
     shard: ShardId,
+    format: Format,
     present: OnceLock<Present>,
 }
 
@@ -23,8 +27,8 @@ struct Present {
 }
 
 impl Membership {
-    pub(super) const fn new(hub: Hub, channel: Channel, shard: ShardId) -> Self {
-        Self { hub, channel, shard, present: OnceLock::new() }
+    pub(super) const fn new(hub: Hub, channel: Channel, shard: ShardId, format: Format) -> Self {
+        Self { hub, channel, shard, format, present: OnceLock::new() }
     }
 
     /// The channel.
@@ -49,7 +53,7 @@ impl Drop for Membership {
         if let Some(present) = &present {
             self.hub.exit(&self.channel, present.info.client);
         }
-        self.hub.leave(&self.channel, self.shard);
+        self.hub.leave(&self.channel, self.shard, self.format);
         if let Some(present) = present.filter(|present| present.announced) {
             self.hub.push_leave(&self.channel, &present.info);
         }

@@ -1,8 +1,8 @@
 //! The hub: which shards want a channel, who is present in it, and publishing to it.
 //!
 //! There is one for the node; what goes on between nodes is in `nodes`. It holds no connection: connections live in the shards, one for each
-//! HTTP worker. A publication is encoded here, once, WebSocket header included, and one message goes
-//! to each shard that has members.
+//! HTTP worker. A publication is encoded here, once for each form of the protocol that its members
+//! speak, WebSocket header included, and one message goes to each shard that has members.
 
 mod link;
 mod membership;
@@ -28,9 +28,10 @@ use super::{
     nodes::{self, Entry as Told, Nodes},
     protocol::{
         disconnect::{Disconnect, Unsubscribe},
-        reply::{self, Push},
+        format::{Format, Formats, Frames},
+        reply::Push,
     },
-    shard::message::{Fanout, FanoutKind, ToShard, VeiledFrame},
+    shard::message::{Fanout, FanoutKind, ToShard, VeiledFrames},
     veils::Veils,
 };
 use crate::{
@@ -64,8 +65,24 @@ struct Entry {
     mask: u64,
     /// Members of each shard, by its number.
     counts: Vec<u32>,
+    /// Members that speak JSON, and that speak Protobuf.
+    speakers: [u32; 2],
     /// Who is present on this node, and whether their coming was announced.
     present: HashMap<ClientId, (Arc<ClientInfo>, bool)>,
+}
+
+/// Who is to hear: a bit for each shard, and the forms that its members speak.
+#[derive(Clone, Copy, Default)]
+struct Audience {
+    mask: u64,
+    formats: Formats,
+}
+
+impl Entry {
+    const fn audience(&self) -> Audience {
+        let [json, protobuf] = self.speakers;
+        Audience { mask: self.mask, formats: Formats { json: json > 0, protobuf: protobuf > 0 } }
+    }
 }
 
 impl Default for Hub {
@@ -113,22 +130,24 @@ impl Hub {
         if let Some(metrics) = self.inner.metrics.get() {
             metrics.publications.inc();
         }
-        let mask = self.mask(channel);
+        let Audience { mask, formats } = self.audience(channel);
         if mask != 0 {
-            let frame = reply::push(channel, &Push::Publication(publication));
-            let veiled = publication.veiled.as_deref().map(|veiled| VeiledFrame {
-                author: veiled.author,
-                frame: veiled.data.clone().map(|data| {
-                    let instead =
-                        Publication { time: publication.time, ..Publication::at(publication.offset, data) };
-                    reply::push(channel, &Push::Publication(&instead))
-                }),
+            let frames =
+                |publication: &Publication| Frames::of(formats, channel, &Push::Publication(publication));
+            let veiled = publication.veiled.as_deref().map(|veiled| {
+                let frames = veiled.data.clone().map(|data| {
+                    frames(&Publication {
+                        time: publication.time,
+                        ..Publication::at(publication.offset, data)
+                    })
+                });
+                Arc::new(VeiledFrames { author: veiled.author, frames })
             });
             self.fan_out(
                 mask,
                 &Fanout {
                     channel: channel.clone(),
-                    frame,
+                    frames: frames(publication),
                     offset: publication.offset,
                     kind: FanoutKind::Publication,
                     veiled,
@@ -291,19 +310,22 @@ impl Hub {
     }
 
     /// Registers a shard's interest in a channel for one more member; it ends when the value drops.
-    pub(super) fn join(&self, channel: &Channel, shard: ShardId) -> Membership {
+    pub(super) fn join(&self, channel: &Channel, shard: ShardId, format: Format) -> Membership {
         let mut entry = self.inner.channels.entry(channel.clone()).or_default();
         if entry.counts.len() <= shard.index() {
             entry.counts.resize(shard.index() + 1, 0);
         }
         entry.counts[shard.index()] += 1;
+        entry.speakers[format as usize] += 1;
         entry.mask |= shard.bit();
         drop(entry);
-        Membership::new(self.clone(), channel.clone(), shard)
+        Membership::new(self.clone(), channel.clone(), shard, format)
     }
 
-    fn leave(&self, channel: &Channel, shard: ShardId) {
+    fn leave(&self, channel: &Channel, shard: ShardId, format: Format) {
         let Some(mut entry) = self.inner.channels.get_mut(channel) else { return };
+        let speakers = &mut entry.speakers[format as usize];
+        *speakers = speakers.saturating_sub(1);
         if let Some(count) = entry.counts.get_mut(shard.index()) {
             *count = count.saturating_sub(1);
             if *count == 0 {
@@ -341,13 +363,13 @@ impl Hub {
     }
 
     fn push_info(&self, channel: &Channel, push: &Push<'_>) {
-        let mask = self.mask(channel);
+        let Audience { mask, formats } = self.audience(channel);
         if mask != 0 {
             self.fan_out(
                 mask,
                 &Fanout {
                     channel: channel.clone(),
-                    frame: reply::push(channel, push),
+                    frames: Frames::of(formats, channel, push),
                     offset: 0,
                     kind: FanoutKind::JoinLeave,
                     veiled: None,
@@ -357,7 +379,11 @@ impl Hub {
     }
 
     fn mask(&self, channel: &Channel) -> u64 {
-        self.inner.channels.get(channel).map_or(0, |entry| entry.mask)
+        self.audience(channel).mask
+    }
+
+    fn audience(&self, channel: &Channel) -> Audience {
+        self.inner.channels.get(channel).map_or_else(Audience::default, |entry| entry.audience())
     }
 
     fn fan_out(&self, mask: u64, fanout: &Fanout) {

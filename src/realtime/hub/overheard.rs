@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 
 use super::{Hub, Membership, ShardPort};
-use crate::realtime::{channels::Channel, shard::message::ToShard};
+use crate::realtime::{channels::Channel, protocol::Format, shard::message::ToShard};
 
 /// A shard with one member that writes down the offsets it hears.
 pub(crate) struct Overheard {
@@ -29,7 +29,7 @@ impl Overheard {
         let heard = Arc::new(Ear::default());
         let shard = hub.reserve().unwrap();
         hub.connect(shard, heard.clone());
-        Self { heard, _member: hub.join(channel, shard) }
+        Self { heard, _member: hub.join(channel, shard, Format::Json) }
     }
 
     /// The offsets so far; 0 of a publication without one.

@@ -60,7 +60,8 @@ fn only_interested_shards_hear_and_interest_ends_with_its_last_member() {
     let (hub, channel) = (Hub::new(), Channel::of("chat", "1"));
     let (a, b) = (Collector::with_room(9), Collector::with_room(9));
     let ids = [attach(&hub, a.clone()), attach(&hub, b.clone())];
-    let (first, second) = (hub.join(&channel, ids[1]), hub.join(&channel, ids[1]));
+    let (first, second) =
+        (hub.join(&channel, ids[1], Format::Json), hub.join(&channel, ids[1], Format::Json));
     hub.publish(&channel, &publication(1));
     assert_eq!((a.take().len(), b.take().len()), (0, 1));
     drop(first);
@@ -73,6 +74,39 @@ fn only_interested_shards_hear_and_interest_ends_with_its_last_member() {
 }
 
 #[test]
+fn a_publication_is_encoded_in_the_forms_that_are_spoken_and_no_other() {
+    let (hub, channel) = (Hub::new(), Channel::of("chat", "1"));
+    let shards = [(); 2].map(|()| Collector::with_room(99));
+    let ids = shards.each_ref().map(|shard| attach(&hub, shard.clone()));
+    let encoded = |offset: u64| {
+        let author = UserId(Uuid::nil());
+        let veiled = Some(Box::new(crate::realtime::Veiled { author, data: Some(Json::empty_object()) }));
+        hub.publish(&channel, &Publication { veiled, ..publication(offset) });
+        let told = shards.iter().flat_map(|shard| shard.take());
+        told.map(|message| {
+            let ToShard::Fanout(fanout) = message else { panic!("{message:?}") };
+            let forms = |frames: &Frames| {
+                [Format::Json, Format::Protobuf].map(|form| frames.get(form).map(|frame| frame[0]))
+            };
+            let forms_of_veil = forms(fanout.veiled.unwrap().frames.as_ref().unwrap());
+            assert_eq!(forms(&fanout.frames), forms_of_veil);
+            forms_of_veil
+        })
+        .collect::<Vec<_>>()
+    };
+    let (text, binary) = (Some(0x81), Some(0x82));
+    let one = hub.join(&channel, ids[0], Format::Json);
+    assert_eq!(encoded(1), [[text, None]]);
+    let two = hub.join(&channel, ids[1], Format::Protobuf);
+    let three = hub.join(&channel, ids[1], Format::Protobuf);
+    assert_eq!(encoded(2), [[text, binary]; 2], "each shard has both");
+    drop((one, two));
+    assert_eq!(encoded(3), [[None, binary]]);
+    drop(three);
+    assert!(encoded(4).is_empty());
+}
+
+#[test]
 fn presence_counts_connections_and_people_and_tells_of_leaving() {
     let (hub, channel) = (Hub::new(), Channel::of("chat", "1"));
     let shard = Collector::with_room(99);
@@ -80,7 +114,7 @@ fn presence_counts_connections_and_people_and_tells_of_leaving() {
     let members: Vec<_> = [1, 1, 2]
         .into_iter()
         .map(|user| {
-            let member = hub.join(&channel, id);
+            let member = hub.join(&channel, id, Format::Json);
             member.enter(info(user), true);
             member
         })
@@ -98,7 +132,7 @@ fn what_a_full_shard_misses_is_remembered_once() {
     let (hub, channel) = (Hub::new(), Channel::of("chat", "1"));
     let shard = Collector::with_room(0);
     let id = attach(&hub, shard.clone());
-    let _member = hub.join(&channel, id);
+    let _member = hub.join(&channel, id, Format::Json);
     hub.publish(&channel, &publication(1));
     hub.publish(&channel, &publication(2));
     hub.publish(&channel, &publication(0));
@@ -115,7 +149,7 @@ fn what_a_full_shard_misses_is_remembered_once() {
 fn a_full_mailbox_ends_the_interest_it_refuses() {
     let (hub, channel) = (Hub::new(), Channel::of("chat", "1"));
     let id = attach(&hub, Collector::with_room(0));
-    let membership = Arc::new(hub.join(&channel, id));
+    let membership = Arc::new(hub.join(&channel, id, Format::Json));
     let attach = ToConn::Attach { membership, positioned: true, join_leave: false };
     assert!(!hub.tell(id, ToShard::Conn(ConnId::of(0, 0), attach)));
     assert!(!hub.has_members(&channel));

@@ -11,7 +11,7 @@ use crate::{
         Personal, SharedRing,
         hub::{Membership, ShardId, ShardPort},
         log::{ChannelLog, HistoryQuery},
-        protocol::json::Json,
+        protocol::{Format, json::Json},
         shard::message::{FanoutKind, ToShard},
     },
     tests::support::wait::eventually,
@@ -62,7 +62,7 @@ fn info(user: u128) -> Arc<ClientInfo> {
 
 impl Node {
     fn join(&self, channel: &Channel, user: u128) -> Membership {
-        let member = self.hub.join(channel, self.shard);
+        let member = self.hub.join(channel, self.shard, Format::Json);
         member.enter(info(user), true);
         member
     }
@@ -128,7 +128,7 @@ async fn presence_is_the_same_on_every_node() {
 async fn a_ring_misses_nothing_that_its_node_can_say_again() {
     let (nodes, cable) = nodes(2);
     let feed = Channel::of("gigs", "feed");
-    let _member = nodes[1].hub.join(&feed, nodes[1].shard);
+    let _member = nodes[1].hub.join(&feed, nodes[1].shard, Format::Json);
     let before = nodes[1].feed.top(&feed).await.unwrap();
     let publish = |n: u64| nodes[0].feed.publish(&feed, Json::of(&n).unwrap());
     publish(1);
@@ -151,7 +151,7 @@ async fn rings_begin_anew_when_a_node_dies_and_their_members_learn_it() {
     let (feed, own) = (Channel::of("gigs", "feed"), Personal::channel(UserId(Uuid::from_u128(1))));
     let _own =
         SharedRing::new(nodes[1].hub.clone(), &[Personal::NAMESPACE], 4, Duration::from_secs(60), true);
-    let _members = [&feed, &own].map(|channel| nodes[1].hub.join(channel, nodes[1].shard));
+    let _members = [&feed, &own].map(|channel| nodes[1].hub.join(channel, nodes[1].shard, Format::Json));
     nodes[0].feed.publish(&feed, Json::of(&1).unwrap());
     until("it came", || nodes[1].publications() == 1).await;
     let before = nodes[1].feed.top(&feed).await.unwrap();
@@ -175,7 +175,7 @@ async fn rings_begin_anew_when_a_node_dies_and_their_members_learn_it() {
 async fn a_log_that_grew_is_looked_into_elsewhere_and_after_a_gap() {
     let (nodes, cable) = nodes(2);
     let (room, typing) = (Channel::of("chat", "1"), Channel::of("typing", "1"));
-    let _members = [&room, &typing].map(|channel| nodes[1].hub.join(channel, nodes[1].shard));
+    let _members = [&room, &typing].map(|channel| nodes[1].hub.join(channel, nodes[1].shard, Format::Json));
     assert!(nodes[1].hub.follows(&room) && !nodes[0].hub.follows(&room));
     nodes[0].hub.grown(&room);
     until("it looks", || nodes[1].looked.load(Relaxed) == 1).await;

@@ -1,4 +1,4 @@
-//! Commands from clients.
+//! Commands from clients, and how their JSON form is read.
 
 use std::collections::BTreeMap;
 
@@ -35,6 +35,9 @@ pub enum Method {
     Ping,
     /// `{}`, the answer to the server's `{}`.
     Pong,
+    /// A command of that name whose `data` is no JSON. Only the Protobuf form can say that: `data` is bytes
+    /// there.
+    NotJson(&'static str),
 }
 
 impl Method {
@@ -54,6 +57,7 @@ impl Method {
             Self::SubRefresh(_) => "sub_refresh",
             Self::Ping => "ping",
             Self::Pong => "pong",
+            Self::NotJson(name) => name,
         }
     }
 }
@@ -165,27 +169,28 @@ pub struct RefreshRequest {
     pub token: String,
 }
 
+/// A command as it comes: with any number of methods.
 #[derive(Default, Deserialize)]
 #[serde(default)]
-struct Wire {
-    id: u32,
-    connect: Option<ConnectRequest>,
-    subscribe: Option<SubscribeRequest>,
-    unsubscribe: Option<ChannelRequest>,
-    publish: Option<PublishRequest>,
-    presence: Option<ChannelRequest>,
-    presence_stats: Option<ChannelRequest>,
-    history: Option<HistoryRequest>,
-    ping: Option<serde::de::IgnoredAny>,
-    send: Option<SendRequest>,
-    rpc: Option<RpcRequest>,
-    refresh: Option<RefreshRequest>,
-    sub_refresh: Option<ChannelRequest>,
+pub(super) struct Wire {
+    pub(super) id: u32,
+    pub(super) connect: Option<ConnectRequest>,
+    pub(super) subscribe: Option<SubscribeRequest>,
+    pub(super) unsubscribe: Option<ChannelRequest>,
+    pub(super) publish: Option<PublishRequest>,
+    pub(super) presence: Option<ChannelRequest>,
+    pub(super) presence_stats: Option<ChannelRequest>,
+    pub(super) history: Option<HistoryRequest>,
+    pub(super) ping: Option<serde::de::IgnoredAny>,
+    pub(super) send: Option<SendRequest>,
+    pub(super) rpc: Option<RpcRequest>,
+    pub(super) refresh: Option<RefreshRequest>,
+    pub(super) sub_refresh: Option<ChannelRequest>,
 }
 
 impl Wire {
     /// The first method that is given wins, as in the original; none is a pong, which has no id.
-    fn into_command(self) -> Option<Command> {
+    pub(super) fn into_command(self) -> Option<Command> {
         let id = self.id;
         let method = if let Some(request) = self.connect {
             Method::Connect(request)

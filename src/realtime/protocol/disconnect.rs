@@ -50,8 +50,11 @@ impl Disconnect {
     pub const REVOKED: Self = Self::fixed(3503, "session revoked");
     /// The session has too many connections; final.
     pub const CONNECTION_LIMIT: Self = Self::fixed(3504, "connection limit");
-    /// A binary frame on a JSON connection.
-    pub const INAPPROPRIATE_PROTOCOL: Self = Self::fixed(3506, "inappropriate protocol");
+    /// A binary frame on a connection that was upgraded for JSON.
+    pub const TEXT_ONLY: Self = Self::fixed(3501, "bad request: this connection speaks JSON, in text frames");
+    /// A text frame on a connection that was upgraded for Protobuf.
+    pub const BINARY_ONLY: Self =
+        Self::fixed(3501, "bad request: this connection speaks Protobuf, in binary frames");
 
     const fn fixed(code: u16, reason: &'static str) -> Self {
         Self { code, reason: Cow::Borrowed(reason) }

@@ -4,20 +4,21 @@
 
 use bytes::Bytes;
 
-use super::disconnect::Disconnect;
+use super::{disconnect::Disconnect, format::Format};
 
 /// Room for the longest header of an unmasked frame: 2 bytes and a 64-bit length.
 const HEADER: usize = 10;
 
 const FIN_TEXT: u8 = 0x81;
+pub(super) const FIN_BINARY: u8 = 0x82;
 const FIN_CLOSE: u8 = 0x88;
 const FIN_PONG: u8 = 0x8a;
 
-/// A text frame in the making: the payload is written behind room for the header, which is filled
+/// A data frame in the making: the payload is written behind room for the header, which is filled
 /// in when the length is known, so that the payload is never copied.
-pub struct TextFrame(Vec<u8>);
+pub struct DataFrame(Vec<u8>);
 
-impl TextFrame {
+impl DataFrame {
     /// An empty frame with room for `payload` bytes.
     pub fn with_capacity(payload: usize) -> Self {
         let mut buffer = Vec::with_capacity(HEADER + payload);
@@ -30,21 +31,25 @@ impl TextFrame {
         &mut self.0
     }
 
-    /// The whole frame.
-    pub fn finish(mut self) -> Bytes {
+    /// The whole frame: text or binary.
+    pub fn finish(mut self, format: Format) -> Bytes {
+        let first = match format {
+            Format::Json => FIN_TEXT,
+            Format::Protobuf => FIN_BINARY,
+        };
         let len = self.0.len() - HEADER;
         let start = match len {
             0..=125 => {
-                self.0[8..10].copy_from_slice(&[FIN_TEXT, len as u8]);
+                self.0[8..10].copy_from_slice(&[first, len as u8]);
                 8
             }
             126..=0xffff => {
                 let [hi, lo] = (len as u16).to_be_bytes();
-                self.0[6..10].copy_from_slice(&[FIN_TEXT, 126, hi, lo]);
+                self.0[6..10].copy_from_slice(&[first, 126, hi, lo]);
                 6
             }
             _ => {
-                self.0[..2].copy_from_slice(&[FIN_TEXT, 127]);
+                self.0[..2].copy_from_slice(&[first, 127]);
                 self.0[2..10].copy_from_slice(&(len as u64).to_be_bytes());
                 0
             }
@@ -55,12 +60,12 @@ impl TextFrame {
 
 /// A text frame around a payload.
 pub fn text(payload: &[u8]) -> Bytes {
-    let mut frame = TextFrame::with_capacity(payload.len());
+    let mut frame = DataFrame::with_capacity(payload.len());
     frame.payload().extend_from_slice(payload);
-    frame.finish()
+    frame.finish(Format::Json)
 }
 
-/// The protocol's ping, a frame with an empty object.
+/// The protocol's ping in its JSON form, a frame with an empty object.
 pub const fn ping() -> Bytes {
     Bytes::from_static(&[FIN_TEXT, 2, b'{', b'}'])
 }
@@ -104,7 +109,11 @@ mod tests {
     fn lengths_around_each_header_form() {
         for len in [0, 1, 125, 126, 127, 65_535, 65_536, 70_000] {
             let payload = vec![b'x'; len];
-            assert_eq!(decode(&text(&payload)), Frame::Text(Bytes::from(payload)), "{len}");
+            let mut binary = DataFrame::with_capacity(len);
+            binary.payload().extend_from_slice(&payload);
+            let payload = Bytes::from(payload);
+            assert_eq!(decode(&binary.finish(Format::Protobuf)), Frame::Binary(payload.clone()), "{len}");
+            assert_eq!(decode(&text(&payload)), Frame::Text(payload), "{len}");
         }
     }
 

@@ -5,7 +5,7 @@ use actix_http::ws::{Codec, Frame, Item, ProtocolError};
 use bytes::{Bytes, BytesMut};
 use tokio_util::codec::Decoder as _;
 
-use super::disconnect::Disconnect;
+use super::{disconnect::Disconnect, format::Format};
 
 /// The longest header of a masked frame.
 const HEADER: usize = 14;
@@ -13,8 +13,10 @@ const HEADER: usize = 14;
 /// One thing that came.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Inbound {
-    /// A text message.
+    /// A text message; only on a connection of the JSON form.
     Text(String),
+    /// A binary message; only on a connection of the Protobuf form.
+    Binary(Bytes),
     /// A ping that wants this back.
     Ping(Bytes),
     /// The peer closes, with this code.
@@ -28,12 +30,13 @@ pub struct Inlet {
     /// A message in pieces.
     pieces: Option<BytesMut>,
     max: usize,
+    format: Format,
 }
 
 impl Inlet {
-    /// An inlet for messages of at most `max` bytes.
-    pub fn new(max: usize) -> Self {
-        Self { codec: Codec::new().max_size(max), buffer: BytesMut::new(), pieces: None, max }
+    /// An inlet for messages of at most `max` bytes, of one kind: text or binary.
+    pub fn new(max: usize, format: Format) -> Self {
+        Self { codec: Codec::new().max_size(max), buffer: BytesMut::new(), pieces: None, max, format }
     }
 
     /// Takes a chunk of the socket's bytes.
@@ -70,8 +73,21 @@ impl Inlet {
 
     fn accept(&mut self, frame: Frame) -> Result<Option<Inbound>, Disconnect> {
         Ok(match frame {
-            Frame::Text(bytes) => Some(Inbound::Text(utf8(bytes.to_vec())?)),
+            Frame::Text(bytes) => {
+                self.only(Format::Json)?;
+                Some(Inbound::Text(utf8(bytes.to_vec())?))
+            }
+            Frame::Binary(bytes) => {
+                self.only(Format::Protobuf)?;
+                Some(Inbound::Binary(bytes))
+            }
             Frame::Continuation(Item::FirstText(bytes)) => {
+                self.only(Format::Json)?;
+                self.pieces = Some(BytesMut::from(bytes));
+                None
+            }
+            Frame::Continuation(Item::FirstBinary(bytes)) => {
+                self.only(Format::Protobuf)?;
                 self.pieces = Some(BytesMut::from(bytes));
                 None
             }
@@ -82,15 +98,24 @@ impl Inlet {
             Frame::Continuation(Item::Last(bytes)) => {
                 self.append(&bytes)?;
                 let whole = self.pieces.take().unwrap_or_default();
-                Some(Inbound::Text(utf8(whole.to_vec())?))
-            }
-            Frame::Binary(_) | Frame::Continuation(Item::FirstBinary(_)) => {
-                return Err(Disconnect::BAD_REQUEST);
+                Some(match self.format {
+                    Format::Json => Inbound::Text(utf8(whole.to_vec())?),
+                    Format::Protobuf => Inbound::Binary(whole.freeze()),
+                })
             }
             Frame::Ping(payload) => Some(Inbound::Ping(payload)),
             Frame::Pong(_) => None,
             Frame::Close(reason) => Some(Inbound::Close(reason.map(|reason| reason.code.into()))),
         })
+    }
+
+    /// Refuses a frame of the other kind.
+    fn only(&self, format: Format) -> Result<(), Disconnect> {
+        match (self.format, format) {
+            (Format::Json, Format::Protobuf) => Err(Disconnect::TEXT_ONLY),
+            (Format::Protobuf, Format::Json) => Err(Disconnect::BINARY_ONLY),
+            _ => Ok(()),
+        }
     }
 
     fn append(&mut self, bytes: &[u8]) -> Result<(), Disconnect> {
@@ -103,15 +128,20 @@ impl Inlet {
     }
 }
 
-/// The text messages in a connection's inbound bytes, and the code with which it would be closed, if
-/// any: the whole inbound path as a pure function, for tests and fuzzing.
-pub fn read_messages<'a>(chunks: impl Iterator<Item = &'a [u8]>, max: usize) -> (Vec<String>, Option<u16>) {
-    let (mut inlet, mut messages) = (Inlet::new(max), Vec::new());
+/// The messages in a connection's inbound bytes, and the code with which it would be closed, if any: the
+/// whole inbound path as a pure function, for tests and fuzzing.
+pub fn read_messages<'a>(
+    chunks: impl Iterator<Item = &'a [u8]>,
+    max: usize,
+    format: Format,
+) -> (Vec<Bytes>, Option<u16>) {
+    let (mut inlet, mut messages) = (Inlet::new(max, format), Vec::new());
     for chunk in chunks {
         inlet.feed(Bytes::copy_from_slice(chunk));
         loop {
             match inlet.take() {
-                Ok(Some(Inbound::Text(text))) => messages.push(text),
+                Ok(Some(Inbound::Text(text))) => messages.push(Bytes::from(text)),
+                Ok(Some(Inbound::Binary(bytes))) => messages.push(bytes),
                 Ok(Some(Inbound::Close(code))) => return (messages, Some(code.unwrap_or(1005))),
                 Ok(Some(Inbound::Ping(_))) => {}
                 Ok(None) => break,
@@ -175,7 +205,7 @@ mod tests {
             Message::Continuation(Item::Last(Bytes::from_static(b"}"))),
             Message::Close(None),
         ]);
-        let mut inlet = Inlet::new(100);
+        let mut inlet = Inlet::new(100, Format::Json);
         inlet.feed(wire);
         assert_eq!(
             all(&mut inlet).unwrap(),
@@ -189,14 +219,14 @@ mod tests {
 
     #[test]
     fn both_sizes_are_bounded() {
-        let mut whole = Inlet::new(100);
+        let mut whole = Inlet::new(100, Format::Json);
         whole.feed(client(vec![text(&"x".repeat(100))]));
         assert_eq!(all(&mut whole).unwrap().len(), 1);
         whole.feed(client(vec![text(&"x".repeat(101))]));
         assert_eq!(all(&mut whole).unwrap_err().code, 1009);
 
         let piece = || Bytes::from(vec![b'x'; 60]);
-        let mut pieces = Inlet::new(100);
+        let mut pieces = Inlet::new(100, Format::Json);
         pieces.feed(client(vec![
             Message::Continuation(Item::FirstText(piece())),
             Message::Continuation(Item::Last(piece())),
@@ -204,7 +234,7 @@ mod tests {
         assert_eq!(all(&mut pieces).unwrap_err().code, 1009);
 
         // A header that announces a gigabyte, and then bytes without end.
-        let mut endless = Inlet::new(100);
+        let mut endless = Inlet::new(100, Format::Json);
         endless.feed(Bytes::from_static(&[0x81, 0xff, 0, 0, 0, 0, 0x40, 0, 0, 0, 1, 2, 3, 4]));
         assert_eq!(endless.take(), Ok(None));
         endless.feed(Bytes::from(vec![0; 101]));
@@ -220,9 +250,41 @@ mod tests {
             (Bytes::from_static(&[0x80, 0x80, 0, 0, 0, 0]), 1002),
             (Bytes::from_static(&[0x81, 0x81, 0, 0, 0, 0, 0xff]), 1007),
         ] {
-            let mut inlet = Inlet::new(100);
+            let mut inlet = Inlet::new(100, Format::Json);
             inlet.feed(wire.clone());
             assert_eq!(all(&mut inlet).unwrap_err().code, code, "{wire:?}");
+        }
+    }
+
+    #[test]
+    fn a_connection_speaks_in_one_kind_of_frame() {
+        let bytes = || Bytes::from_static(b"\x00");
+        for (format, messages, expected) in [
+            (Format::Json, vec![Message::Binary(bytes())], Err(Disconnect::TEXT_ONLY)),
+            (
+                Format::Json,
+                vec![Message::Continuation(Item::FirstBinary(bytes()))],
+                Err(Disconnect::TEXT_ONLY),
+            ),
+            (Format::Protobuf, vec![text("{}")], Err(Disconnect::BINARY_ONLY)),
+            (
+                Format::Protobuf,
+                vec![Message::Continuation(Item::FirstText(bytes()))],
+                Err(Disconnect::BINARY_ONLY),
+            ),
+            (Format::Protobuf, vec![Message::Binary(bytes())], Ok(vec![Inbound::Binary(bytes())])),
+            (
+                Format::Protobuf,
+                vec![
+                    Message::Continuation(Item::FirstBinary(bytes())),
+                    Message::Continuation(Item::Last(Bytes::from_static(b"\xff"))),
+                ],
+                Ok(vec![Inbound::Binary(Bytes::from_static(b"\x00\xff"))]),
+            ),
+        ] {
+            let mut inlet = Inlet::new(100, format);
+            inlet.feed(client(messages));
+            assert_eq!(all(&mut inlet), expected);
         }
     }
 
@@ -232,7 +294,7 @@ mod tests {
             texts in prop::collection::vec("[ -~]{0,60}", 1..8), cuts in prop::collection::vec(1usize..40, 1..40),
         ) {
             let wire = client(texts.iter().map(|t| text(t)).collect());
-            let (mut inlet, mut got, mut rest) = (Inlet::new(100), Vec::new(), wire);
+            let (mut inlet, mut got, mut rest) = (Inlet::new(100, Format::Json), Vec::new(), wire);
             for cut in cuts {
                 inlet.feed(rest.split_to(cut.min(rest.len())));
                 got.extend(all(&mut inlet).unwrap());
@@ -244,7 +306,7 @@ mod tests {
 
         #[test]
         fn arbitrary_bytes_never_panic(chunks in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..80), 0..8)) {
-            let mut inlet = Inlet::new(100);
+            let mut inlet = Inlet::new(100, Format::Json);
             for chunk in chunks {
                 inlet.feed(Bytes::from(chunk));
                 if all(&mut inlet).is_err() {

@@ -43,6 +43,11 @@ impl Json {
         &self.0
     }
 
+    /// The text, shared.
+    pub fn to_bytes(&self) -> Bytes {
+        self.0.clone()
+    }
+
     /// Its length in bytes.
     pub fn len(&self) -> usize {
         self.0.len()

@@ -1,9 +1,9 @@
-//! Replies and pushes to clients, written by hand: a push is encoded once for everybody, and what a
+//! Replies and pushes to clients in the JSON form, written by hand: a push is encoded once for everybody, and what a
 //! context hands over as JSON goes in as it is.
 
 use bytes::Bytes;
 
-use super::{disconnect::Unsubscribe, errors::RtError, frame::TextFrame, json::Json};
+use super::{disconnect::Unsubscribe, errors::RtError, format::Format, frame::DataFrame, json::Json};
 use crate::realtime::{
     channels::{Channel, ClientId, ClientInfo},
     log::{Publication, StreamPos},
@@ -93,9 +93,9 @@ pub fn reply(id: u32, reply: &Reply<'_>) -> Bytes {
         Reply::Subscribe(result) => size_hint(&result.publications),
         _ => 128,
     };
-    let mut frame = TextFrame::with_capacity(hint + 64);
+    let mut frame = DataFrame::with_capacity(hint + 64);
     write_reply(frame.payload(), id, reply);
-    frame.finish()
+    frame.finish(Format::Json)
 }
 
 /// A push as a WebSocket frame.
@@ -104,7 +104,7 @@ pub fn push(channel: &Channel, push: &Push<'_>) -> Bytes {
         Push::Publication(publication) => publication.data.len(),
         _ => 128,
     };
-    let mut frame = TextFrame::with_capacity(hint + channel.as_str().len() + 128);
+    let mut frame = DataFrame::with_capacity(hint + channel.as_str().len() + 128);
     object(frame.payload(), |root| {
         root.object("push", |body| {
             body.text("channel", channel.as_str());
@@ -119,7 +119,7 @@ pub fn push(channel: &Channel, push: &Push<'_>) -> Bytes {
             }
         });
     });
-    frame.finish()
+    frame.finish(Format::Json)
 }
 
 fn size_hint(publications: &[Publication]) -> usize {
@@ -310,4 +310,4 @@ fn string(out: &mut Vec<u8>, text: &str) {
 
 #[cfg(test)]
 #[path = "reply_tests.rs"]
-mod tests;
+pub(super) mod tests;

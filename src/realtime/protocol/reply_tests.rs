@@ -18,13 +18,13 @@ fn payload(frame: &Bytes) -> String {
     }
 }
 
-fn value(frame: &Bytes) -> Value {
+pub(in crate::realtime::protocol) fn value(frame: &Bytes) -> Value {
     let text = payload(frame);
     assert!(!text.contains('\n'), "one line: {text:?}");
     serde_json::from_str(&text).unwrap()
 }
 
-fn any_data() -> impl Strategy<Value = Json> {
+pub(in crate::realtime::protocol) fn any_data() -> impl Strategy<Value = Json> {
     prop_oneof![
         any::<String>().prop_map(|s| Json::of(&s).unwrap()),
         any::<i32>().prop_map(|n| Json::of(&n).unwrap()),
@@ -33,7 +33,7 @@ fn any_data() -> impl Strategy<Value = Json> {
     ]
 }
 
-fn any_info() -> impl Strategy<Value = ClientInfo> {
+pub(in crate::realtime::protocol) fn any_info() -> impl Strategy<Value = ClientInfo> {
     (any::<u128>(), any::<u128>(), prop::option::of(any_data()), prop::option::of(any_data())).prop_map(
         |(user, client, conn_info, chan_info)| ClientInfo {
             user: UserId(Uuid::from_u128(user)),
@@ -44,7 +44,7 @@ fn any_info() -> impl Strategy<Value = ClientInfo> {
     )
 }
 
-fn any_publication() -> impl Strategy<Value = Publication> {
+pub(in crate::realtime::protocol) fn any_publication() -> impl Strategy<Value = Publication> {
     let tags = prop::collection::btree_map(any::<String>(), any::<String>(), 0..3);
     (any::<u64>(), any_data(), prop::option::of(any_info()), tags, prop::option::of(any::<i64>())).prop_map(
         |(offset, data, info, tags, time)| Publication {
@@ -58,7 +58,7 @@ fn any_publication() -> impl Strategy<Value = Publication> {
     )
 }
 
-fn any_result() -> impl Strategy<Value = SubscribeResult> {
+pub(in crate::realtime::protocol) fn any_result() -> impl Strategy<Value = SubscribeResult> {
     let flags = (any::<bool>(), any::<bool>(), any::<bool>(), any::<bool>());
     let top = (any::<u64>(), any::<String>()).prop_map(|(offset, epoch)| StreamPos { offset, epoch });
     (flags, top, prop::collection::vec(any_publication(), 0..4), prop::option::of(any_data())).prop_map(

@@ -12,7 +12,7 @@ use tokio::sync::Notify;
 
 use crate::{
     principal::{SessionId, UserId},
-    realtime::{channels::Channel, outbound::Outbound, socket::Socket},
+    realtime::{channels::Channel, outbound::Outbound, protocol::Format, socket::Socket},
 };
 
 /// One connection.
@@ -21,6 +21,8 @@ pub(super) struct Conn {
     pub(super) out: Box<dyn Outbound>,
     pub(super) socket: Socket,
     pub(super) signal: ConnSignal,
+    /// The form of the protocol that it speaks.
+    pub(super) format: Format,
     pub(super) phase: Phase,
     pub(super) owner: Option<(UserId, SessionId)>,
     pub(super) expires: Option<Instant>,

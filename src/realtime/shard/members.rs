@@ -17,7 +17,8 @@ use crate::{
         outbound::Pushed,
         protocol::{
             disconnect::{Disconnect, Unsubscribe},
-            reply::{self, Push},
+            format::{Formats, Frames},
+            reply::Push,
         },
     },
 };
@@ -98,7 +99,15 @@ impl Shard {
                         }
                     }
                     let Some(Some(conn)) = self.conns.get(member.slot as usize) else { continue };
-                    let Some(frame) = fanout.frame_for(conn) else { continue };
+                    let Some(frame) = fanout.frame_for(conn) else {
+                        // Made before anybody here spoke this form: whoever subscribed since has it from
+                        // the log, and if not, gets it from there.
+                        if member.positioned && fanout.offset > 0 && fanout.frames.get(conn.format).is_none()
+                        {
+                            ended.push((member.slot, Disconnect::INSUFFICIENT_STATE));
+                        }
+                        continue;
+                    };
                     match conn.out.push(frame.clone()) {
                         Pushed::Queued => sent += 1,
                         Pushed::Overflow => ended.push((member.slot, Disconnect::SLOW)),
@@ -241,10 +250,14 @@ impl Shard {
                 })
                 .collect()
         });
-        let push = reply::push(channel, &Push::Unsubscribe(why));
+        let spoken = slots.iter().filter_map(|slot| self.conn(*slot)).map(|conn| conn.format);
+        let frames = Frames::of(spoken.collect::<Formats>(), channel, &Push::Unsubscribe(why));
         for slot in slots {
-            if self.detach(slot, channel) {
-                self.push(slot, push.clone(), now);
+            let frame = self.conn(slot).and_then(|conn| frames.get(conn.format)).cloned();
+            if self.detach(slot, channel)
+                && let Some(frame) = frame
+            {
+                self.push(slot, frame, now);
             }
         }
     }
@@ -287,10 +300,11 @@ impl Shard {
 impl Fanout {
     /// What this connection gets, if it gets anything.
     fn frame_for(&self, conn: &Conn) -> Option<&Bytes> {
-        match (&self.veiled, &conn.hidden) {
-            (Some(veiled), Some(hidden)) if hidden.contains(&veiled.author) => veiled.frame.as_ref(),
-            _ => Some(&self.frame),
-        }
+        let frames = match (&self.veiled, &conn.hidden) {
+            (Some(veiled), Some(hidden)) if hidden.contains(&veiled.author) => veiled.frames.as_ref()?,
+            _ => &self.frames,
+        };
+        frames.get(conn.format)
     }
 }
 

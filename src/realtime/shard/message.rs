@@ -9,7 +9,10 @@ use crate::{
     realtime::{
         channels::{Channel, ClientInfo},
         hub::Membership,
-        protocol::disconnect::{Disconnect, Unsubscribe},
+        protocol::{
+            disconnect::{Disconnect, Unsubscribe},
+            format::Frames,
+        },
     },
 };
 
@@ -66,28 +69,28 @@ pub enum ToShard {
     },
 }
 
-/// A frame for a channel's members.
+/// A push for a channel's members.
 #[derive(Clone, Debug)]
 pub struct Fanout {
     /// The channel.
     pub channel: Channel,
-    /// The whole WebSocket frame, shared by all.
-    pub frame: Bytes,
+    /// The whole WebSocket frame in the forms that the members spoke when it was made, shared by all.
+    pub frames: Frames,
     /// The publication's place in the stream; 0 where there is none.
     pub offset: u64,
     /// Who gets it.
     pub kind: FanoutKind,
     /// What those get instead who have hidden the author.
-    pub veiled: Option<VeiledFrame>,
+    pub veiled: Option<Arc<VeiledFrames>>,
 }
 
 /// What those get who have hidden a publication's author.
-#[derive(Clone, Debug)]
-pub struct VeiledFrame {
+#[derive(Debug)]
+pub struct VeiledFrames {
     /// The author.
     pub author: UserId,
     /// The whole WebSocket frame; without it they get nothing.
-    pub frame: Option<Bytes>,
+    pub frames: Option<Frames>,
 }
 
 /// Which members get a frame.

@@ -30,7 +30,7 @@ use super::{
     hub::{Hub, ShardId},
     metrics::RealtimeMetrics,
     outbound::{Outbound, Pushed},
-    protocol::{disconnect::Disconnect, frame},
+    protocol::{disconnect::Disconnect, format::Format, frame},
     settings::Settings,
     socket::Socket,
 };
@@ -125,6 +125,7 @@ impl Shard {
         out: Box<dyn Outbound>,
         socket: Socket,
         signal: ConnSignal,
+        format: Format,
         now: Instant,
     ) -> Option<ConnId> {
         if self.drain.is_some() {
@@ -143,6 +144,7 @@ impl Shard {
             out,
             socket,
             signal,
+            format,
             phase: Phase::Handshake(now + self.parts.settings.handshake),
             owner: None,
             expires: None,
@@ -161,7 +163,7 @@ impl Shard {
     pub fn handle(&mut self, message: ToShard, now: Instant) -> bool {
         match message {
             ToShard::Fanout(fanout) => {
-                self.burst += fanout.frame.len();
+                self.burst += fanout.frames.longest();
                 self.fan_out(fanout, now);
             }
             ToShard::Conn(conn, message) => self.deliver(conn, message, now),

@@ -7,12 +7,15 @@ use proptest::prelude::*;
 use uuid::Uuid;
 
 use super::{
-    message::{Complete, Completed, Fanout, FanoutKind, VeiledFrame},
+    message::{Complete, Completed, Fanout, FanoutKind, VeiledFrames},
     *,
 };
 use crate::{
     principal::{SessionId, UserId},
-    realtime::{hub::ShardPort, protocol::disconnect::Unsubscribe},
+    realtime::{
+        hub::ShardPort,
+        protocol::{disconnect::Unsubscribe, format::Frames},
+    },
     telemetry::metrics::Metrics,
 };
 
@@ -139,12 +142,20 @@ impl Bench {
     }
 
     fn open(&mut self, sink: &Sink) -> ConnId {
+        self.open_as(sink, Format::Json)
+    }
+
+    fn open_as(&mut self, sink: &Sink, format: Format) -> ConnId {
         let signal = ConnSignal::default();
-        self.shard.open(Box::new(sink.clone()), Socket::default(), signal, self.now).unwrap()
+        self.shard.open(Box::new(sink.clone()), Socket::default(), signal, format, self.now).unwrap()
     }
 
     fn live(&mut self, sink: &Sink, n: u128) -> ConnId {
-        let conn = self.open(sink);
+        self.live_as(sink, n, Format::Json)
+    }
+
+    fn live_as(&mut self, sink: &Sink, n: u128, format: Format) -> ConnId {
+        let conn = self.open_as(sink, format);
         let (user, session) = (UserId(Uuid::from_u128(n)), SessionId(Uuid::from_u128(n)));
         self.tell(conn, ToConn::Activate { user, session, expires: None });
         conn
@@ -155,7 +166,7 @@ impl Bench {
     }
 
     fn attach(&mut self, conn: ConnId, positioned: bool) {
-        let membership = Arc::new(self.hub.join(&self.channel.clone(), self.id));
+        let membership = Arc::new(self.hub.join(&self.channel.clone(), self.id, Format::Json));
         self.tell(conn, ToConn::Attach { membership, positioned, join_leave: false });
     }
 
@@ -183,7 +194,7 @@ impl Bench {
     fn publish(&mut self, offset: u64) -> bool {
         let fanout = Fanout {
             channel: self.channel.clone(),
-            frame: frame::text(offset.to_string().as_bytes()),
+            frames: Frames::json(frame::text(offset.to_string().as_bytes())),
             offset,
             kind: FanoutKind::Publication,
             veiled: None,
@@ -402,7 +413,7 @@ fn what_the_hub_could_not_tell_is_made_up_for() {
     let full = bench.hub.reserve().unwrap();
     bench.hub.connect(full, Arc::new(Full));
     bench.shard.numbered(full);
-    let _interest = bench.hub.join(&bench.channel.clone(), full);
+    let _interest = bench.hub.join(&bench.channel.clone(), full, Format::Json);
     let publication = crate::realtime::Publication::at(1, crate::realtime::Json::empty_object());
     bench.hub.publish(&bench.channel.clone(), &publication);
     bench.hub.disconnect_session(SessionId(Uuid::from_u128(2)), &Disconnect::FORCED);
@@ -431,7 +442,12 @@ fn a_drain_is_paced_and_takes_no_one_in() {
     let tick = bench.shard.parts.settings.tick;
     bench.shard.handle(ToShard::Drain { until: bench.now + tick * 8 }, bench.now);
     let signal = ConnSignal::default();
-    assert!(bench.shard.open(Box::new(Sink::limited(9)), Socket::default(), signal, bench.now).is_none());
+    assert!(
+        bench
+            .shard
+            .open(Box::new(Sink::limited(9)), Socket::default(), signal, Format::Json, bench.now)
+            .is_none()
+    );
     let mut rounds = Vec::new();
     let closed = |sinks: &[Sink]| sinks.iter().filter(|sink| sink.0.borrow().closed).count();
     let mut before = 0;
@@ -561,16 +577,19 @@ fn who_has_hidden_the_author_gets_what_is_there_instead_at_the_same_offset() {
         sink.take();
     }
     let by = |author: u128, offset: u64, instead: bool| {
-        let text = |what: &str| frame::text(format!("{what} {offset}").as_bytes());
+        let text = |what: &str| {
+            let frame = |form: &str| frame::text(format!("{what} {offset}{form}").as_bytes());
+            Frames::json(frame("")).with_protobuf(frame(" in Protobuf"))
+        };
         ToShard::Fanout(Fanout {
             channel: Channel::of("room", "a"),
-            frame: text("words"),
+            frames: text("words"),
             offset,
             kind: FanoutKind::Publication,
-            veiled: Some(VeiledFrame {
+            veiled: Some(Arc::new(VeiledFrames {
                 author: UserId(Uuid::from_u128(author)),
-                frame: instead.then(|| text("hidden")),
-            }),
+                frames: instead.then(|| text("hidden")),
+            })),
         })
     };
     bench.shard.handle(by(9, 1, true), bench.now);
@@ -585,4 +604,65 @@ fn who_has_hidden_the_author_gets_what_is_there_instead_at_the_same_offset() {
     bench.shard.handle(ToShard::Veil { user: UserId(Uuid::from_u128(1)) }, bench.now);
     bench.shard.handle(by(9, 3, true), bench.now);
     assert_eq!(Sink::take(&one), ["words 3"]);
+}
+
+#[test]
+fn each_member_gets_the_form_that_it_speaks() {
+    let mut bench = Bench::new();
+    bench.hub.veil_by(Arc::new(Hides::default()));
+    let [text, binary, veiled] = [(); 3].map(|()| Sink::limited(10_000));
+    for (sink, user, format) in
+        [(&text, 2, Format::Json), (&binary, 3, Format::Protobuf), (&veiled, 1, Format::Protobuf)]
+    {
+        let conn = bench.live_as(sink, user, format);
+        bench.attach(conn, true);
+        bench.complete(conn, 0);
+        sink.take();
+    }
+    let frames = |what: &str| {
+        Frames::json(frame::text(what.as_bytes())).with_protobuf(frame::text(format!("{what}, 2").as_bytes()))
+    };
+    let fanout = |offset: u64, frames: Frames, instead: Frames| {
+        let author = UserId(Uuid::from_u128(9));
+        ToShard::Fanout(Fanout {
+            channel: Channel::of("room", "a"),
+            frames,
+            offset,
+            kind: FanoutKind::Publication,
+            veiled: Some(Arc::new(VeiledFrames { author, frames: Some(instead) })),
+        })
+    };
+    bench.shard.handle(fanout(1, frames("words"), frames("hidden")), bench.now);
+    assert_eq!((text.take(), binary.take()), (vec!["words".to_owned()], vec!["words, 2".to_owned()]));
+    assert_eq!(veiled.take(), ["hidden, 2"]);
+    // Made when nobody spoke Protobuf: who does has it from the log, and if not, fetches it from there.
+    let only_text = |what: &str| Frames::json(frame::text(what.as_bytes()));
+    bench.shard.handle(fanout(0, only_text("passing"), only_text("hidden")), bench.now);
+    assert_eq!((text.take(), binary.take()), (vec!["passing".to_owned()], vec![]));
+    bench.shard.handle(fanout(1, only_text("old"), only_text("hidden")), bench.now);
+    assert_eq!((text.take(), binary.take()), (vec![], vec![]), "known already");
+    bench.shard.handle(fanout(2, only_text("new"), only_text("hidden")), bench.now);
+    assert_eq!((text.take(), binary.take()), (vec!["new".to_owned()], vec!["close 3010".to_owned()]));
+}
+
+#[test]
+fn pings_and_what_is_taken_away_come_in_the_form_that_is_spoken() {
+    let mut bench = Bench::new();
+    let [text, binary] = [(); 2].map(|()| Sink::limited(10_000));
+    for (sink, format) in [(&text, Format::Json), (&binary, Format::Protobuf)] {
+        let conn = bench.live_as(sink, 1, format);
+        bench.attach(conn, true);
+        bench.complete(conn, 0);
+        sink.take();
+    }
+    bench.pass(Duration::from_secs(26));
+    assert_eq!((text.take(), binary.take()), (vec!["{}".to_owned()], vec!["\0".to_owned()]));
+    let channel = bench.channel.clone();
+    let why = Unsubscribe::SERVER;
+    bench.shard.handle(ToShard::UnsubscribeAll { channel: channel.clone(), why: why.clone() }, bench.now);
+    let expected = |format: Format| {
+        let frame = format.push(&channel, &super::super::protocol::reply::Push::Unsubscribe(&why));
+        vec![String::from_utf8_lossy(&frame[2..]).into_owned()]
+    };
+    assert_eq!((text.take(), binary.take()), (expected(Format::Json), expected(Format::Protobuf)));
 }

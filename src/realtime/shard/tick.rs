@@ -6,12 +6,12 @@ use super::{
     Shard,
     conn::{Liveness, Phase},
 };
-use crate::realtime::protocol::{disconnect::Disconnect, frame};
+use crate::realtime::protocol::{disconnect::Disconnect, format::Format};
 
 /// What a round does to a connection.
 enum Due {
     Nothing,
-    Ping,
+    Ping(Format),
     Close(Disconnect),
     Abort,
 }
@@ -28,7 +28,7 @@ impl Shard {
         for slot in 0..self.conns.len() as u32 {
             match self.due(slot, now, &mut queued) {
                 Due::Nothing => {}
-                Due::Ping => self.push(slot, frame::ping(), now),
+                Due::Ping(format) => self.push(slot, format.ping(), now),
                 Due::Close(why) => self.close_slot(slot, &why, now),
                 Due::Abort => self.cut(slot),
             }
@@ -60,7 +60,7 @@ impl Shard {
             Liveness::PongBy { due, .. } if now >= due => Due::Close(Disconnect::NO_PONG),
             Liveness::PingAt(at) if now >= at => {
                 conn.liveness = Liveness::PongBy { due: now + pong, next_ping: now + ping };
-                Due::Ping
+                Due::Ping(conn.format)
             }
             _ => Due::Nothing,
         }

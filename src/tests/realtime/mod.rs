@@ -3,4 +3,5 @@
 mod connecting;
 mod endings;
 mod fixture;
+mod protobuf;
 mod streams;

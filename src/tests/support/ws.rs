@@ -3,7 +3,7 @@
 use std::{net::SocketAddr, time::Duration};
 
 use actix_http::ws::{Codec, Frame, Message};
-use bytes::BytesMut;
+use bytes::{Bytes, BytesMut};
 use serde_json::{Value, json};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
@@ -23,6 +23,10 @@ pub(crate) struct WsClient {
     buffer: BytesMut,
     /// Replies and pushes that were read and not asked for yet.
     lines: std::collections::VecDeque<Value>,
+    /// Binary messages that were read and not asked for yet.
+    binary: std::collections::VecDeque<Bytes>,
+    /// The head of the answer to the upgrade.
+    pub(crate) head: String,
     /// Answer the server's pings.
     pub(crate) pongs: bool,
     next_id: u32,
@@ -50,10 +54,19 @@ impl WsClient {
     }
 
     /// Upgrades a connection on a socket of one's own.
-    pub(crate) async fn open_on(mut stream: TcpStream, headers: &[(&str, &str)]) -> Result<Self, Refused> {
+    pub(crate) async fn open_on(stream: TcpStream, headers: &[(&str, &str)]) -> Result<Self, Refused> {
+        Self::open_at(stream, "", headers).await
+    }
+
+    /// The same with a query behind the address (`?format=protobuf`).
+    pub(crate) async fn open_at(
+        mut stream: TcpStream,
+        query: &str,
+        headers: &[(&str, &str)],
+    ) -> Result<Self, Refused> {
         let address = stream.peer_addr().unwrap();
         let mut request = format!(
-            "GET /connection/websocket HTTP/1.1\r\nHost: {address}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+            "GET /connection/websocket{query} HTTP/1.1\r\nHost: {address}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
              Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
         );
         for (name, value) in headers {
@@ -79,6 +92,8 @@ impl WsClient {
             codec: Codec::new().client_mode().max_size(16 << 20),
             buffer,
             lines: std::collections::VecDeque::new(),
+            binary: std::collections::VecDeque::new(),
+            head,
             pongs: true,
             next_id: 1,
         })
@@ -160,6 +175,20 @@ impl WsClient {
         }
     }
 
+    /// The next binary message, save pings.
+    pub(crate) async fn binary(&mut self) -> Bytes {
+        loop {
+            if let Some(message) = self.binary.pop_front() {
+                return message;
+            }
+            match timeout(PATIENCE, self.read()).await {
+                Ok(Ok(())) => {}
+                Ok(Err(closed)) => panic!("closed: {closed:?}"),
+                Err(_) => panic!("nothing came"),
+            }
+        }
+    }
+
     /// Reads until the server closes; what it sent before is dropped.
     pub(crate) async fn closed(&mut self) -> Closed {
         loop {
@@ -195,6 +224,14 @@ impl WsClient {
                     }
                     let text = std::str::from_utf8(&text).unwrap();
                     self.lines.extend(text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap()));
+                    return Ok(());
+                }
+                Some(Frame::Binary(message)) => {
+                    if message != [0][..] {
+                        self.binary.push_back(message);
+                    } else if self.pongs {
+                        self.send(Message::Binary(message)).await;
+                    }
                     return Ok(());
                 }
                 Some(Frame::Close(reason)) => {

@@ -1,11 +1,12 @@
-//! The published SDKs, unmodified, against the real server: each scenario once per SDK.
+//! The published SDKs, unmodified, against the real server: each scenario once per SDK and form of the protocol.
 
-use std::rc::Rc;
+use std::{ffi::OsStr, rc::Rc};
 
 use serde_json::{Value, json};
 use tokio::sync::Mutex;
 
 use super::talk::{connect, message};
+use crate::realtime::protocol::Format;
 use crate::tests::support::{
     database::TestDatabase,
     proxy::Proxy,
@@ -21,7 +22,7 @@ use crate::tests::support::{
 const FLOOD: usize = 4_000;
 const FLOOD_BODY: usize = 3_800;
 
-async fn play(sdk: Sdk, scenario: &str, env: &[(&str, &str)]) {
+async fn play(sdk: Sdk, form: Format, scenario: &str, env: &[(&str, &str)]) {
     if let Some(why) = sdk.missing() {
         skip!(format!("{sdk:?} SDK: {scenario}"), why);
     }
@@ -49,7 +50,8 @@ async fn play(sdk: Sdk, scenario: &str, env: &[(&str, &str)]) {
         "rooms": rooms,
     });
     let (room, server, told) = (rooms[0].clone(), Rc::new(Mutex::new(server)), ada.id.clone());
-    sdk.run(scenario, &fixture, |question: Value| {
+    let form = [("GIGSY_SDK_FORMAT", OsStr::new(form.name()))];
+    sdk.run_with(&form, scenario, &fixture, |question: Value| {
         let (server, proxy, room) = (Rc::clone(&server), Rc::clone(&proxy), room.clone());
         let ada = told.clone();
         async move {
@@ -135,38 +137,66 @@ async fn found_slow(server: &Server) -> bool {
 }
 
 macro_rules! scenarios {
-    ($($name:ident $env:expr;)*) => {
-        mod javascript {
-            $(#[actix_web::test]
-            async fn $name() {
-                super::play(super::Sdk::Js, stringify!($name), &$env).await;
-            })*
-        }
-        mod python {
-            $(#[actix_web::test]
-            async fn $name() {
-                super::play(super::Sdk::Python, stringify!($name), &$env).await;
-            })*
+    ($sdk:ident $form:ident; $($name:ident $env:expr;)*) => {
+        $(#[actix_web::test]
+        async fn $name() {
+            super::play(super::Sdk::$sdk, super::Format::$form, stringify!($name), &$env).await;
+        })*
+    };
+}
+
+macro_rules! all {
+    ($sdk:ident $form:ident) => {
+        scenarios! { $sdk $form;
+            connect [("GIGSY_PING_SECONDS", "2"), ("GIGSY_PONG_SECONDS", "1")];
+            first_frame [];
+            publish [];
+            rpc [];
+            history [];
+            presence [];
+            recover [];
+            unrecoverable [];
+            token_refresh [("GIGSY_REALTIME_TOKEN_SECONDS", "3")];
+            token_expired [("GIGSY_REALTIME_TOKEN_SECONDS", "3")];
+            unauthorized [];
+            slow [("GIGSY_RECOVERY_LIMIT", "5000")];
+            rejected [];
+            revoked [];
+            server_crash [];
+            personal [];
+            blocked [];
         }
     };
 }
 
-scenarios! {
-    connect [("GIGSY_PING_SECONDS", "2"), ("GIGSY_PONG_SECONDS", "1")];
-    first_frame [];
-    publish [];
-    rpc [];
-    history [];
-    presence [];
-    recover [];
-    unrecoverable [];
-    token_refresh [("GIGSY_REALTIME_TOKEN_SECONDS", "3")];
-    token_expired [("GIGSY_REALTIME_TOKEN_SECONDS", "3")];
-    unauthorized [];
-    slow [("GIGSY_RECOVERY_LIMIT", "5000")];
-    rejected [];
-    revoked [];
-    server_crash [];
-    personal [];
-    blocked [];
+mod javascript {
+    all! { Js Json }
+}
+
+mod javascript_in_protobuf {
+    all! { Js Protobuf }
+    scenarios! { Js Protobuf;
+        mixed [];
+    }
+}
+
+mod python {
+    all! { Python Json }
+}
+
+/// What the form of the protocol has to do with; the rest is shared with the other SDK.
+mod python_in_protobuf {
+    scenarios! { Python Protobuf;
+        connect [("GIGSY_PING_SECONDS", "2"), ("GIGSY_PONG_SECONDS", "1")];
+        first_frame [];
+        publish [];
+        rpc [];
+        history [];
+        presence [];
+        recover [];
+        token_refresh [("GIGSY_REALTIME_TOKEN_SECONDS", "3")];
+        unauthorized [];
+        personal [];
+        blocked [];
+    }
 }

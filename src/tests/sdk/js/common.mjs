@@ -1,12 +1,20 @@
 // What the scenarios share: the unmodified npm `centrifuge` client over `ws`, REST, bounded waits,
 // and questions to the Rust test that started this (see src/tests/support/sdk.rs).
+//
+// With GIGSY_SDK_FORMAT=protobuf it is the SDK's Protobuf build. There payloads are bytes; here they are made
+// JSON on the way in and out, so that a scenario is the same in both forms.
 import assert from 'node:assert/strict';
 import { createInterface } from 'node:readline';
-import { Centrifuge } from 'centrifuge';
+import * as json from 'centrifuge';
+import * as protobuf from 'centrifuge/build/protobuf';
 import WebSocket from 'ws';
 
 export { assert };
 export const fixture = JSON.parse(process.argv[2]);
+export const format = process.env.GIGSY_SDK_FORMAT ?? 'json';
+/** The SDK in that form. */
+export const sdk = (of = format) => (of === 'protobuf' ? protobuf : json);
+export const { UnauthorizedError } = sdk();
 export const chat = (room = fixture.room) => `chat:${room}`;
 
 const stdin = createInterface({ input: process.stdin })[Symbol.asyncIterator]();
@@ -73,18 +81,31 @@ export const send = (person, body, room = fixture.room) =>
 /** A command that every connection may give: it must be answered. */
 export const answers = (on, person) => within('an answer', on.history(`user:${person.id}`, { limit: 0 }));
 
-/** A WebSocket that keeps what passed. */
+// The SDK's own codec, to read along what passes in binary.
+const codec = new protobuf.Centrifuge('ws://nowhere')._codec;
+const line = (message) =>
+  JSON.stringify(message, (_, value) => (value instanceof Uint8Array ? `${value.length} bytes` : value));
+
+/** A WebSocket that keeps what passed, as lines of JSON. */
 export class Spy extends WebSocket {
   static all = [];
   constructor(...args) {
     super(...args);
     this.sent = [];
     this.received = [];
+    /** How many frames came as text, and as binary. */
+    this.frames = { text: 0, binary: 0 };
     Spy.all.push(this);
-    this.on('message', (data) => this.received.push(...data.toString().split('\n').filter(Boolean)));
+    this.on('message', (data, isBinary) => {
+      this.frames[isBinary ? 'binary' : 'text'] += 1;
+      const bytes = new Uint8Array(data);
+      const lines = isBinary ? codec.decodeReplies(bytes).map(line) : data.toString().split('\n');
+      this.received.push(...lines.filter(Boolean));
+    });
   }
   send(data, ...rest) {
-    this.sent.push(data.toString());
+    const text = typeof data === 'string';
+    this.sent.push(text ? data : codec.decodeCommands(data).map(line).join('\n'));
     super.send(data, ...rest);
   }
   /** Pings of the server that came. */
@@ -97,11 +118,29 @@ export async function token(person) {
   return (await rest(person, 'POST', '/api/v1/realtime/token')).token;
 }
 
+const toBytes = (value) => new TextEncoder().encode(JSON.stringify(value));
+const fromBytes = (bytes) => (bytes?.length ? JSON.parse(new TextDecoder().decode(bytes)) : undefined);
+
+/** A client of the Protobuf build that takes and gives JSON, as the other build does. */
+function withJson(made) {
+  const { publish, rpc, history } = made;
+  const read = (it) => ({ ...it, data: fromBytes(it.data) });
+  made.read = read;
+  made.publish = (channel, data) => publish.call(made, channel, toBytes(data));
+  made.rpc = async (method, data) => read(await rpc.call(made, method, toBytes(data)));
+  made.history = async (...args) => {
+    const page = await history.apply(made, args);
+    return { ...page, publications: page.publications.map(read) };
+  };
+  return made;
+}
+
 const clients = [];
 
 /** A client of that person, not connected yet; `log` holds its events in order. */
 export function client(person, options = {}) {
-  const { url = fixture.ws, ...others } = options;
+  const { url = fixture.ws, form = format, ...others } = options;
+  const { Centrifuge } = sdk(form);
   const made = new Centrifuge(url, {
     websocket: Spy,
     getToken: () => token(person),
@@ -110,9 +149,12 @@ export function client(person, options = {}) {
     timeout: 15000,
     ...others,
   });
+  made.form = form;
+  made.read = (it) => it;
+  if (form === 'protobuf') withJson(made);
   made.log = [];
   for (const event of ['connecting', 'connected', 'disconnected', 'error', 'subscribed', 'publication']) {
-    made.on(event, (ctx) => made.log.push({ event, ...ctx }));
+    made.on(event, (ctx) => made.log.push({ event, ...(event === 'publication' ? made.read(ctx) : ctx) }));
   }
   clients.push(made);
   return made;
@@ -131,7 +173,7 @@ export function subscription(on, channel, options) {
   const sub = on.newSubscription(channel, { minResubscribeDelay: 50, maxResubscribeDelay: 300, ...options });
   sub.log = [];
   for (const event of ['subscribing', 'subscribed', 'unsubscribed', 'publication', 'join', 'leave', 'error']) {
-    sub.on(event, (ctx) => sub.log.push({ event, ...ctx }));
+    sub.on(event, (ctx) => sub.log.push({ event, ...(event === 'publication' ? on.read(ctx) : ctx) }));
   }
   sub.of = (event) => sub.log.filter((entry) => entry.event === event);
   sub.messages = () =>
@@ -163,6 +205,11 @@ export function assertGapless(publications) {
 export async function run(scenario) {
   try {
     await scenario();
+    const frames = (kind) => Spy.all.reduce((sum, socket) => sum + socket.frames[kind], 0);
+    const [spoken, other] = format === 'protobuf' ? ['binary', 'text'] : ['text', 'binary'];
+    if (clients.length > 0 && clients.every((each) => each.form === format)) {
+      assert.ok(frames(spoken) > 0 && frames(other) === 0, `it spoke ${format}, and nothing else`);
+    }
     for (const each of clients) each.disconnect();
     process.exit(0);
   } catch (error) {

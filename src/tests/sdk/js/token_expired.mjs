@@ -1,6 +1,5 @@
 // An expired token is answered with 109: the SDK fetches another. Who gets none is out for good.
-import { assert, client, eventually, fixture, rest, run, Spy, token, within } from './common.mjs';
-import { UnauthorizedError } from 'centrifuge';
+import { assert, client, eventually, fixture, rest, run, Spy, token, UnauthorizedError, within } from './common.mjs';
 
 run(async () => {
   const { ada } = fixture.people;

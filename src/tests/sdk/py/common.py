@@ -1,8 +1,12 @@
 """What the scenarios share: the unmodified PyPI `centrifuge-python` client, REST, bounded waits, and
-questions to the Rust test that started this (see src/tests/support/sdk.rs)."""
+questions to the Rust test that started this (see src/tests/support/sdk.rs).
+
+With GIGSY_SDK_FORMAT=protobuf the SDK speaks Protobuf. There payloads are bytes; here they are made JSON on the
+way in and out, so that a scenario is the same in both forms."""
 
 import asyncio
 import json
+import os
 import sys
 import time
 import traceback
@@ -14,6 +18,7 @@ from centrifuge import Client, ClientEventHandler, ReplyError, SubscriptionEvent
 FIXTURE = json.loads(sys.argv[1])
 PEOPLE = FIXTURE["people"]
 ROOM = FIXTURE.get("room", "")
+PROTOBUF = os.environ.get("GIGSY_SDK_FORMAT") == "protobuf"
 
 
 def chat(room=ROOM):
@@ -86,6 +91,29 @@ async def token(person):
     return (await rest(person, "POST", "/api/v1/realtime/token"))["token"]
 
 
+def _read(holder):
+    """Makes the payload of something JSON, where it came as bytes."""
+    if isinstance(holder.data, bytes):
+        holder.data = json.loads(holder.data)
+    return holder
+
+
+class JsonClient(Client):
+    """The SDK's client in its Protobuf form, with JSON in and out."""
+
+    async def publish(self, channel, data, *args, **kwargs):
+        return await super().publish(channel, json.dumps(data).encode(), *args, **kwargs)
+
+    async def rpc(self, method, data, *args, **kwargs):
+        return _read(await super().rpc(method, json.dumps(data).encode(), *args, **kwargs))
+
+    async def history(self, *args, **kwargs):
+        page = await super().history(*args, **kwargs)
+        for publication in page.publications:
+            _read(publication)
+        return page
+
+
 class _ClientLog(ClientEventHandler):
     def __init__(self):
         self.log = []
@@ -109,6 +137,7 @@ class _ClientLog(ClientEventHandler):
         self.log.append(("subscribed", ctx))
 
     async def on_publication(self, ctx):
+        _read(ctx.pub)
         self.log.append(("publication", ctx))
 
 
@@ -142,6 +171,7 @@ class SubscriptionLog(SubscriptionEventHandler):
         self.log.append(("unsubscribed", ctx))
 
     async def on_publication(self, ctx):
+        _read(ctx.pub)
         self.log.append(("publication", ctx))
 
     async def on_join(self, ctx):
@@ -164,13 +194,14 @@ def client(person, url=None, **options):
         return await token(person)
 
     options.setdefault("get_token", get_token)
-    made = Client(
+    made = (JsonClient if PROTOBUF else Client)(
         url or FIXTURE["ws"],
         events=_ClientLog(),
         timeout=15.0,
         min_reconnect_delay=0.05,
         max_reconnect_delay=0.3,
         proxy=None,
+        use_protobuf=PROTOBUF,
         **options,
     )
     _clients.append(made)
