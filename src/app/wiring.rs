@@ -328,7 +328,7 @@ impl Platform {
         let metrics = Metrics::new();
         let registry = Registry::new();
         registry.register_metrics(&metrics);
-        let arbiters = Arbiters::start(config.workers())?;
+        let arbiters = Arbiters::start(config.actor_threads())?;
         let domain = DomainConfig::from(&config.actors);
         let signer = Signer::new(&database.signing_key().await?);
 

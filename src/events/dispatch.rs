@@ -8,7 +8,7 @@
 use std::{any::Any, collections::HashSet, panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
 use diesel::{
-    ExpressionMethods, OptionalExtension, QueryDsl, QueryableByName,
+    ExpressionMethods, QueryDsl, QueryableByName,
     sql_types::{Array, BigInt, Bool, Integer, Jsonb, Nullable, Text, Uuid as SqlUuid},
 };
 use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl};
@@ -33,8 +33,11 @@ use crate::{
 const HEADS: i64 = 128;
 /// Events of one aggregate in a row before the others get their turn.
 const IN_A_ROW: usize = 64;
-/// How long to the next look when nothing arrives: for retries that fall due, and other nodes' work.
-const LOOK: Duration = Duration::from_millis(250);
+/// Events that a worker takes at least, if there are as many: dealt out in ones, each would be a commit of
+/// its own.
+const SHARE: usize = 16;
+/// How long to the next look when nobody says that something is there. The [`Lookout`](super::lookout) does.
+const LOOK: Duration = Duration::from_secs(30);
 /// Pause while the database is away.
 const PAUSE: Duration = Duration::from_millis(500);
 
@@ -73,18 +76,22 @@ struct Fresh {
     due: bool,
 }
 
-#[derive(diesel::Queryable)]
+#[derive(QueryableByName)]
 struct Waiting {
+    #[diesel(sql_type = SqlUuid)]
     event_id: Uuid,
+    #[diesel(sql_type = Nullable<Jsonb>)]
     envelope: Option<serde_json::Value>,
+    #[diesel(sql_type = Integer)]
     attempts: i32,
+    #[diesel(sql_type = Bool)]
     due: bool,
 }
 
 /// What became of the next event of a line.
 enum Step {
-    /// It took effect.
-    Handled,
+    /// It took effect; whether another waits behind it.
+    Handled(bool),
     /// There is none, it is not due, or another node has it in hand.
     Nothing,
     /// It failed, and what is to be done about it is done.
@@ -123,12 +130,9 @@ impl From<diesel::result::Error> for Undone {
 
 impl Dispatcher {
     pub async fn run(self, mut stop: watch::Receiver<bool>) {
+        let bell = self.inboxes.bell(self.consumer.name());
         let this = Arc::new(self);
         loop {
-            let arrived = this.inboxes.arrived.notified();
-            tokio::pin!(arrived);
-            // From here on nothing that arrives is missed.
-            arrived.as_mut().enable();
             let worked = this.round(&stop).await;
             if *stop.borrow() {
                 return;
@@ -145,7 +149,7 @@ impl Dispatcher {
             tokio::select! {
                 biased;
                 () = stopped(&mut stop) => return,
-                () = arrived => {}
+                () = bell.notified() => {}
                 () = tokio::time::sleep(wait) => {}
             }
         }
@@ -154,9 +158,11 @@ impl Dispatcher {
     /// Works off the lines whose next event is due; whether any was handled.
     async fn round(self: &Arc<Self>, stop: &watch::Receiver<bool>) -> Result<bool, DbError> {
         let lines = self.lines().await?;
-        // Dealt out evenly, so that nobody waits for one worker's long list.
-        let share =
-            lines.len().div_ceil(self.settings.concurrency.max(1)).clamp(1, self.settings.together.max(1));
+        // Dealt out evenly, so that nobody waits for one worker's long list; but not in ones where they can
+        // share a commit.
+        let together = self.settings.together.max(1);
+        let least = if self.consumer.shares_transactions() { SHARE.min(together) } else { 1 };
+        let share = lines.len().div_ceil(self.settings.concurrency.max(1)).clamp(least, together);
         let shares: Vec<Vec<Line>> = lines.chunks(share).map(<[Line]>::to_vec).collect();
         let work = stream::iter(shares).map(|lines| {
             let this = self.clone();
@@ -304,7 +310,12 @@ impl Dispatcher {
                 break;
             }
             match self.step(line).await? {
-                Step::Handled => any = true,
+                Step::Handled(more) => {
+                    any = true;
+                    if !more {
+                        break;
+                    }
+                }
                 Step::Failed | Step::Nothing => break,
             }
         }
@@ -319,10 +330,12 @@ impl Dispatcher {
                 if !take_turn(conn, name, line).await? {
                     return Ok(None);
                 }
-                let Some(waiting) = next(conn, name, line).await?.filter(|waiting| waiting.due) else {
+                let mut waiting = next(conn, name, line).await?.into_iter();
+                let Some(first) = waiting.next().filter(|first| first.due) else {
                     return Ok(None);
                 };
-                let Waiting { event_id, envelope, attempts, .. } = waiting;
+                let more = waiting.next().is_some();
+                let Waiting { event_id, envelope, attempts, .. } = first;
                 let event = match Envelope::from_json(envelope.unwrap_or_default()) {
                     Ok(event) => Box::new(event),
                     Err(error) => {
@@ -343,7 +356,7 @@ impl Dispatcher {
                             ))
                             .execute(conn)
                             .await?;
-                        Ok(Some((event, after)))
+                        Ok(Some((event, after, more)))
                     }
                     Err(error) => Err(Undone::Consumer { event, attempts, error }),
                 }
@@ -351,10 +364,10 @@ impl Dispatcher {
             .await;
         match done {
             Ok(None) => Ok(Step::Nothing),
-            Ok(Some((event, after))) => {
+            Ok(Some((event, after, more))) => {
                 self.metrics.handled.with_label_values(&[name]).inc();
                 self.run_after(&event, after);
-                Ok(Step::Handled)
+                Ok(Step::Handled(more))
             }
             Err(undone) => {
                 self.note(&mut conn, undone).await?;
@@ -471,10 +484,9 @@ async fn take_turn(conn: &mut AsyncPgConnection, consumer: &str, line: &Line) ->
         mine: bool,
     }
     let key = format!("{consumer}/{}/{}", line.context, line.aggregate);
-    let turn: Turn = diesel::sql_query("select pg_try_advisory_xact_lock(hashtextextended($1, 3)) as mine")
-        .bind::<Text, _>(key)
-        .get_result(conn)
-        .await?;
+    let query = diesel::sql_query("select pg_try_advisory_xact_lock(hashtextextended($1, 3)) as mine")
+        .bind::<Text, _>(key);
+    let turn: Turn = Kept(query).get_result(conn).await?;
     Ok(turn.mine)
 }
 
@@ -491,13 +503,12 @@ async fn take_turns(
     }
     let keys: Vec<String> =
         lines.iter().map(|line| format!("{consumer}/{}/{}", line.context, line.aggregate)).collect();
-    let turns: Vec<Turn> = diesel::sql_query(
+    let query = diesel::sql_query(
         "select n from unnest($1) with ordinality as t (key, n) \
          where pg_try_advisory_xact_lock(hashtextextended(key, 3))",
     )
-    .bind::<Array<Text>, _>(keys)
-    .load(conn)
-    .await?;
+    .bind::<Array<Text>, _>(keys);
+    let turns: Vec<Turn> = Kept(query).load(conn).await?;
     let line = |turn: Turn| usize::try_from(turn.n).ok().and_then(|n| lines.get(n.checked_sub(1)?)).cloned();
     Ok(turns.into_iter().filter_map(line).collect())
 }
@@ -511,7 +522,7 @@ async fn first_events(
 ) -> Result<Vec<Fresh>, Undone> {
     let (contexts, aggregates): (Vec<&str>, Vec<&str>) =
         lines.iter().map(|line| (line.context.as_str(), line.aggregate.as_str())).unzip();
-    Ok(diesel::sql_query(
+    let query = diesel::sql_query(
         "select i.event_id, i.context, i.aggregate, i.envelope, i.attempts, i.next_at <= now() as due \
          from platform.inbox i join unnest($2, $3) as l (context, aggregate) \
            on l.context = i.context and l.aggregate = i.aggregate \
@@ -520,30 +531,21 @@ async fn first_events(
     .bind::<Text, _>(consumer)
     .bind::<Array<Text>, _>(contexts)
     .bind::<Array<Text>, _>(aggregates)
-    .bind::<BigInt, _>(i64::try_from(limit).unwrap_or(i64::MAX))
-    .load(conn)
-    .await?)
+    .bind::<BigInt, _>(i64::try_from(limit).unwrap_or(i64::MAX));
+    Ok(Kept(query).load(conn).await?)
 }
 
-/// The first event of the line that is not done, due or not.
-async fn next(conn: &mut AsyncPgConnection, consumer: &str, line: &Line) -> Result<Option<Waiting>, Undone> {
-    let next = inbox::table
-        .filter(inbox::consumer.eq(consumer))
-        .filter(inbox::context.eq(&line.context))
-        .filter(inbox::aggregate.eq(&line.aggregate))
-        .filter(inbox::handled_at.is_null())
-        .filter(inbox::died_at.is_null())
-        .order(inbox::seq)
-        .select((
-            inbox::event_id,
-            inbox::envelope,
-            inbox::attempts,
-            diesel::dsl::sql::<Bool>("next_at <= now()"),
-        ))
-        .first(conn)
-        .await
-        .optional()?;
-    Ok(next)
+/// The first two events of the line that are not done, due or not.
+async fn next(conn: &mut AsyncPgConnection, consumer: &str, line: &Line) -> Result<Vec<Waiting>, Undone> {
+    let query = diesel::sql_query(
+        "select event_id, envelope, attempts, next_at <= now() as due from platform.inbox \
+         where consumer = $1 and context = $2 and aggregate = $3 and handled_at is null and died_at is null \
+         order by seq limit 2",
+    )
+    .bind::<Text, _>(consumer)
+    .bind::<Text, _>(&line.context)
+    .bind::<Text, _>(&line.aggregate);
+    Ok(Kept(query).load(conn).await?)
 }
 
 /// The error with what lies behind it; kept for operators.

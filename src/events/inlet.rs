@@ -1,6 +1,11 @@
 //! Where the bus's messages go in: a row in the inbox of every consumer that wants them, and the
 //! stream's position, in one transaction.
 
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::{Arc, Mutex, PoisonError},
+};
+
 use diesel::{ExpressionMethods, OptionalExtension, QueryDsl};
 use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl};
 use futures_util::future::BoxFuture;
@@ -21,9 +26,12 @@ use crate::{
 /// The inlet over the inboxes.
 pub(super) struct Inboxes {
     database: Database,
-    /// Woken when something came in.
-    pub arrived: Notify,
+    /// Each consumer of this node by its name: woken when something came in for it, and nobody else.
+    bells: Mutex<HashMap<String, Arc<Notify>>>,
 }
+
+/// Consumers for whom something came in.
+pub(super) type Wanting = BTreeSet<String>;
 
 #[derive(diesel::Insertable)]
 #[diesel(table_name = inbox)]
@@ -43,7 +51,21 @@ const ROWS: usize = 2_000;
 
 impl Inboxes {
     pub fn new(database: Database) -> Self {
-        Self { database, arrived: Notify::new() }
+        Self { database, bells: Mutex::default() }
+    }
+
+    /// What wakes a consumer. It keeps one call, so that what arrives while the consumer works is not missed.
+    pub fn bell(&self, consumer: &str) -> Arc<Notify> {
+        let mut bells = self.bells.lock().unwrap_or_else(PoisonError::into_inner);
+        bells.entry(consumer.to_owned()).or_default().clone()
+    }
+
+    /// Wakes those consumers that run on this node.
+    pub fn wake(&self, consumers: &Wanting) {
+        let bells = self.bells.lock().unwrap_or_else(PoisonError::into_inner);
+        for bell in consumers.iter().filter_map(|name| bells.get(name)) {
+            bell.notify_one();
+        }
     }
 
     async fn conn(&self) -> Result<crate::postgres::Conn, InletError> {
@@ -75,10 +97,10 @@ fn events<'a>(messages: impl Iterator<Item = &'a Message>) -> Vec<Envelope> {
     events
 }
 
-/// Puts events into the inboxes of those who want them; known ones change nothing.
-async fn insert(conn: &mut AsyncPgConnection, events: &[Envelope]) -> Result<(), DbError> {
+/// Puts events into the inboxes of those who want them; known ones change nothing. Answers who they are.
+async fn insert(conn: &mut AsyncPgConnection, events: &[Envelope]) -> Result<Wanting, DbError> {
     if events.is_empty() {
-        return Ok(());
+        return Ok(Wanting::new());
     }
     let wanting: Vec<(String, Vec<String>)> =
         consumers::table.select((consumers::name, consumers::subjects)).load(conn).await?;
@@ -109,7 +131,7 @@ async fn insert(conn: &mut AsyncPgConnection, events: &[Envelope]) -> Result<(),
         .set(outbox::received_at.eq(diesel::dsl::now))
         .execute(conn)
         .await?;
-    Ok(())
+    Ok(rows.iter().map(|row| row.consumer.to_owned()).collect())
 }
 
 /// What ends a transaction: the database, or a gap.
@@ -167,8 +189,11 @@ impl Inlet for Inboxes {
         Box::pin(async move {
             let events = events(messages.iter());
             let mut conn = self.conn().await?;
-            conn.transaction(async |conn| insert(conn, &events).await).await.map_err(|e| unavailable(&e))?;
-            self.arrived.notify_waiters();
+            let wanting = conn
+                .transaction(async |conn| insert(conn, &events).await)
+                .await
+                .map_err(|e| unavailable(&e))?;
+            self.wake(&wanting);
             Ok(())
         })
     }
@@ -183,17 +208,17 @@ impl Inlet for Inboxes {
                         return Err(Stop::Gap(position));
                     }
                     if position >= slice.through {
-                        return Ok(position);
+                        return Ok((position, Wanting::new()));
                     }
                     let fresh = slice.messages.iter().filter(|(seq, _)| *seq > position).map(|(_, m)| m);
-                    insert(conn, &events(fresh)).await?;
+                    let wanting = insert(conn, &events(fresh)).await?;
                     move_to(conn, &slice.place, slice.through).await?;
-                    Ok::<_, Stop>(slice.through)
+                    Ok::<_, Stop>((slice.through, wanting))
                 })
                 .await;
             match done {
-                Ok(position) => {
-                    self.arrived.notify_waiters();
+                Ok((position, wanting)) => {
+                    self.wake(&wanting);
                     Ok(position)
                 }
                 Err(Stop::Gap(position)) => Err(InletError::Gap(position)),

@@ -24,6 +24,7 @@ mod erasure;
 mod history;
 mod inlet;
 mod letters;
+mod lookout;
 mod metrics;
 mod record;
 mod relay;
@@ -60,6 +61,7 @@ use crate::{
 use bridge::{Bridge, Services};
 use dispatch::Dispatcher;
 use inlet::Inboxes;
+use lookout::Lookout;
 use metrics::EventMetrics;
 use relay::{Publisher, Relay};
 
@@ -125,6 +127,8 @@ impl Events {
                     .run(stopped.clone()),
             ),
         ];
+        let lookout = Lookout { database: database.clone(), inboxes: inboxes.clone() };
+        tasks.push(tokio::spawn(lookout.run(stopped.clone())));
         for consumer in consumers {
             let dispatcher = Dispatcher {
                 database: database.clone(),

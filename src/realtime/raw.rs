@@ -27,6 +27,9 @@ const SLICES: usize = 64;
 /// What one write takes at most, so that one connection does not hold the others up.
 const WRITE_BYTES: usize = 256 * 1024;
 
+/// Lines that are written for before the worker's other tasks get their turn.
+const LINES: usize = 64;
+
 /// What is read at once.
 const READ_BYTES: usize = 16 * 1024;
 
@@ -40,44 +43,75 @@ thread_local! {
 pub struct Flusher(Rc<Dirty>);
 
 struct Dirty {
-    lines: RefCell<Vec<RawLine>>,
+    lines: RefCell<VecDeque<RawLine>>,
+    /// Lines marked so far, and lines written for.
+    marked: Cell<u64>,
+    flushed: Cell<u64>,
     woken: Notify,
+    wrote: Notify,
     metrics: RealtimeMetrics,
 }
 
 impl Flusher {
     /// Starts it on this thread, for as long as the thread's tasks run.
     pub fn start(metrics: RealtimeMetrics) -> Self {
-        let dirty = Rc::new(Dirty { lines: RefCell::default(), woken: Notify::new(), metrics });
-        let own = Self(dirty);
+        let own = Self(Rc::new(Dirty {
+            lines: RefCell::default(),
+            marked: Cell::new(0),
+            flushed: Cell::new(0),
+            woken: Notify::new(),
+            wrote: Notify::new(),
+            metrics,
+        }));
         let flusher = own.clone();
         actix_web::rt::spawn(async move {
             loop {
                 flusher.0.woken.notified().await;
-                flusher.flush();
+                while flusher.flush_some() {
+                    // Commands that came in meanwhile get their turn, and what they publish goes out with the
+                    // rest of this round.
+                    tokio::task::yield_now().await;
+                }
             }
         });
         own
     }
 
+    /// Waits until all that is marked now was written, as far as its sockets take it. A shard that has queued
+    /// much waits here: it must not fill queues faster than they are emptied.
+    pub async fn settle(&self) {
+        let upto = self.0.marked.get();
+        tokio::task::yield_now().await;
+        while self.0.flushed.get() < upto {
+            self.0.wrote.notified().await;
+        }
+    }
+
     fn mark(&self, line: &RawLine) {
         let mut lines = self.0.lines.borrow_mut();
-        lines.push(line.clone());
+        lines.push_back(line.clone());
+        self.0.marked.set(self.0.marked.get() + 1);
         if lines.len() == 1 {
             self.0.woken.notify_one();
         }
     }
 
-    fn flush(&self) {
-        let mut lines = self.0.lines.take();
-        for line in lines.drain(..) {
-            line.flush();
+    /// Writes for some lines; whether any are left.
+    fn flush_some(&self) -> bool {
+        let left = self.0.lines.borrow().len();
+        for _ in 0..left.min(LINES) {
+            let line = self.0.lines.borrow_mut().pop_front();
+            if let Some(line) = line {
+                line.flush();
+                self.0.flushed.set(self.0.flushed.get() + 1);
+            }
         }
-        // The table is kept for the next round, unless that has begun.
-        let mut now = self.0.lines.borrow_mut();
-        if now.is_empty() && lines.capacity() <= 64 * 1024 {
-            *now = lines;
+        self.0.wrote.notify_one();
+        let mut lines = self.0.lines.borrow_mut();
+        if lines.is_empty() && lines.capacity() > 64 * 1024 {
+            *lines = VecDeque::new();
         }
+        !lines.is_empty()
     }
 }
 

@@ -160,3 +160,28 @@ async fn a_peer_that_went_takes_what_waits_with_it() {
     assert_eq!(pair.line.push(frame(1, 3)), Pushed::Closed);
     assert_eq!((pair.line.queued(), read(&socket).await), (0, None));
 }
+
+#[actix_web::test]
+async fn others_get_their_turn_within_a_round_and_a_shard_waits_for_all_of_it() {
+    let flusher = Flusher::start(RealtimeMetrics::new(&Metrics::new()));
+    let lines: Vec<RawLine> = (0..300).map(|_| RawLine::new(100, flusher.clone())).collect();
+    let seen = Rc::new(RefCell::new(Vec::new()));
+    let other = {
+        let (seen, flusher) = (seen.clone(), flusher.clone());
+        actix_web::rt::spawn(async move {
+            loop {
+                seen.borrow_mut().push(flusher.0.flushed.get());
+                tokio::task::yield_now().await;
+            }
+        })
+    };
+    for line in &lines {
+        assert_eq!(line.push(frame(1, 10)), Pushed::Queued);
+    }
+    flusher.settle().await;
+    assert_eq!(flusher.0.flushed.get(), 300);
+    assert!(seen.borrow().iter().any(|flushed| (1..300).contains(flushed)), "{:?}", seen.borrow());
+    other.abort();
+    // Nothing is marked: nothing to wait for.
+    tokio::time::timeout(Duration::from_secs(5), flusher.settle()).await.unwrap();
+}

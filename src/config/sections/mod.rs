@@ -108,6 +108,12 @@ impl Config {
         }
     }
 
+    /// Threads that actors run on: half as many. Waking another thread costs more than most messages, and
+    /// actors that share one hand theirs over without.
+    pub fn actor_threads(&self) -> usize {
+        self.workers().div_ceil(2)
+    }
+
     /// Registrations and sign-ins a minute per address.
     pub fn sign_in_per_minute(&self) -> u32 {
         choose(self.limits.sign_in_per_minute, self.is_loopback(), 600, 10)

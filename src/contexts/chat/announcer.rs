@@ -21,13 +21,17 @@ use super::{
     model::{Event, MemberAction, Payload, ReportReason, RoomId, RoomKind, Seq, words},
     store::{
         StoreError,
-        desk::{Announceable, Announced, NewReport},
+        desk::{Announceable, Announced, Announcement, NewReport},
     },
 };
 use crate::{events, principal::UserId, telemetry::log};
 
 /// Events of a log read at once.
 const STRETCH: usize = 500;
+/// Rooms whose news share a transaction.
+const TOGETHER: usize = 32;
+/// And how many events of each it takes at once.
+const SHARE: usize = 100;
 /// Rooms asked for at once in a sweep.
 const PAGE: usize = 500;
 /// Between two looks at a busy room: what comes meanwhile shares a transaction.
@@ -185,11 +189,19 @@ impl Chat {
     pub async fn announce_stirred(&self) -> bool {
         let mut failed = false;
         self.inner.metrics.stirred.set(i64::try_from(self.inner.stir.rooms.len()).unwrap_or(i64::MAX));
-        for room in self.inner.stir.take() {
-            if let Err(error) = self.announce(room).await {
-                slog::warn!(log(), "a room's news are told later"; "room" => %room, "error" => %error);
-                self.inner.stir.room(room);
-                failed = true;
+        for rooms in self.inner.stir.take().chunks(TOGETHER) {
+            if let [_, _, ..] = rooms
+                && self.announce(rooms, SHARE).await.is_ok()
+            {
+                continue;
+            }
+            // One of them may be to blame: each by itself, so that the others do not suffer for it.
+            for room in rooms {
+                if let Err(error) = self.announce(&[*room], STRETCH).await {
+                    slog::warn!(log(), "a room's news are told later"; "room" => %room, "error" => %error);
+                    self.inner.stir.room(*room);
+                    failed = true;
+                }
             }
         }
         failed
@@ -219,37 +231,48 @@ impl Chat {
         }
     }
 
-    /// Tells what a room's log holds past the position.
-    async fn announce(&self, room: RoomId) -> Result<(), StoreError> {
-        let Some(about) = self.inner.desk.announceable(room).await? else { return Ok(()) };
-        loop {
-            let told = self.inner.desk.announced(&[room]).await?.remove(&room);
-            let from = told.map_or(0, |told| told.seq);
-            let slice = match self.inner.log.since(room, from, STRETCH).await {
-                Err(StoreError::NoStream) => return Ok(()),
-                slice => slice?,
-            };
-            if slice.top.last_seq < from {
-                // The log was restored to an earlier state: what it says again was told.
-                return self.inner.desk.skip_announcements(room, &slice.top).await;
+    /// Tells what rooms' logs hold past their positions, up to `most` events of each at once.
+    async fn announce(&self, rooms: &[RoomId], most: usize) -> Result<(), StoreError> {
+        let about = self.inner.desk.announceable(rooms).await?;
+        let mut left: Vec<RoomId> = rooms.iter().copied().filter(|room| about.contains_key(room)).collect();
+        while !left.is_empty() {
+            let told = self.inner.desk.announced(&left).await?;
+            let from = |room: &RoomId| told.get(room).map_or(0, |told| told.seq);
+            let wanted: Vec<(RoomId, Seq)> = left.iter().map(|room| (*room, from(room))).collect();
+            let (mut stretches, mut unfinished) = (Vec::new(), Vec::new());
+            for (room, slice) in self.inner.log.since_each(&wanted, most).await? {
+                let Some(about) = about.get(&room) else { continue };
+                let from = from(&room);
+                let Some(last) = slice.events.last().filter(|_| slice.top.last_seq >= from) else {
+                    // Cut before it was told, or begun anew at the same place: the position is the end. Or the
+                    // log was restored to an earlier state: what it says again was told.
+                    self.inner.desk.skip_announcements(room, &slice.top).await?;
+                    continue;
+                };
+                if last.seq < slice.top.last_seq {
+                    unfinished.push(room);
+                }
+                let to = Announced { epoch: slice.top.epoch.clone(), seq: last.seq };
+                let (news, reports) = self.told(room, about, &slice.events).await?;
+                stretches.push(Announcement { room, from, to, news, reports });
             }
-            let Some(last) = slice.events.last() else {
-                // Cut before it was told, or begun anew at the same place: the position is the end.
-                return self.inner.desk.skip_announcements(room, &slice.top).await;
-            };
-            let to = Announced { epoch: slice.top.epoch.clone(), seq: last.seq };
-            let done = last.seq >= slice.top.last_seq;
-            let (news, reports) = self.told(room, &about, &slice.events).await?;
-            // Refused means that another node told it: look again from there.
-            let count = news.len() as u64;
-            let moved = self.inner.desk.announce(room, from, to, news, reports).await?;
-            if moved {
-                self.inner.metrics.announced.inc_by(count);
-            }
-            if moved && done {
+            if stretches.is_empty() {
                 return Ok(());
             }
+            let counts: Vec<(RoomId, usize)> =
+                stretches.iter().map(|stretch| (stretch.room, stretch.news.len())).collect();
+            let moved = self.inner.desk.announce(stretches).await?;
+            left = unfinished;
+            for (room, count) in counts {
+                if moved.contains(&room) {
+                    self.inner.metrics.announced.inc_by(count as u64);
+                } else if !left.contains(&room) {
+                    // Another node told it: look again from there.
+                    left.push(room);
+                }
+            }
         }
+        Ok(())
     }
 
     async fn told(

@@ -27,9 +27,12 @@ impl Consumer for Awards {
         SUBJECTS
     }
 
-    // It locks people, in the order of their ids.
-    fn shares_transactions(&self) -> bool {
-        false
+    fn prepare<'a>(
+        &'a self,
+        conn: &'a mut AsyncPgConnection,
+        events: &'a [&'a Envelope],
+    ) -> BoxFuture<'a, Result<(), ConsumeError>> {
+        Box::pin(async move { self.0.lock_for(conn, events).await.map_err(refused) })
     }
 
     fn handle<'a>(

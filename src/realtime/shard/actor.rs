@@ -140,7 +140,8 @@ impl Receive<ToShard> for ShardActor {
     fn receive(&mut self, message: ToShard, _: Reply<()>, cx: &mut Cx<'_, Self>) {
         let yields = self.cell.shard.borrow_mut().handle(message, Instant::now());
         if yields {
-            cx.wait(tokio::task::yield_now(), |_, (), _| {});
+            let flusher = self.cell.flusher.clone();
+            cx.wait(async move { flusher.settle().await }, |_, (), _| {});
         }
     }
 }

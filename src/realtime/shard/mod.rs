@@ -320,7 +320,8 @@ impl Shard {
     }
 
     fn close_slot(&mut self, slot: u32, why: &Disconnect, now: Instant) {
-        let hold = now + self.parts.settings.close_hold;
+        let hold = self.parts.settings.close_hold;
+        let hold = now + if self.drain.is_some() { hold.min(drain::HOLD) } else { hold };
         let Some(conn) = self.conn_mut(slot) else { return };
         if matches!(conn.phase, Phase::Closing(_)) {
             return;

@@ -435,7 +435,7 @@ fn so_many_connections_and_no_more() {
 #[test]
 fn a_drain_is_paced_and_takes_no_one_in() {
     let mut bench = Bench::new();
-    let sinks: Vec<Sink> = (0..400).map(|_| Sink::limited(999)).collect();
+    let sinks: Vec<Sink> = (0..1_600).map(|_| Sink::limited(999)).collect();
     for sink in &sinks {
         bench.live(sink, 1);
     }
@@ -451,14 +451,14 @@ fn a_drain_is_paced_and_takes_no_one_in() {
     let mut rounds = Vec::new();
     let closed = |sinks: &[Sink]| sinks.iter().filter(|sink| sink.0.borrow().closed).count();
     let mut before = 0;
-    while before < 400 {
+    while before < 1_600 {
         let now = closed(&sinks);
         rounds.push(now - before);
         before = now;
         bench.pass(tick);
         assert!(rounds.len() < 20);
     }
-    assert!(rounds.iter().all(|closed| *closed <= 60), "{rounds:?}");
+    assert!(rounds.iter().all(|closed| *closed <= 240), "{rounds:?}");
     assert!(rounds.len() <= 9, "{rounds:?}");
 }
 

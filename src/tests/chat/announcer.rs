@@ -83,3 +83,37 @@ async fn messages_and_mentions_are_told_once_and_without_their_text() {
         told(&node).await.split_off(all.len()).into_iter().map(|told| told.subject).collect();
     assert_eq!(new, ["message.sent", "member.added", "message.sent"]);
 }
+
+/// More rooms than share a transaction, one of them with more to tell than its share of it, two nodes at once.
+#[actix_web::test]
+async fn many_rooms_are_told_together_each_in_its_order() {
+    let database = TestDatabase::new();
+    let (node, other) = (Node::on(&database).await, Node::on(&database).await);
+    let ann = UserId::new();
+    let mut rooms = Vec::new();
+    for _ in 0..40 {
+        rooms.push(node.group(ann, &[]).await);
+    }
+    announce(&node).await;
+    let before = told(&node).await.len();
+    let mut wanted: Vec<(serde_json::Value, u64)> = Vec::new();
+    for (n, room) in rooms.iter().enumerate() {
+        for message in 0..if n == 7 { 130 } else { 2 } {
+            let sent = node.chat.send(ann, *room, &says(n as u32 * 1_000 + message, "x")).await.unwrap();
+            wanted.push((json!(room), sent.seq));
+        }
+    }
+    tokio::join!(announce(&node), announce(&other));
+    // Whoever was slower looks again.
+    announce(&node).await;
+    let told = told(&node).await.split_off(before);
+    let of = |room: &serde_json::Value, all: &mut dyn Iterator<Item = (serde_json::Value, u64)>| {
+        all.filter(|(of, _)| of == room).map(|(_, seq)| seq).collect::<Vec<u64>>()
+    };
+    for room in &rooms {
+        let room = json!(room);
+        let mut told = told.iter().map(|t| (t.data["room_id"].clone(), t.data["seq"].as_u64().unwrap()));
+        assert_eq!(of(&room, &mut told), of(&room, &mut wanted.iter().cloned()));
+    }
+    assert_eq!(told.len(), wanted.len());
+}

@@ -118,6 +118,7 @@ pub async fn history(log: &dyn EventLog, room: RoomId) -> Vec<Message> {
 pub async fn all(log: Arc<dyn EventLog>) {
     opening_is_idempotent(&*log).await;
     events_are_numbered_and_read_back(&*log).await;
+    several_logs_are_read_at_once(&*log).await;
     duplicates_get_the_first_answer(&*log).await;
     a_batch_is_all_or_nothing(&*log).await;
     writers_share_one_gapless_row(log.clone()).await;
@@ -186,6 +187,24 @@ async fn events_are_numbered_and_read_back(log: &dyn EventLog) {
     assert_eq!((first.replies, first.last_reply_at), (1, Some(expected[1].created_at)));
     assert_eq!(log.message(room, expected[2].message_id).await.unwrap(), None, "no message, though an event");
     assert_eq!(log.message(RoomId::new(), expected[1].message_id).await.unwrap(), None);
+}
+
+async fn several_logs_are_read_at_once(log: &dyn EventLog) {
+    let (long, cut, empty, unknown) = (room(log).await, room(log).await, room(log).await, RoomId::new());
+    let batch: Vec<NewEvent> = (0..5).map(|n| said(UserId::new(), &n.to_string())).collect();
+    for room in [long, cut] {
+        log.append(room, &batch).await.unwrap();
+    }
+    log.cut(cut, 4).await.unwrap();
+    let read = log.since_each(&[(long, 1), (unknown, 0), (cut, 0), (empty, 0)], 3).await.unwrap();
+    let mut rooms = Vec::new();
+    for (room, slice) in &read {
+        let after = if *room == long { 1 } else { 0 };
+        assert_eq!(*slice, log.since(*room, after, 3).await.unwrap());
+        rooms.push((*room, seqs(&slice.events)));
+    }
+    assert_eq!(rooms, [(long, vec![2, 3, 4]), (cut, vec![4, 5]), (empty, vec![])]);
+    assert!(log.since_each(&[], 3).await.unwrap().is_empty());
 }
 
 async fn duplicates_get_the_first_answer(log: &dyn EventLog) {

@@ -191,6 +191,26 @@ pub trait EventLog: Send + Sync + 'static {
     /// Up to `limit` events after a place, oldest first.
     fn since(&self, room: RoomId, after: Seq, limit: usize) -> Stored<'_, Slice>;
 
+    /// [`since`](Self::since) of several rooms, each after a place of its own; a room without a log is left
+    /// out.
+    fn since_each<'a>(
+        &'a self,
+        rooms: &'a [(RoomId, Seq)],
+        limit: usize,
+    ) -> Stored<'a, Vec<(RoomId, Slice)>> {
+        Box::pin(async move {
+            let mut slices = Vec::with_capacity(rooms.len());
+            for (room, after) in rooms {
+                match self.since(*room, *after, limit).await {
+                    Ok(slice) => slices.push((*room, slice)),
+                    Err(StoreError::NoStream) => {}
+                    Err(error) => return Err(error),
+                }
+            }
+            Ok(slices)
+        })
+    }
+
     /// Up to `limit` messages, oldest first for `Page::After`, else newest first. Deleted ones are
     /// among them, as tombstones.
     fn messages(&self, room: RoomId, page: Page, limit: usize) -> Stored<'_, Messages>;

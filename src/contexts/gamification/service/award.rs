@@ -38,6 +38,30 @@ impl Awarded {
 }
 
 impl Gamification {
+    /// Takes the locks of everything that these events are about, before any of them is taken: one transaction
+    /// of several events at a time, the gigs, then the people, each in order. So no two ever wait for each
+    /// other, whatever the order of their events.
+    pub(in crate::contexts::gamification) async fn lock_for(
+        &self,
+        conn: &mut AsyncPgConnection,
+        events: &[&Envelope],
+    ) -> Result<(), GameError> {
+        if events.len() < 2 {
+            return Ok(());
+        }
+        facts::lock_awards(conn).await?;
+        let facts: Vec<Fact> = events.iter().flat_map(|event| model::of_event(event)).collect();
+        let gigs: BTreeSet<_> = facts.iter().filter_map(|fact| fact.gig).collect();
+        for gig in gigs {
+            facts::lock_gig(conn, gig).await?;
+        }
+        let people: BTreeSet<UserId> = facts.iter().map(|fact| fact.user).collect();
+        for user in people {
+            members::lock(conn, user).await?;
+        }
+        Ok(())
+    }
+
     /// Takes an event: what it says is kept, and awarded, once.
     pub(in crate::contexts::gamification) async fn take(
         &self,

@@ -12,12 +12,13 @@ use uuid::Uuid;
 
 use crate::{
     contexts::gamification::model::{Fact, FactKind},
+    postgres::Kept,
     principal::UserId,
 };
 
 /// Keeps a fact; `false` when it was known.
 pub async fn insert(conn: &mut AsyncPgConnection, fact: &Fact, event: Uuid) -> QueryResult<bool> {
-    let rows = diesel::sql_query(
+    let query = diesel::sql_query(
         "insert into gamification.facts (user_id, kind, source, at, value, gig_id, event_id, course_id)
          values ($1, $2, $3, $4, $5, $6, $7, $8) on conflict do nothing",
     )
@@ -28,10 +29,8 @@ pub async fn insert(conn: &mut AsyncPgConnection, fact: &Fact, event: Uuid) -> Q
     .bind::<BigInt, _>(fact.value)
     .bind::<Nullable<SqlUuid>, _>(fact.gig)
     .bind::<SqlUuid, _>(event)
-    .bind::<Nullable<SqlUuid>, _>(fact.course)
-    .execute(conn)
-    .await?;
-    Ok(rows == 1)
+    .bind::<Nullable<SqlUuid>, _>(fact.course);
+    Ok(Kept(query).execute(conn).await? == 1)
 }
 
 #[derive(QueryableByName)]
@@ -122,14 +121,23 @@ pub async fn days(conn: &mut AsyncPgConnection, user: UserId) -> QueryResult<Vec
     Ok(rows.into_iter().map(|row| row.day).collect())
 }
 
-/// One at a time works on a gig's skills and what is credited to them: whichever of the gig's posting and
-/// an award comes second sees the other.
-pub async fn lock_gig(conn: &mut AsyncPgConnection, gig: Uuid) -> QueryResult<()> {
-    diesel::sql_query("select pg_advisory_xact_lock(hashtextextended('gamification.gig/' || $1::text, 5))")
-        .bind::<SqlUuid, _>(gig)
+/// One transaction of several events at a time: what it locks beside gigs and people (leagues, courses) it
+/// comes to in the order of its events.
+pub async fn lock_awards(conn: &mut AsyncPgConnection) -> QueryResult<()> {
+    Kept(diesel::sql_query("select pg_advisory_xact_lock(hashtextextended('gamification.awards', 5))"))
         .execute(conn)
         .await
         .map(|_| ())
+}
+
+/// One at a time works on a gig's skills and what is credited to them: whichever of the gig's posting and
+/// an award comes second sees the other.
+pub async fn lock_gig(conn: &mut AsyncPgConnection, gig: Uuid) -> QueryResult<()> {
+    let query = diesel::sql_query(
+        "select pg_advisory_xact_lock(hashtextextended('gamification.gig/' || $1::text, 5))",
+    )
+    .bind::<SqlUuid, _>(gig);
+    Kept(query).execute(conn).await.map(|_| ())
 }
 
 /// Notes a gig's skills, and credits what was earned with it before they were known.

@@ -8,7 +8,7 @@ use diesel::{
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use uuid::Uuid;
 
-use crate::principal::UserId;
+use crate::{postgres::Kept, principal::UserId};
 
 /// Somebody, as stored.
 #[derive(Clone, Debug, QueryableByName)]
@@ -70,14 +70,15 @@ const COLUMNS: &str =
 
 /// The person's row, made if need be, locked to the end of the transaction.
 pub async fn lock(conn: &mut AsyncPgConnection, user: UserId) -> QueryResult<Member> {
-    diesel::sql_query("insert into gamification.members (user_id) values ($1) on conflict do nothing")
-        .bind::<SqlUuid, _>(user.0)
-        .execute(conn)
-        .await?;
-    diesel::sql_query(format!("select {COLUMNS} from gamification.members where user_id = $1 for update"))
-        .bind::<SqlUuid, _>(user.0)
-        .get_result(conn)
-        .await
+    let locked = format!("select {COLUMNS} from gamification.members where user_id = $1 for update");
+    let query = || Kept(diesel::sql_query(&locked).bind::<SqlUuid, _>(user.0));
+    // Nearly always there already.
+    if let Some(member) = query().get_result(conn).await.optional()? {
+        return Ok(member);
+    }
+    let made = "insert into gamification.members (user_id) values ($1) on conflict do nothing";
+    Kept(diesel::sql_query(made).bind::<SqlUuid, _>(user.0)).execute(conn).await?;
+    query().get_result(conn).await
 }
 
 /// The person's row.

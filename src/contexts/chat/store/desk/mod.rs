@@ -9,7 +9,7 @@ mod own;
 use chrono::{DateTime, Utc};
 use diesel_async::AsyncPgConnection;
 
-pub use announced::{Announceable, Announced};
+pub use announced::{Announceable, Announced, Announcement};
 pub use keeping::{begin_erasure, erasure_is_done};
 pub(super) use moderation::write_audit;
 pub use moderation::{AuditRow, Ban, NewReport, Report, ReportFilter, Resolution};

@@ -2,7 +2,10 @@
 
 use std::collections::HashMap;
 
-use diesel::prelude::*;
+use diesel::{
+    prelude::*,
+    sql_types::{Array, BigInt},
+};
 use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl};
 use serde::Deserialize;
 use serde_json::Value;
@@ -20,7 +23,7 @@ use crate::{
             Appended, Digest, EventLog, Messages, Outcome, Page, Reader, Slice, StoreError, Stored, Top,
         },
     },
-    postgres::Database,
+    postgres::{Database, Kept},
     principal::UserId,
 };
 
@@ -130,6 +133,68 @@ async fn since(
     Ok(Slice { events: found, top: ends })
 }
 
+/// An event with its room.
+#[derive(QueryableByName)]
+struct RoomEventRow {
+    #[diesel(sql_type = diesel::sql_types::Uuid)]
+    room_id: RoomId,
+    #[diesel(embed)]
+    event: EventRow,
+}
+
+async fn since_each(
+    conn: &mut AsyncPgConnection,
+    rooms: &[(RoomId, Seq)],
+    limit: usize,
+) -> Result<Vec<(RoomId, Slice)>, StoreError> {
+    let ids: Vec<RoomId> = rooms.iter().map(|(room, _)| *room).collect();
+    let tops: Vec<(RoomId, String, i64, i64)> = streams::table
+        .filter(streams::room_id.eq_any(&ids))
+        .select((streams::room_id, streams::epoch, streams::first_seq, streams::last_seq))
+        .load(conn)
+        .await?;
+    let mut tops: HashMap<RoomId, Top> = tops
+        .into_iter()
+        .map(|(room, epoch, first, last)| (room, Top { epoch, first_seq: seq(first), last_seq: seq(last) }))
+        .collect();
+    let (mut ids, mut after, mut upto) = (Vec::new(), Vec::new(), Vec::new());
+    for (room, from) in rooms {
+        let Some(top) = tops.get(room) else { continue };
+        ids.push(room.0);
+        after.push(place(*from));
+        // As in `since`, not past the top that is told.
+        upto.push(place(top.last_seq));
+    }
+    let query = diesel::sql_query(
+        "select w.room_id, e.seq, e.kind, e.message_id, e.sender_id, e.client_msg_id, e.data, e.created_at, \
+           e.correlation_id \
+         from unnest($1, $2, $3) as w (room_id, behind, upto) cross join lateral \
+           (select * from chat.events e where e.room_id = w.room_id and e.seq > w.behind and e.seq <= w.upto \
+            order by e.seq limit $4) e \
+         order by w.room_id, e.seq",
+    )
+    .bind::<Array<diesel::sql_types::Uuid>, _>(ids)
+    .bind::<Array<BigInt>, _>(after)
+    .bind::<Array<BigInt>, _>(upto)
+    .bind::<BigInt, _>(rows(limit));
+    let found: Vec<RoomEventRow> = Kept(query).load(conn).await?;
+    let mut events: HashMap<RoomId, Vec<Event>> = HashMap::new();
+    for row in found {
+        events.entry(row.room_id).or_default().push(row.event.try_into()?);
+    }
+    let slice = |(room, after): &(RoomId, Seq)| {
+        let mut top = tops.remove(room)?;
+        let events = events.remove(room).unwrap_or_default();
+        if let Some(first) = events.as_slice().first()
+            && first.seq > after + 1
+        {
+            top.first_seq = top.first_seq.max(first.seq);
+        }
+        Some((*room, Slice { events, top }))
+    };
+    Ok(rooms.iter().filter_map(slice).collect())
+}
+
 /// Locks the stream's row, as `chat.append` does, so that no writer slips in; answers the last place.
 async fn locked(conn: &mut AsyncPgConnection, room: RoomId) -> Result<i64, StoreError> {
     let last: Option<i64> =
@@ -168,6 +233,14 @@ impl EventLog for PostgresLog {
 
     fn since(&self, room: RoomId, after: Seq, limit: usize) -> Stored<'_, Slice> {
         Box::pin(async move { since(&mut *self.db.conn().await?, room, after, limit).await })
+    }
+
+    fn since_each<'a>(
+        &'a self,
+        rooms: &'a [(RoomId, Seq)],
+        limit: usize,
+    ) -> Stored<'a, Vec<(RoomId, Slice)>> {
+        Box::pin(async move { since_each(&mut *self.db.conn().await?, rooms, limit).await })
     }
 
     fn messages(&self, room: RoomId, page: Page, limit: usize) -> Stored<'_, Messages> {
