@@ -106,7 +106,7 @@ impl Flusher {
                 self.0.flushed.set(self.0.flushed.get() + 1);
             }
         }
-        self.0.wrote.notify_one();
+        self.0.wrote.notify_waiters();
         let mut lines = self.0.lines.borrow_mut();
         if lines.is_empty() && lines.capacity() > 64 * 1024 {
             *lines = VecDeque::new();
