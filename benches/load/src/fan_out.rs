@@ -113,6 +113,7 @@ pub fn seat<'a>(
     order.sort_by_key(|(_, system)| system.name() == "floor");
     for (at, system) in order {
         let Some(way) = system.way(shape.kept) else { continue };
+        seats.iter_mut().for_each(|(_, seat)| seat.stay());
         run.bar.set_message(format!("{name}: {} is seated", system.name()));
         let what = format!("{name}, {}", system.name());
         let seated = Seat::open(system.as_mut(), shape, way, stalled, frame);
@@ -140,7 +141,9 @@ fn each_turn<'a>(
     mut act: impl FnMut(&mut Seat<'a>) -> Outcome<()>,
 ) -> Outcome<()> {
     let mut at = 0;
-    while let Some(seat) = seats.get_mut(at) {
+    while at < seats.len() {
+        seats.iter_mut().for_each(Seat::stay);
+        let seat = &mut seats[at];
         let done = act(seat);
         let what = format!("{name}, {}", seat.system.name());
         match run.or_skip(&what, done)? {
@@ -234,6 +237,12 @@ fn latency(
 }
 
 impl<'a> Seat<'a> {
+    /// Answers the publisher's pings, while others have their turn; members do so by themselves. What goes
+    /// wrong goes wrong again in its own turn.
+    fn stay(&mut self) {
+        let _ = self.publisher.acknowledged(Duration::ZERO);
+    }
+
     /// Opens the rooms, their members and a publisher.
     pub fn open(
         system: &'a mut dyn System,

@@ -268,7 +268,7 @@ pub struct Bench {
     pub domain: Domain<Ledger>,
 }
 
-pub const SOON: Duration = Duration::from_secs(10);
+pub const SOON: Duration = Duration::from_secs(60);
 
 pub fn config() -> DomainConfig {
     DomainConfig {

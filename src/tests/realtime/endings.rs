@@ -87,7 +87,7 @@ async fn a_stalled_socket_that_never_answers_is_shut_down_at_the_deadline() {
     }
     let start = Instant::now();
     while node.realtime.metrics().connections.get() > 0 {
-        assert!(start.elapsed() < Duration::from_secs(5), "still open");
+        assert!(start.elapsed() < Duration::from_secs(60), "still open");
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
     assert_eq!(node.realtime.metrics().subscriptions.get(), 0);

@@ -19,7 +19,7 @@ use tokio::{
 };
 
 /// One scenario's longest time.
-const LIMIT: Duration = Duration::from_secs(90);
+const LIMIT: Duration = Duration::from_secs(300);
 
 /// Which SDK.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -14,7 +14,7 @@ use tempfile::TempDir;
 use super::{api::Api, wait::eventually};
 
 /// A start may take so long on a busy machine, initdb and demo data included.
-const START: Duration = Duration::from_secs(90);
+const START: Duration = Duration::from_secs(240);
 /// The password of everybody the tests register.
 pub const PASSWORD: &str = "correct-horse-battery-42";
 

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::wait::within;
 
 /// How long one reply may take.
-const REPLY: Duration = Duration::from_secs(20);
+const REPLY: Duration = Duration::from_secs(60);
 
 /// An `error` reply.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -13,7 +13,7 @@ use tokio::{
 use tokio_util::codec::{Decoder as _, Encoder as _};
 
 /// Nothing in a test takes longer.
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// One connection.
 #[derive(Debug)]

@@ -86,7 +86,7 @@ async fn sigterm_with_1000_clients_tells_each_to_reconnect_and_exits_cleanly() {
         assert!(!reason.is_empty(), "client {n} was told no reason");
     }
     assert!(status.success(), "the exit is {status}\n{}", server.log());
-    assert!(took < Duration::from_secs(DRAIN + 4), "the stop took {took:?}");
+    assert!(took < Duration::from_secs(DRAIN + 30), "the stop took {took:?}");
 
     server.restart().await;
     let mut socket = connect(&server, &people[0]).await;
