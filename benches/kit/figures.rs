@@ -16,6 +16,7 @@ const END: &str = "<!-- end of figures -->";
 const LINES: &[(&str, &str, &str, &str)] = &[
     ("fanout", "fanout-1000-200b", "frames_per_cpu_s", "room of 1,000, 200 B: deliveries per CPU-second"),
     ("fanout", "fanout-1000-2000b", "frames_per_cpu_s", "room of 1,000, 2 KB: deliveries per CPU-second"),
+    ("growth", "fanout-9500-200b", "frames_per_cpu_s", "room of 9,500, 200 B: deliveries per CPU-second"),
     (
         "fanout",
         "fanout-1000-200b-overload",

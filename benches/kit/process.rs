@@ -74,7 +74,8 @@ impl Process {
     /// Writes one line to its standard input.
     pub fn tell(&mut self, line: &str) -> Outcome<()> {
         match &mut self.stdin {
-            Some(stdin) => Ok(writeln!(stdin, "{line}")?),
+            // One write: a peer may take what it reads at once for a line.
+            Some(stdin) => Ok(stdin.write_all(format!("{line}\n").as_bytes())?),
             None => fail(format!("{} takes no input", self.name)),
         }
     }

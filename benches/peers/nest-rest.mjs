@@ -3,6 +3,7 @@
 // key, the gig's counter and an outbox row.
 import 'reflect-metadata';
 import { createHash } from 'node:crypto';
+import { createInterface } from 'node:readline';
 import { HttpException, Module, Controller, Get, Post, Param, Query, Body, Headers } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import pg from 'pg';
@@ -136,8 +137,8 @@ const owner = '00000000-0000-4000-8000-000000000001';
 const student = '00000000-0000-4000-8000-000000000002';
 await pool.query(`INSERT INTO users VALUES ('${owner}', 'Client'), ('${student}', 'Student') ON CONFLICT DO NOTHING`);
 await pool.query('INSERT INTO sessions VALUES ($1, $2, now() + interval \'1 day\') ON CONFLICT DO NOTHING', [hash('student'), student]);
-process.stdin.on('data', async (text) => {
-  const count = Number(text.toString());
+createInterface(process.stdin).on('line', async (line) => {
+  const count = Number(line);
   const made = await pool.query(
     `INSERT INTO gigs (id, owner_id, title, description, skills, budget_minor, currency)
      SELECT gen_random_uuid(), $1, 'A poster for the summer fair, number ' || n,
