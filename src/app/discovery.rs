@@ -83,6 +83,10 @@ impl Veils for Nobody {
     fn hidden_from(&self, _: UserId) -> Option<Arc<std::collections::HashSet<UserId>>> {
         None
     }
+
+    fn apart_from(&self, _: UserId) -> Vec<UserId> {
+        Vec::new()
+    }
 }
 
 /// What texts mean, once discovery is there: it reads careers, which ask it.

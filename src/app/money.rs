@@ -1,6 +1,6 @@
 //! Which payment provider.
 
-use std::{sync::Arc, time::Duration};
+use std::{io, sync::Arc, time::Duration};
 
 use sha2::{Digest, Sha256};
 
@@ -28,7 +28,9 @@ pub(super) async fn payments(
     match set.provider {
         PaymentsProvider::Stripe => {
             let text = |secret: &Option<String>| secret.clone().unwrap_or_default();
-            let secret = WebhookSecret::new(&text(&set.stripe_webhook_secret));
+            let secret = WebhookSecret::several(&text(&set.stripe_webhook_secret)).map_err(|empty| {
+                io::Error::new(io::ErrorKind::InvalidInput, format!("STRIPE_WEBHOOK_SECRET: {empty}"))
+            })?;
             let stripe = Stripe::new(set.stripe_api_url.clone(), text(&set.stripe_secret_key), secret)?;
             Ok((Arc::new(stripe), None))
         }

@@ -5,7 +5,16 @@
 //! than most effects. When one of them fails, all of it is undone, the failure is that event's alone,
 //! and the others go again one by one.
 
-use std::{any::Any, collections::HashSet, panic::AssertUnwindSafe, sync::Arc, time::Duration};
+use std::{
+    any::Any,
+    collections::HashSet,
+    panic::AssertUnwindSafe,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
+    time::Duration,
+};
 
 use diesel::{
     ExpressionMethods, QueryDsl, QueryableByName,
@@ -164,17 +173,33 @@ impl Dispatcher {
         let least = if self.consumer.shares_transactions() { SHARE.min(together) } else { 1 };
         let share = lines.len().div_ceil(self.settings.concurrency.max(1)).clamp(least, together);
         let shares: Vec<Vec<Line>> = lines.chunks(share).map(<[Line]>::to_vec).collect();
+        let given_up = Arc::new(AtomicBool::new(false));
         let work = stream::iter(shares).map(|lines| {
             let this = self.clone();
             let stop = stop.clone();
-            async move { this.share(lines, &stop).await }
+            let given_up = given_up.clone();
+            async move {
+                if AtomicBool::load(&given_up, Relaxed) {
+                    return Ok(false);
+                }
+                let handled = this.share(lines, &stop).await;
+                if handled.is_err() {
+                    AtomicBool::store(&given_up, true, Relaxed);
+                }
+                handled
+            }
         });
-        let mut any = false;
+        let (mut any, mut failed) = (false, None);
         let mut done = work.buffer_unordered(self.settings.concurrency.max(1));
         while let Some(handled) = done.next().await {
-            any |= handled?;
+            match handled {
+                Ok(handled) => any |= handled,
+                // The other workers go on to their ends. Dropped in the middle, their transactions would stay
+                // open, with all their locks, until somebody takes those connections.
+                Err(error) => failed = failed.or(Some(error)),
+            }
         }
-        Ok(any)
+        failed.map_or(Ok(any), Err)
     }
 
     async fn lines(&self) -> Result<Vec<Line>, DbError> {

@@ -275,6 +275,7 @@ routes! {
     "/api/v1/attempts/{id}/answers" => { PUT learning::attempts::save }
     "/api/v1/attempts/{id}/submit" => { POST learning::attempts::submit }
     "/api/v1/attempts/{id}/grade" => { POST learning::grades::grade_attempt }
+    "/api/v1/submissions/{id}" => { GET learning::attempts::submission }
     "/api/v1/submissions/{id}/grade" => { POST learning::grades::grade_submission }
     "/api/v1/submissions/{id}/files/{file_id}" => { GET learning::attempts::file }
     "/api/v1/banks" => { GET learning::banks::list, POST learning::banks::create }

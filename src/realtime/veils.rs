@@ -16,6 +16,9 @@ use crate::principal::UserId;
 pub trait Veils: Send + Sync + 'static {
     /// The people whose publications `user` is not shown; `None` where there are none. Must not block.
     fn hidden_from(&self, user: UserId) -> Option<Arc<HashSet<UserId>>>;
+
+    /// Whom `user` has hidden, and who has hidden `user`; somebody may be named twice. Must not block.
+    fn apart_from(&self, user: UserId) -> Vec<UserId>;
 }
 
 /// What those get who have hidden a publication's author.

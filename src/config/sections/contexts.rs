@@ -139,7 +139,8 @@ pub struct PaymentsConfig {
     /// `STRIPE_SECRET_KEY`. A secret.
     #[serde(skip_serializing_if = "Option::is_none", serialize_with = "mask")]
     pub stripe_secret_key: Option<String>,
-    /// `STRIPE_WEBHOOK_SECRET`: what webhooks are signed with. A secret.
+    /// `STRIPE_WEBHOOK_SECRET`: what webhooks are signed with; several, with commas between them, where the
+    /// provider has several endpoints. A secret.
     #[serde(skip_serializing_if = "Option::is_none", serialize_with = "mask")]
     pub stripe_webhook_secret: Option<String>,
     /// `STRIPE_API_URL`.

@@ -116,18 +116,28 @@ impl Chat {
     pub async fn erase_due(&self) -> Result<usize, ChatError> {
         let mut done = 0;
         for (user, policy) in self.inner.desk.erasures_due().await? {
-            self.leave_everything(user).await?;
-            if policy == Erasure::Tombstone.as_str() {
-                self.bury(user).await?;
+            // Each by itself: one that fails holds nobody else up.
+            match self.erase_one(user, &policy).await {
+                Ok(()) => done += 1,
+                Err(error) => {
+                    slog::warn!(log(), "an erasure goes on later"; "user_id" => %user, "error" => %error)
+                }
             }
-            self.inner.desk.erased(user, now()).await?;
-            slog::info!(log(), "a person's chat is erased"; "user_id" => %user, "policy" => policy);
-            done += 1;
         }
         if done > 0 {
             self.load_blocks().await?;
         }
         Ok(done)
+    }
+
+    async fn erase_one(&self, user: UserId, policy: &str) -> Result<(), ChatError> {
+        self.leave_everything(user).await?;
+        if policy == Erasure::Tombstone.as_str() {
+            self.bury(user).await?;
+        }
+        self.inner.desk.erased(user, now()).await?;
+        slog::info!(log(), "a person's chat is erased"; "user_id" => %user, "policy" => policy);
+        Ok(())
     }
 
     /// Takes somebody out of every room that can be left.

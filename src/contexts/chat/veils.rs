@@ -124,6 +124,10 @@ impl Veils for Blocks {
         let known = self.inner.known.read().unwrap_or_else(PoisonError::into_inner);
         known.by.get(&user).cloned()
     }
+
+    fn apart_from(&self, user: UserId) -> Vec<UserId> {
+        Blocks::apart_from(self, user)
+    }
 }
 
 #[cfg(test)]

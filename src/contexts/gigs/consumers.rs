@@ -226,6 +226,11 @@ impl Consumer for Searches {
         &["gig.posted", "invitation.sent"]
     }
 
+    // Each gig locks the searches that it meets, in one order; those of several gigs come in the order of events.
+    fn shares_transactions(&self) -> bool {
+        false
+    }
+
     fn handle<'a>(
         &'a self,
         conn: &'a mut AsyncPgConnection,

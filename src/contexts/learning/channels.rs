@@ -8,8 +8,11 @@ use serde_json::Value;
 
 use super::{Learning, LearningError, model::CourseId};
 use crate::{
-    principal::Principal,
-    realtime::{Channel, ChannelLog, ChannelOptions, Hub, Json, Namespace, Publication, RtError, SharedRing},
+    principal::{Principal, UserId},
+    realtime::{
+        Channel, ChannelLog, ChannelOptions, Hub, Json, Namespace, Publication, RtError, SharedRing,
+        Unsubscribe,
+    },
     telemetry::log,
 };
 
@@ -29,6 +32,15 @@ pub struct Live {
 impl Live {
     /// News on a hub.
     pub fn new(hub: Hub) -> Self {
+        let here = hub.clone();
+        hub.follow(COURSE, move |left| {
+            // A course by itself comes after a gap: then nobody knows who left.
+            if let Some((course, user)) = left.id().split_once('/')
+                && let Ok(user) = user.parse::<UserId>()
+            {
+                here.unsubscribe_user(user, &Channel::of(COURSE, course), &Unsubscribe::SERVER);
+            }
+        });
         Self { ring: SharedRing::new(hub.clone(), &[COURSE], KEPT, KEPT_FOR, false), hub }
     }
 
@@ -47,6 +59,14 @@ impl Live {
             Ok(data) => self.hub.publish(&Channel::of(COURSE, id), &Publication::ephemeral(data)),
             Err(error) => slog::error!(log(), "cannot encode news"; "error" => %error),
         }
+    }
+
+    /// Takes the channel of a course away from somebody who is in it no longer: whether they may look is
+    /// asked only when they subscribe. Other nodes hear it by a word; if it is lost, they keep it there
+    /// until they connect anew.
+    pub fn leaves(&self, user: UserId, course: CourseId) {
+        self.hub.unsubscribe_user(user, &Channel::of(COURSE, course), &Unsubscribe::SERVER);
+        self.hub.grown(&Channel::of(COURSE, format_args!("{course}/{user}")));
     }
 
     /// Whether anybody on this node looks at a course.

@@ -126,7 +126,7 @@ impl Consumer for Rooms {
     }
 }
 
-/// Shows announcements, and that a course has a new version, to those who look.
+/// Shows announcements, and that a course has a new version, to those who look; who left looks no longer.
 struct News {
     live: Live,
 }
@@ -137,12 +137,12 @@ impl Consumer for News {
     }
 
     fn subjects(&self) -> &'static [&'static str] {
-        &["course.*"]
+        &["course.*", "enrolment.*"]
     }
 
     fn handle<'a>(
         &'a self,
-        _conn: &'a mut AsyncPgConnection,
+        conn: &'a mut AsyncPgConnection,
         event: &'a Envelope,
     ) -> BoxFuture<'a, Result<AfterCommit, ConsumeError>> {
         Box::pin(async move {
@@ -156,11 +156,32 @@ impl Consumer for News {
                     "body": of("body"), "created_at": of("created_at"),
                 }),
                 "course.published" => json!({ "type": "published", "number": of("number") }),
+                // Whoever withdrew, or whose bank took the money back.
+                "enrolment.withdrawn" => return self.left(conn, course, event).await,
                 _ => return Ok(AfterCommit::nothing()),
             };
             let live = self.live.clone();
             Ok(AfterCommit::run(move || live.course(course, &news)))
         })
+    }
+}
+
+impl News {
+    /// Somebody's place ended. Who has another one by now stays.
+    async fn left(
+        &self,
+        conn: &mut AsyncPgConnection,
+        course: CourseId,
+        event: &Envelope,
+    ) -> Result<AfterCommit, ConsumeError> {
+        let Some(student) = id(&event.data, "student_id").map(UserId) else {
+            return Ok(AfterCommit::nothing());
+        };
+        if store::enrolments::live(conn, course, student).await?.is_some_and(|one| one.learns()) {
+            return Ok(AfterCommit::nothing());
+        }
+        let live = self.live.clone();
+        Ok(AfterCommit::run(move || live.leaves(student, course)))
     }
 }
 

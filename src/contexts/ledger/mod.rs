@@ -26,7 +26,7 @@ mod model;
 mod service;
 mod store;
 
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, OnceLock, atomic::AtomicI64};
 
 use diesel_async::AsyncPgConnection;
 use futures_util::future::BoxFuture;
@@ -90,12 +90,15 @@ pub struct Ledger {
 struct Inner {
     parts: Parts,
     sink: OnceLock<Arc<dyn PaymentSink>>,
+    /// When the log was last told of payouts that only a person can end, in Unix seconds.
+    overdue_told: AtomicI64,
 }
 
 impl Ledger {
     /// Sets the context up. The server calls [`Ledger::advance_payouts`] every few seconds.
     pub fn new(parts: Parts) -> Self {
-        Self { inner: Arc::new(Inner { parts, sink: OnceLock::new() }) }
+        let (sink, overdue_told) = (OnceLock::new(), AtomicI64::new(0));
+        Self { inner: Arc::new(Inner { parts, sink, overdue_told }) }
     }
 
     /// Says who acts on payments; a second call changes nothing. Before it, webhooks are not taken.

@@ -147,6 +147,19 @@ impl ReleaseSplit {
         let (fee, to_payee) = awarded.take(fee)?;
         Ok(Self { to_payee, fee, refund })
     }
+
+    /// What a transfer has made of `amount`: `sent` went to the payee, and the rest is the fee. A transfer
+    /// that is asked for again is found as it was made, perhaps with another fee than today's.
+    ///
+    /// # Errors
+    /// When `sent` is negative or more than the amount, or in another currency.
+    pub fn sent(amount: Money, sent: Money) -> Result<Self, crate::money::MoneyError> {
+        let fee = amount.minus(sent)?;
+        if fee.amount_minor < 0 || sent.amount_minor < 0 {
+            return Err(crate::money::MoneyError::BadSplit);
+        }
+        Ok(Self { to_payee: sent, fee, refund: Money::zero(amount.currency) })
+    }
 }
 
 /// One line of a statement: an amount that moved into (positive) or out of an account.

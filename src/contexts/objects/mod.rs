@@ -30,7 +30,7 @@ pub use error::UploadError;
 pub use forms::{CompleteForm, PartsForm, UploadForm};
 pub use handlers::api;
 pub use model::{UPLOAD, UploadId, UploadState};
-pub use service::holds::{hold, ready, release};
+pub use service::holds::{discard, hold, ready, release};
 pub use views::{DownloadView, FileView, PartView, PartsView, SignedPart, UploadView};
 
 use crate::{

@@ -162,6 +162,16 @@ impl Upload {
         self.sha256.as_deref().and_then(|bytes| bytes.try_into().ok())
     }
 
+    /// Where the bytes of an object lie that the server made itself.
+    pub fn made_key(id: UploadId) -> Key {
+        Key::of("made", id.0)
+    }
+
+    /// Whether the server made it. Such an object counts against nobody's quota.
+    pub fn is_made(&self) -> bool {
+        self.key == Self::made_key(self.id).to_string()
+    }
+
     /// Where the verified bytes are.
     pub fn place(&self) -> Option<Key> {
         Key::new(self.key.clone()).ok()

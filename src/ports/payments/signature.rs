@@ -12,9 +12,18 @@ pub const TOLERANCE: i64 = 300;
 /// Signatures looked at in one header.
 const MOST: usize = 8;
 
-/// A webhook's signing secret. Prints nothing of itself.
+/// The signing secret of webhooks, or several: the provider has one for each endpoint that it is told of.
+/// Prints nothing of itself.
 #[derive(Clone)]
-pub struct WebhookSecret(Hmac<Sha256>);
+pub struct WebhookSecret {
+    first: Hmac<Sha256>,
+    others: Vec<Hmac<Sha256>>,
+}
+
+/// Between two commas of several secrets there is nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("one of the secrets is empty: write them with one comma between two, such as whsec_a,whsec_b")]
+pub struct EmptySecret;
 
 impl std::fmt::Debug for WebhookSecret {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -25,22 +34,35 @@ impl std::fmt::Debug for WebhookSecret {
 impl WebhookSecret {
     /// Over the secret's text as the provider shows it (`whsec_…` and all).
     pub fn new(secret: &str) -> Self {
-        match Hmac::new_from_slice(secret.as_bytes()) {
-            Ok(keyed) => Self(keyed),
-            // HMAC takes a key of any length (RFC 2104 §2).
-            Err(_) => Self(Hmac::new(&[0; 64].into())),
+        Self { first: keyed(secret), others: Vec::new() }
+    }
+
+    /// Over several secrets, with commas between them: each is honoured, and the first signs.
+    ///
+    /// # Errors
+    /// [`EmptySecret`]: anybody could sign with an empty one.
+    pub fn several(text: &str) -> Result<Self, EmptySecret> {
+        let mut keys = Vec::new();
+        for secret in text.split(',').map(str::trim) {
+            if secret.is_empty() {
+                return Err(EmptySecret);
+            }
+            keys.push(keyed(secret));
         }
+        let mut keys = keys.into_iter();
+        let first = keys.next().ok_or(EmptySecret)?;
+        Ok(Self { first, others: keys.collect() })
     }
 
     /// The header that the provider would send with `body`.
     pub fn sign(&self, body: &[u8], at: DateTime<Utc>) -> String {
         let time = at.timestamp().to_string();
-        let mac = self.mac(&time, body).finalize().into_bytes();
+        let mac = over(&self.first, &time, body).finalize().into_bytes();
         let hex: String = mac.iter().map(|byte| format!("{byte:02x}")).collect();
         format!("t={time},v1={hex}")
     }
 
-    /// Whether one of the header's signatures is ours and its time is near.
+    /// Whether one of the header's signatures is by one of our secrets and its time is near.
     ///
     /// # Errors
     /// [`WebhookError::BadSignature`] and, only for a genuine one, [`WebhookError::TooOld`].
@@ -56,12 +78,14 @@ impl WebhookSecret {
         }
         let time = time.ok_or(WebhookError::BadSignature)?;
         let at: i64 = time.parse().map_err(|_| WebhookError::BadSignature)?;
-        let keyed = self.mac(time, body);
-        let genuine = signatures
-            .iter()
-            .filter_map(|hex| unhex(hex))
-            // `verify_slice` compares in constant time; all are looked at.
-            .fold(false, |found, mac| keyed.clone().verify_slice(&mac).is_ok() | found);
+        let signatures: Vec<Vec<u8>> = signatures.into_iter().filter_map(unhex).collect();
+        // `verify_slice` compares in constant time; all are looked at, by every secret.
+        let mut genuine = false;
+        for key in std::iter::once(&self.first).chain(&self.others) {
+            let keyed = over(key, time, body);
+            genuine =
+                signatures.iter().fold(genuine, |found, mac| keyed.clone().verify_slice(mac).is_ok() | found);
+        }
         if !genuine {
             return Err(WebhookError::BadSignature);
         }
@@ -70,14 +94,22 @@ impl WebhookSecret {
         }
         Ok(())
     }
+}
 
-    fn mac(&self, time: &str, body: &[u8]) -> Hmac<Sha256> {
-        let mut mac = self.0.clone();
-        mac.update(time.as_bytes());
-        mac.update(b".");
-        mac.update(body);
-        mac
+fn keyed(secret: &str) -> Hmac<Sha256> {
+    match Hmac::new_from_slice(secret.as_bytes()) {
+        Ok(key) => key,
+        // HMAC takes a key of any length (RFC 2104 §2).
+        Err(_) => Hmac::new(&[0; 64].into()),
     }
+}
+
+fn over(key: &Hmac<Sha256>, time: &str, body: &[u8]) -> Hmac<Sha256> {
+    let mut mac = key.clone();
+    mac.update(time.as_bytes());
+    mac.update(b".");
+    mac.update(body);
+    mac
 }
 
 fn unhex(text: &str) -> Option<Vec<u8>> {
@@ -130,6 +162,28 @@ mod tests {
         let moved = header.replacen(&now.timestamp().to_string(), &(now.timestamp() + 1).to_string(), 1);
         assert_eq!(secret.verify(b"{}", Some(&moved), now), Err(WebhookError::BadSignature));
         assert_eq!(secret.verify(b"{}", None, now), Err(WebhookError::BadSignature));
+    }
+
+    #[test]
+    fn of_several_secrets_each_is_honoured_and_the_first_signs() {
+        let now = Utc::now();
+        let both = WebhookSecret::several(" whsec_account, whsec_connect\n").unwrap();
+        for name in ["whsec_account", "whsec_connect"] {
+            let header = WebhookSecret::new(name).sign(b"{}", now);
+            assert_eq!(both.verify(b"{}", Some(&header), now), Ok(()), "{name}");
+            assert_eq!(both.verify(b"[]", Some(&header), now), Err(WebhookError::BadSignature), "{name}");
+        }
+        // Neither the text as a whole nor nothing is a secret.
+        for name in ["whsec_account,whsec_connect", "whsec_other", ""] {
+            let header = WebhookSecret::new(name).sign(b"{}", now);
+            assert_eq!(both.verify(b"{}", Some(&header), now), Err(WebhookError::BadSignature), "{name}");
+        }
+        assert_eq!(both.sign(b"{}", now), WebhookSecret::new("whsec_account").sign(b"{}", now));
+        let one = WebhookSecret::several("whsec_account").unwrap();
+        assert_eq!(one.sign(b"{}", now), both.sign(b"{}", now));
+        for text in ["", " ", ",", "whsec_a,", ",whsec_a", "whsec_a,,whsec_b", "whsec_a, ,whsec_b"] {
+            assert!(WebhookSecret::several(text).is_err(), "{text:?}");
+        }
     }
 
     /// The provider's published scheme, computed by another implementation.

@@ -557,6 +557,14 @@ impl crate::realtime::Veils for Hides {
         let hides = user.0.as_u128() == 1 && !*self.0.lock().unwrap();
         hides.then(|| Arc::new([UserId(Uuid::from_u128(9))].into()))
     }
+
+    fn apart_from(&self, user: UserId) -> Vec<UserId> {
+        let hides = !*self.0.lock().unwrap();
+        let of = |one: u128, other: u128| {
+            (hides && user.0.as_u128() == one).then(|| UserId(Uuid::from_u128(other)))
+        };
+        of(1, 9).or_else(|| of(9, 1)).into_iter().collect()
+    }
 }
 
 #[test]

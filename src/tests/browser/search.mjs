@@ -35,7 +35,9 @@ await visit(async ({ base, out, step, window, signIn }) => {
   });
 
   await step("facets narrow down by keyboard, and the address keeps them", async () => {
+    // What is there already was found for other words, as are its facets.
     await q.fill("design");
+    await student.locator("#results mark", { hasText: /design/i }).first().waitFor();
     const mentors = student.locator("[data-facet=kind] input").first();
     await mentors.waitFor();
     const before = (await titles()).length;

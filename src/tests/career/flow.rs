@@ -106,8 +106,12 @@ async fn a_session_is_asked_for_agreed_moved_held_and_reviewed() {
 
     let rating = RatingForm { rating: 5, body: "Clear".into() };
     assert_eq!(world.career.review_mentor(&seeker, id, &rating).await.unwrap_err().kind().status(), 409);
-    world.clock.advance(at(START) + Duration::hours(4) - world.clock.clock().now());
+    world.clock.advance(at(START) + Duration::minutes(210) - world.clock.clock().now());
     assert_eq!(refused(&world, &seeker, id, "cancel").await, 409, "it has begun");
+    for step in ["complete", "no_show"] {
+        assert_eq!(refused(&world, &mentor, id, step).await, 409, "it is not over: {step}");
+    }
+    world.clock.advance(Duration::minutes(30));
     world.step(&mentor, id, "complete").await.unwrap();
     world.career.review_mentor(&seeker, id, &rating).await.unwrap();
     assert_eq!(world.career.review_mentor(&seeker, id, &rating).await.unwrap_err().kind().status(), 409);
@@ -216,6 +220,11 @@ async fn money_is_held_and_goes_where_the_session_went() {
     world.pay(missed, PaymentStatus::Succeeded).await;
     world.step(&mentor, missed, "confirm").await.unwrap();
     world.clock.advance(at(START) - Duration::hours(2) - world.clock.clock().now());
+    // Moving it first is no way around that.
+    let moved = world.move_to(&seeker, late, at(START) + Duration::hours(26)).await.unwrap_err();
+    assert_eq!(moved.kind().status(), 409);
+    let shown = world.career.booking(&seeker, late).await.unwrap();
+    assert!(!shown.allowed_transitions.contains(&"reschedule"), "{:?}", shown.allowed_transitions);
     world.step(&seeker, late, "cancel").await.unwrap();
     world.step(&mentor, theirs, "cancel").await.unwrap();
     world.clock.advance(Duration::hours(12));

@@ -127,6 +127,17 @@ async fn everything_is_seen_by_whom_its_owner_lets() {
         let new = project(visibility, visibility);
         made.push(world.career.add_project(&ann, ProjectId::new(), &new).await.unwrap().id);
     }
+    // A portfolio is found by its projects: who finds it hears of each change.
+    let told = async || {
+        let all = world.recorded().await;
+        all.iter().filter(|event| event.data["changed"] == json!(["projects"])).count()
+    };
+    assert_eq!(told().await, 3);
+    let hidden = world.career.add_project(&ann, ProjectId::new(), &project("shown", "public")).await.unwrap();
+    let less = project("hidden", "private");
+    world.career.change_project(&ann, hidden.id, &less, Some(hidden.version)).await.unwrap();
+    world.career.drop_project(&ann, hidden.id).await.unwrap();
+    assert_eq!(told().await, 6);
     world.career.follow_person(&friend, ann.user_id, true).await.unwrap();
     let seen = async |who: Option<&Principal>| {
         let shown = world.career.portfolio(who.map(|who| who.user_id), ann.user_id).await;

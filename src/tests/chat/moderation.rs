@@ -92,8 +92,17 @@ async fn the_suspended_wait_and_the_banned_stay_out() {
     assert!(matches!(chat.react(ben, room, said, "👍", true).await, Err(ChatError::Suspended(_))));
     assert!(matches!(other.chat.send(ben, room, &says(2, "y")).await, Err(ChatError::Suspended(_))));
     chat.delete(ben.into(), room, said, "").await.unwrap();
-    chat.restore(ann.into(), room, ben).await.unwrap();
+    // Going out and in again does not end it.
+    chat.remove_member(ben, room, ben).await.unwrap();
+    assert!(matches!(chat.join(ben, room).await, Err(ChatError::Banned)));
+    let (bans, _) = chat.bans(ann.into(), room, 10, None).await.unwrap();
+    assert_eq!((bans[0].user_id, bans[0].until), (ben, Some(until)));
+    chat.unban(ann.into(), room, ben).await.unwrap();
+    chat.join(ben, room).await.unwrap();
     chat.send(ben, room, &says(2, "y")).await.unwrap();
+    chat.suspend(ann.into(), room, &against(ben, Some(5))).await.unwrap();
+    chat.restore(ann.into(), room, ben).await.unwrap();
+    chat.send(ben, room, &says(20, "y")).await.unwrap();
     for minutes in [None, Some(0), Some(600_000)] {
         let error = chat.suspend(ann.into(), room, &against(ben, minutes)).await.unwrap_err();
         assert_eq!(error.fields()[0].pointer, "/minutes");
@@ -115,7 +124,18 @@ async fn the_suspended_wait_and_the_banned_stay_out() {
     assert!(matches!(chat.send(ann, room, &says(4, "?")).await, Err(ChatError::NotMember)));
     let (trail, _) = chat.audit_trail(moderator, Some(room), 10, None).await.unwrap();
     let told: Vec<&str> = trail.iter().rev().map(|line| line.action.as_str()).collect();
-    assert_eq!(told, ["member.suspend", "member.restore", "member.ban", "member.unban", "member.ban"]);
+    assert_eq!(
+        told,
+        [
+            "member.suspend",
+            "member.unban",
+            "member.suspend",
+            "member.restore",
+            "member.ban",
+            "member.unban",
+            "member.ban"
+        ]
+    );
 }
 
 #[actix_web::test]

@@ -6,7 +6,7 @@ use super::support::{Node, eventually, says, up_to};
 use crate::{
     contexts::chat::{
         ChatError, CreateRoomForm, HistoryForm, LastSeenTo, NotifyLevel, OwnForm, PrivacyForm, ReadForm,
-        RoomKind, RoomLimits, Status,
+        RoomKind, RoomLimits, Status, ThreadForm,
     },
     error::Fault as _,
     principal::{Principal, SessionId, UserId},
@@ -134,7 +134,7 @@ async fn blocking_hides_and_refuses_direct_messages_both_ways() {
     let direct = node.room(RoomKind::Direct, ann, &[ben]).await.id;
     let chat = &node.chat;
     chat.send(ben, direct, &says(0, "hi")).await.unwrap();
-    chat.send(ben, room, &says(1, "one")).await.unwrap();
+    let root = chat.send(ben, room, &says(1, "one")).await.unwrap().message_id;
     chat.send(cat, room, &says(2, "two")).await.unwrap();
     chat.set_block(ann, ben, true).await.unwrap();
     let bodies = |items: Vec<crate::contexts::chat::MessageView>| {
@@ -151,6 +151,12 @@ async fn blocking_hides_and_refuses_direct_messages_both_ways() {
     let mine = chat.my_rooms(ann, 10, None).await.unwrap().0;
     let of_room = mine.iter().find(|item| item.room.id == room).unwrap();
     assert_eq!((of_room.unread, of_room.last_message.as_ref().map(|m| m.sender_id)), (Some(1), Some(cat)));
+    // A thread that others went on with is there, without the words that began it.
+    let ask = ThreadForm { room, message_id: root, after: None, limit: None };
+    let thread = chat.thread(cat, &ask).await.unwrap();
+    assert_eq!(thread.root.body, "one");
+    let root = chat.thread(ann, &ask).await.unwrap().root;
+    assert_eq!((root.body.as_str(), root.html, root.sender_id), ("", None, ben));
     assert_eq!(chat.blocked(ann).await.unwrap()[0].user_id, ben);
     assert!(chat.blocked(ben).await.unwrap().is_empty(), "who is blocked is not told");
     for (who, name) in [(ann, 3), (ben, 4)] {

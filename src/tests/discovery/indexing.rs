@@ -52,6 +52,24 @@ async fn an_indexer_that_dies_leaves_its_work_and_a_truth_that_is_away_is_asked_
 }
 
 #[actix_web::test]
+async fn one_document_that_cannot_be_written_holds_back_no_other() {
+    let world = World::new().await;
+    let mut bad = thing(Kind::Gig, UserId::new(), "A bad one", "About data", &["sql"]);
+    bad.attributes.tags = vec!["no\0store keeps it".into()];
+    world.publish(bad.clone()).await;
+    let good = world.publish(thing(Kind::Gig, UserId::new(), "A good one", "About data", &["sql"])).await;
+    world.settle().await;
+    assert_eq!(world.indexed(Kind::Gig).await, (vec![good], vec![good]));
+    bad.attributes.tags.clear();
+    let mended = world.publish(bad).await;
+    world.settle().await;
+    let (mut text, mut both) = (world.indexed(Kind::Gig).await.0, vec![good, mended]);
+    text.sort();
+    both.sort();
+    assert_eq!(text, both);
+}
+
+#[actix_web::test]
 async fn what_was_there_before_is_taken_in() {
     let world = World::bare().await;
     let course = thing(Kind::Course, UserId::new(), "Databases", "Tables and queries in SQL", &["sql"]);

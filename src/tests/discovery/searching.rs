@@ -4,7 +4,7 @@ use super::world::{World, person, thing};
 use crate::{
     contexts::discovery::{Deed, DiscoveryError, FeedbackForm, FeedbackItem, Kind, SearchForm},
     ports::text::Sort,
-    principal::UserId,
+    principal::{Principal, UserId},
 };
 
 fn asked(q: &str) -> SearchForm {
@@ -126,6 +126,56 @@ async fn what_may_not_be_seen_is_not_shown_even_while_an_index_holds_it() {
     world.said.drop(Kind::Person, of_ann);
     let found = world.discovery.search(&another, &asked("data services"), 10, None).await.unwrap();
     assert_eq!(found.items.iter().map(|one| one.id).collect::<Vec<_>>(), [of_ben]);
+}
+
+#[actix_web::test]
+async fn who_is_blocked_either_way_is_neither_counted_nor_suggested() {
+    let world = World::new().await;
+    let gwen = UserId::new();
+    for kind in [Kind::Person, Kind::Mentor] {
+        let body = "Draws what others write";
+        world.publish(thing(kind, gwen, "Gwendolyn Ashworth", body, &["figma"])).await;
+    }
+    world.settle().await;
+    // How many there are, whether a facet tells of her, and what is suggested.
+    let seen = async |me: &Principal| {
+        let found = world.discovery.search(me, &asked("Gwendolyn"), 10, None).await.unwrap();
+        let facets = found.facets.values().flatten().count();
+        let suggested = world.discovery.suggest(me, "gwen", None, 5).await.unwrap();
+        let texts: Vec<String> = suggested.items.into_iter().map(|item| item.text).collect();
+        (found.total, facets > 0, texts)
+    };
+    let (me, you, another) = (person(), person(), person());
+    let all = (2, true, vec!["Gwendolyn Ashworth".to_owned()]);
+    assert_eq!(seen(&me).await, all);
+    world.said.blocks(me.user_id, gwen);
+    world.said.blocks(gwen, you.user_id);
+    for apart in [&me, &you] {
+        assert_eq!(seen(apart).await, (0, false, Vec::new()));
+    }
+    assert_eq!(seen(&another).await, all);
+}
+
+#[actix_web::test]
+async fn what_was_taken_back_is_not_quoted_while_an_index_is_behind() {
+    let world = World::new().await;
+    let who = UserId::new();
+    let body = "I write services.\nMy number is 555 0199";
+    world.publish(thing(Kind::Person, who, "Ada Lovelace", body, &["rust"])).await;
+    world.settle().await;
+    let me = person();
+    let found = world.discovery.search(&me, &asked("lovelace number"), 10, None).await.unwrap();
+    let shown = found.items[0].highlights.as_ref().unwrap();
+    assert_eq!(shown.text.text, "I write services. My number is 555 0199");
+    assert!(!shown.text.ranges.is_empty() && !shown.title.ranges.is_empty(), "{shown:?}");
+    // Nobody has told the index yet.
+    world.said.put(thing(Kind::Person, who, "Ada L.", "I write services", &["rust"]));
+    let found = world.discovery.search(&me, &asked("lovelace number"), 10, None).await.unwrap();
+    let shown = found.items[0].highlights.as_ref().unwrap();
+    assert_eq!((shown.title.text.as_str(), shown.text.text.as_str()), ("Ada L.", "I write services"));
+    assert!(shown.title.ranges.is_empty() && shown.text.ranges.is_empty(), "{shown:?}");
+    let said = serde_json::to_string(&found.items).unwrap();
+    assert!(!said.contains("0199") && !said.contains("Lovelace"), "{said}");
 }
 
 #[actix_web::test]

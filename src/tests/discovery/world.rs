@@ -133,6 +133,13 @@ impl Veils for Said {
     fn hidden_from(&self, user: UserId) -> Option<Arc<HashSet<UserId>>> {
         self.0.lock().unwrap().blocks.get(&user).cloned().map(Arc::new)
     }
+
+    fn apart_from(&self, user: UserId) -> Vec<UserId> {
+        let inner = self.0.lock().unwrap();
+        let own = inner.blocks.get(&user).into_iter().flatten().copied();
+        let by = inner.blocks.iter().filter(|(_, all)| all.contains(&user)).map(|(by, _)| *by);
+        own.chain(by).collect()
+    }
 }
 
 pub(super) struct World {
@@ -181,9 +188,36 @@ pub(super) fn thing(kind: Kind, owner: UserId, title: &str, body: &str, skills: 
     }
 }
 
+fn discovery(
+    (database, text, vectors): (&Database, &TextIndex, &VectorStore),
+    said: &Said,
+    clock: &ManualClock,
+    embedder: Embedder,
+) -> Discovery {
+    Discovery::new(Parts {
+        database: database.clone(),
+        text: text.clone(),
+        vectors: vectors.clone(),
+        embedder,
+        others: Vec::new(),
+        truth: Arc::new(said.clone()),
+        veils: Arc::new(said.clone()),
+        signer: Signer::random().unwrap(),
+        clock: clock.clock(),
+        weights: Weights::compiled().unwrap(),
+        metrics: DiscoveryMetrics::unregistered(),
+    })
+}
+
 impl World {
     pub async fn new() -> Self {
-        let world = Self::bare().await;
+        Self::by(Embedder::builtin()).await
+    }
+
+    /// With vectors by that model.
+    pub async fn by(embedder: Embedder) -> Self {
+        let mut world = Self::bare().await;
+        world.embed_by(embedder);
         world.discovery.prepare().await.unwrap();
         world
     }
@@ -196,20 +230,15 @@ impl World {
         let clock = ManualClock::default();
         let text = TextIndex::over(PgText::new(database.clone()));
         let vectors = VectorStore::over(PgVectors::new(database.clone()));
-        let discovery = Discovery::new(Parts {
-            database: database.clone(),
-            text: text.clone(),
-            vectors: vectors.clone(),
-            embedder: Embedder::builtin(),
-            others: Vec::new(),
-            truth: Arc::new(said.clone()),
-            veils: Arc::new(said.clone()),
-            signer: Signer::random().unwrap(),
-            clock: clock.clock(),
-            weights: Weights::compiled().unwrap(),
-            metrics: DiscoveryMetrics::unregistered(),
-        });
+        let stores = (&database, &text, &vectors);
+        let discovery = discovery(stores, &said, &clock, Embedder::builtin());
         Self { discovery, said, clock, text, vectors, database, _test: test }
+    }
+
+    /// The server stops, and starts with another model; the one before cannot be asked any more.
+    pub fn embed_by(&mut self, embedder: Embedder) {
+        let stores = (&self.database, &self.text, &self.vectors);
+        self.discovery = discovery(stores, &self.said, &self.clock, embedder);
     }
 
     /// The consumers hear of an event, once.

@@ -1,6 +1,7 @@
 //! Points, levels, badges and streaks, from events.
 
 use chrono::TimeDelta;
+use diesel_async::SimpleAsyncConnection;
 use serde_json::json;
 use uuid::Uuid;
 
@@ -240,4 +241,31 @@ async fn an_erased_person_is_a_number_in_the_ledger_and_nothing_else() {
     assert_eq!(world.total(user).await, 10);
     let rebuilt = world.game.rebuild_xp(false, &|_, _| {}).await.unwrap();
     assert_eq!((rebuilt.people, rebuilt.changes.len()), (0, 0));
+}
+
+#[actix_web::test]
+async fn several_events_go_alone_and_single_ones_beside_each_other() {
+    let world = World::new().await;
+    let awards = &world.consumers[0];
+    let all: Vec<_> = (0..3).map(|_| posted(UserId::new(), Uuid::now_v7(), &["rust"], noon())).collect();
+    let (first, second) = ([&all[0], &all[1]], [&all[2]]);
+    let mut one = world.database.conn().await.unwrap();
+    let mut two = world.database.conn().await.unwrap();
+    let begin = "begin; set local lock_timeout = '300ms'";
+    one.batch_execute(begin).await.unwrap();
+    two.batch_execute(begin).await.unwrap();
+    awards.prepare(&mut one, &first[..1]).await.unwrap();
+    awards.prepare(&mut two, &second).await.unwrap();
+    two.batch_execute("rollback").await.unwrap();
+    // What several events lock in their order, nobody may have locked half of.
+    two.batch_execute(begin).await.unwrap();
+    assert!(awards.prepare(&mut two, &first).await.is_err(), "while one event is under way");
+    one.batch_execute("rollback").await.unwrap();
+    two.batch_execute("rollback").await.unwrap();
+    one.batch_execute(begin).await.unwrap();
+    two.batch_execute(begin).await.unwrap();
+    awards.prepare(&mut one, &first).await.unwrap();
+    assert!(awards.prepare(&mut two, &second).await.is_err(), "while several are under way");
+    one.batch_execute("rollback").await.unwrap();
+    two.batch_execute("rollback").await.unwrap();
 }

@@ -11,7 +11,8 @@ use uuid::Uuid;
 use super::world::{World, choice, essay, person, single};
 use crate::{
     contexts::learning::{
-        AccessForm, AnswersForm, AttemptState, EnrolmentState, LearningError, QuestionForm, QuestionId,
+        AccessForm, AnswersForm, AttemptState, CourseId, EnrolmentState, ItemId, LearningError, QuestionForm,
+        QuestionId,
         marking::{self, Answer, Answers},
         paper::{self, Dice},
         quiz::Question,
@@ -331,4 +332,93 @@ async fn an_essay_waits_for_a_person() {
         }
         other => panic!("{other:?}"),
     }
+}
+
+fn text(id: ItemId) -> Value {
+    json!({ "id": id, "title": "Text", "body": { "type": "text", "markdown": "Hi" } })
+}
+
+/// A course of a quiz with these settings and of a text, so that the quiz alone completes nothing.
+async fn quiz_and_text(world: &World, more: Value) -> (CourseId, ItemId, ItemId) {
+    let (quiz, read) = (ItemId::new(), ItemId::new());
+    let (bank, _) = world.bank(&[single(1)]).await;
+    let mut body = json!({ "type": "quiz", "draws": [{ "bank": bank }], "shuffle": false });
+    body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    let asks = json!({ "id": quiz, "title": "Quiz", "body": body });
+    let content = json!({ "modules": [{ "title": "M", "items": [asks, text(read)] }] });
+    (world.course(content).await, quiz, read)
+}
+
+#[actix_web::test]
+async fn who_withdraws_and_comes_again_has_used_what_they_used() {
+    let (world, student) = (World::new().await, person(Role::Student));
+    let settings = json!({ "attempts": 2, "feedback": "last_attempt" });
+    let (course, quiz, _) = quiz_and_text(&world, settings).await;
+    let first = world.enrol(&student, course).await;
+    let one = world.begin(&student, first.id, quiz).await;
+    let done = world.submit(&student, &one, choice(0, 0)).await.unwrap();
+    assert!(done.marks.unwrap()[0].solution.is_none(), "another attempt is left");
+    world.begin(&student, first.id, quiz).await;
+    world.learning.move_enrolment(&student, first.id, "withdraw").await.unwrap();
+    let seen = world.learning.attempt(&student, one.id).await.unwrap();
+    assert!(seen.marks.unwrap()[0].solution.is_some(), "nobody goes on with what they left");
+    let again = world.enrol(&student, course).await;
+    let none = world.learning.begin_attempt(&student, again.id, quiz, Uuid::now_v7()).await;
+    assert!(matches!(none, Err(LearningError::NoAttempts)), "{none:?}");
+    let shown = world.learning.item(&student, again.id, quiz).await.unwrap();
+    assert_eq!((shown.attempts_left, shown.attempts.unwrap().len()), (Some(0), 0));
+}
+
+#[actix_web::test]
+async fn what_was_right_is_not_shown_while_the_same_quiz_is_open_in_another_enrolment() {
+    let (world, student) = (World::new().await, person(Role::Student));
+    let (course, quiz, _) = quiz_and_text(&world, json!({})).await;
+    let first = world.enrol(&student, course).await;
+    let one = world.begin(&student, first.id, quiz).await;
+    world.submit(&student, &one, choice(0, 0)).await.unwrap();
+    let shown = async || {
+        let seen = world.learning.attempt(&student, one.id).await.unwrap();
+        seen.marks.unwrap()[0].solution.is_some()
+    };
+    assert!(shown().await);
+    world.learning.move_enrolment(&student, first.id, "withdraw").await.unwrap();
+    let again = world.enrol(&student, course).await;
+    let open = world.begin(&student, again.id, quiz).await;
+    assert_eq!(open.number, 1, "numbers are the enrolment's");
+    assert!(!shown().await);
+    let left = world.learning.item(&student, again.id, quiz).await.unwrap().attempts_left;
+    assert_eq!(left, Some(1), "of three");
+    world.submit(&student, &open, choice(0, 1)).await.unwrap();
+    assert!(shown().await);
+}
+
+#[actix_web::test]
+async fn nobody_moves_away_from_an_open_attempt_and_marks_outlive_their_quiz() {
+    use diesel_async::RunQueryDsl;
+    let (world, ada, ben) = (World::new().await, person(Role::Student), person(Role::Student));
+    let (course, quiz, read) = quiz_and_text(&world, json!({ "minutes": 10 })).await;
+    let (mine, theirs) = (world.enrol(&ada, course).await, world.enrol(&ben, course).await);
+    let open = world.begin(&ada, mine.id, quiz).await;
+    let left = world.begin(&ben, theirs.id, quiz).await;
+    world.publish(course, json!({ "modules": [{ "title": "M", "items": [text(read)] }] })).await;
+    let early = world.learning.move_enrolment(&ada, mine.id, "move").await;
+    assert!(matches!(early, Err(LearningError::Contradicts(_))), "{early:?}");
+    let done = world.submit(&ada, &open, choice(0, 1)).await.unwrap();
+    assert!(done.marks.unwrap()[0].solution.is_some());
+    let moved = world.learning.move_enrolment(&ada, mine.id, "move").await.unwrap();
+    assert_eq!((moved.number, moved.items.len()), (2, 1));
+    let kept = world.learning.attempt(&ada, open.id).await.unwrap();
+    assert_eq!((kept.state, kept.score), (AttemptState::Graded, Some(100)));
+    assert!(kept.marks.unwrap()[0].solution.is_none(), "its version does not say when to show it");
+    let seen = world.learning.attempt(&world.teacher, open.id).await.unwrap();
+    assert!(seen.marks.unwrap()[0].solution.is_some());
+
+    // One whose quiz is gone all the same is given up when its time is over.
+    let mut conn = world.database.conn().await.unwrap();
+    diesel::sql_query("UPDATE learning.enrolments SET number = 2").execute(&mut conn).await.unwrap();
+    drop(conn);
+    world.clock.advance(Duration::minutes(11));
+    world.drain().await;
+    let over = world.learning.attempt(&ben, left.id).await.unwrap();
+    assert_eq!(over.state, AttemptState::Abandoned);
 }

@@ -150,3 +150,20 @@ proptest! {
         gift::parse(&text);
     }
 }
+
+/// A file of blanks is read in one go over them.
+#[test]
+fn blanks_before_a_text_are_nothing_of_it() {
+    let blanks = " ".repeat(200_000);
+    for file in [
+        format!("{blanks}Which? {{=one ~two}}"),
+        format!("Which? {{={blanks}%100%one ~{blanks}two}}"),
+        format!("{blanks}::{blanks}::Which? {{=one ~{blanks}two}}"),
+    ] {
+        let read = gift::parse(&file);
+        assert_eq!(read.refused, []);
+        let [one] = read.questions.as_slice() else { panic!("{} questions", read.questions.len()) };
+        assert_eq!((one.title.as_str(), one.prompt.as_str()), ("", "Which?"));
+        assert_eq!(one.kind, Kind::Single { choices: vec!["one".into(), "two".into()], correct: 0 });
+    }
+}

@@ -174,6 +174,34 @@ async fn the_instructors_queue_holds_what_a_person_must_look_at() {
     assert_eq!(statistics[1].difficulty, 1.0);
 }
 
+#[actix_web::test]
+async fn statistics_are_over_more_attempts_than_are_read_at_once() {
+    use diesel_async::RunQueryDsl;
+    let (world, student) = (World::new().await, person(Role::Student));
+    let (course, item, _) = world.quiz(&[single(1), single(2)], json!({})).await;
+    let mine = world.enrol(&student, course).await;
+    let open = world.begin(&student, mine.id, item).await;
+    world.submit(&student, &open, choice(0, 1)).await.unwrap();
+    let mut conn = world.database.conn().await.unwrap();
+    diesel::sql_query(
+        "WITH more AS (
+            INSERT INTO learning.attempts (id, enrolment_id, item_id, number, seed, paper, answers, state, score,
+                max_score, grade, created_at, updated_at, submitted_at)
+            SELECT gen_random_uuid(), enrolment_id, item_id, number + n, seed, paper, answers, state, score,
+                max_score, grade, created_at, updated_at, submitted_at
+            FROM learning.attempts, generate_series(1, 450) AS n RETURNING id)
+         INSERT INTO learning.grades (attempt_id, number, score, max_score, marks, reason, at)
+         SELECT more.id, g.number, g.score, g.max_score, g.marks, g.reason, g.at FROM more, learning.grades g",
+    )
+    .execute(&mut conn)
+    .await
+    .unwrap();
+    drop(conn);
+    let found = world.learning.statistics(&world.teacher, bank_of(&world).await).await.unwrap();
+    let told: Vec<(usize, f64)> = found.iter().map(|one| (one.answers, one.difficulty)).collect();
+    assert_eq!(told, [(451, 1.0), (451, 0.0)], "each once, the questions in their order");
+}
+
 async fn bank_of(world: &World) -> crate::contexts::learning::BankId {
     world.learning.banks(&world.teacher, 1, None).await.unwrap().0[0].id
 }

@@ -5,13 +5,18 @@ use std::sync::Arc;
 use actix_web::{App, test, web};
 use futures_util::future::BoxFuture;
 use serde_json::{Value, json};
+use uuid::Uuid;
 
-use super::world::World;
+use super::world::{World, person};
 use crate::telemetry::metrics::Metrics;
 use crate::{
-    contexts::learning::{EnrolmentId, consumers},
+    contexts::{
+        learning::{EnrolmentId, ItemId, consumers},
+        objects::{CompleteForm, UploadForm},
+    },
     error::ErrorKind,
     http::{Problem, extract::SessionLookup, router},
+    ports::objects::contract::send,
     principal::{Principal, Role, SessionId, UserId},
     tests::chat::support::Node,
 };
@@ -154,4 +159,67 @@ async fn a_course_from_its_draft_to_its_certificate() {
     assert_eq!(call!(app, teacher, post revoke, json!({ "reason": "copied" })).0, 200);
     let (_, json, _) = call!(app, student, get verify);
     assert_eq!((&json["valid"], &json["state"]), (&json!(false), &json!("revoked")));
+}
+
+#[actix_web::test]
+async fn an_instructor_reads_what_was_handed_in_and_grades_it() {
+    let world = World::new().await;
+    let app = test::init_service(
+        App::new()
+            .app_data(web::Data::new(world.learning.clone()))
+            .app_data(web::Data::new(Arc::new(Tokens) as Arc<dyn SessionLookup>))
+            .configure(router::configure),
+    )
+    .await;
+    let (ada, ben) = (person(Role::Student), person(Role::Student));
+    let item = ItemId::new();
+    let course = world
+        .course(json!({ "modules": [{ "title": "M", "items": [{ "id": item, "title": "Essay",
+            "body": { "type": "assignment", "markdown": "Write.",
+            "rubric": { "criteria": [{ "name": "A", "points": 10 }] } } }] }] }))
+        .await;
+    let mine = world.enrol(&ada, course).await;
+    world.enrol(&ben, course).await;
+    let bytes = b"\0\0\0\x20ftypisom-a-video".to_vec();
+    let form = UploadForm {
+        name: "v.mp4".into(),
+        media_type: "video/mp4".into(),
+        size: bytes.len() as u64,
+        sha256: None,
+    };
+    let upload = world.uploads.begin(&ada, Uuid::now_v7(), &form).await.unwrap();
+    assert_eq!(send(&upload.put.unwrap(), bytes).await, 200);
+    world.uploads.complete(&ada, upload.id, &CompleteForm::default()).await.unwrap();
+
+    let student = |id: UserId| format!("student:{id}");
+    let (learner, other, stranger) =
+        (student(ada.user_id), student(ben.user_id), format!("instructor:{}", UserId::new()));
+    let teacher = format!("instructor:{}", world.teacher.user_id);
+    let path = format!("/api/v1/enrolments/{}/items/{item}/submissions", mine.id);
+    let handed = json!({ "body": "My text", "files": [upload.id] });
+    let (status, made, first) = call!(app, learner, post path, handed);
+    assert_eq!(status, 201, "{made}");
+    let path = format!("/api/v1/submissions/{}", made["id"].as_str().unwrap());
+    let (status, read, tag) = call!(app, teacher, get path);
+    assert_eq!((status, &tag), (200, &first));
+    assert_eq!(
+        (&read["body"], &read["files"], &read["state"]),
+        (&json!("My text"), &json!([upload.id]), &json!("submitted"))
+    );
+    assert_eq!(call!(app, learner, get path).0, 200);
+    for nobody in [&other, &stranger, &student(UserId::new())] {
+        assert_eq!(call!(app, nobody, get path).0, 404);
+    }
+    for unknown in ["x".to_owned(), Uuid::now_v7().to_string()] {
+        assert_eq!(call!(app, teacher, get format!("/api/v1/submissions/{unknown}")).0, 404);
+    }
+
+    let (grade, points) = (format!("{path}/grade"), json!({ "points": [7] }));
+    assert_eq!(call!(app, teacher, post grade, &points).0, 428);
+    assert_eq!(call!(app, learner, post grade, ["if-match" => tag.clone()], &points).0, 404);
+    let (status, graded, next) = call!(app, teacher, post grade, ["if-match" => tag.clone()], &points);
+    assert_eq!((status, &graded["score"]), (200, &json!(7_000)), "{graded}");
+    assert_eq!(call!(app, teacher, post grade, ["if-match" => tag], &points).0, 412);
+    let (_, read, tag) = call!(app, learner, get path);
+    assert_eq!((&read["state"], &read["points"], tag), (&json!("graded"), &json!([7]), next));
 }

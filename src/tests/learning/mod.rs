@@ -2,6 +2,7 @@
 
 mod attempt;
 mod certificate;
+mod channel;
 mod courses;
 mod document;
 mod gift;

@@ -1,5 +1,7 @@
 //! Paid places and cohorts.
 
+use std::sync::atomic::Ordering;
+
 use chrono::Duration;
 use diesel_async::AsyncConnection;
 use serde_json::json;
@@ -165,6 +167,38 @@ async fn a_place_whose_money_the_bank_took_back_is_gone_once() {
     world.clock.advance(Duration::days(30));
     world.drain().await;
     assert!(world.provider.books().transfers.is_empty());
+}
+
+#[actix_web::test]
+async fn an_instructor_without_an_account_waits_and_the_bank_may_take_the_money_back_meanwhile() {
+    let world = World::new().await;
+    let (course, _) = paid_course(&world).await;
+    let (ada, ben) = (person(Role::Student), person(Role::Student));
+    let (stays, goes) = (world.paid_place(&ada, course).await, world.paid_place(&ben, course).await);
+    world.accounts.alone.store(false, Ordering::SeqCst);
+    world.clock.advance(Duration::days(15));
+    world.drain().await;
+    let state = async |who: &Principal, id| world.place(who, id).await.payment.unwrap().state;
+    assert_eq!(state(&ada, stays).await, PlacePaymentState::Held, "nothing is frozen before it can be sent");
+    let payment = world.provider.payments_of(goes.0).pop().unwrap();
+    world.tell(&Notice::ChargedBack { payment, dispute: "dp_1".into() }).await;
+    assert_eq!(state(&ben, goes).await, PlacePaymentState::ChargedBack);
+    let mut conn = world.database.conn().await.unwrap();
+    let hold = ledger::hold(&mut conn, goes.0).await.unwrap();
+    assert_eq!(hold.resolution.unwrap().kind, ResolutionKind::Reverse);
+    drop(conn);
+    assert!(world.provider.books().transfers.is_empty());
+
+    // Once there is an account, what is still held is sent.
+    world.accounts.alone.store(true, Ordering::SeqCst);
+    world.clock.advance(Duration::hours(2));
+    world.drain().await;
+    assert_eq!(state(&ada, stays).await, PlacePaymentState::Released);
+    assert_eq!(state(&ben, goes).await, PlacePaymentState::ChargedBack);
+    assert_eq!(world.provider.books().transfers.len(), 1);
+    let mut conn = world.database.conn().await.unwrap();
+    let report = ledger::reconcile(&mut conn).await.unwrap();
+    assert!(report.ok, "{report:?}");
 }
 
 #[actix_web::test]

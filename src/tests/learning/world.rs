@@ -1,7 +1,15 @@
 //! Learning with a clock that the test moves by hand, and people of given names.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
 
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
 use diesel_async::{AsyncConnection, RunQueryDsl};
 use futures_util::future::BoxFuture;
 use serde_json::{Value, json};
@@ -23,6 +31,10 @@ use crate::{
     },
     events::{Consumer, Envelope},
     money::BasisPoints,
+    ports::payments::{
+        NewPayee, NewPayment, NewPayout, NewRefund, NewTransfer, Notice, Onboarding, PaymentError,
+        PaymentIntent, Payments, ProviderPayout, Refund, Transfer, WebhookError, WebhookEvent,
+    },
     postgres::Database,
     principal::{Principal, Role, SessionId, UserId},
     realtime::Hub,
@@ -46,14 +58,72 @@ impl People for Named {
     }
 }
 
+/// The test's provider, where payees have to open their accounts themselves once `alone` is false.
+pub(super) struct Accounts {
+    provider: Arc<FakeProvider>,
+    pub alone: AtomicBool,
+}
+
+#[async_trait]
+impl Payments for Accounts {
+    fn name(&self) -> &'static str {
+        self.provider.name()
+    }
+
+    fn opens_accounts_alone(&self) -> bool {
+        AtomicBool::load(&self.alone, Ordering::SeqCst)
+    }
+
+    async fn create_payment(&self, payment: NewPayment, key: &str) -> Result<PaymentIntent, PaymentError> {
+        self.provider.create_payment(payment, key).await
+    }
+
+    async fn payment(&self, id: &str) -> Result<PaymentIntent, PaymentError> {
+        self.provider.payment(id).await
+    }
+
+    async fn transfer(&self, transfer: NewTransfer, key: &str) -> Result<Transfer, PaymentError> {
+        self.provider.transfer(transfer, key).await
+    }
+
+    async fn refund(&self, refund: NewRefund, key: &str) -> Result<Refund, PaymentError> {
+        self.provider.refund(refund, key).await
+    }
+
+    async fn payout(&self, payout: NewPayout, key: &str) -> Result<ProviderPayout, PaymentError> {
+        self.provider.payout(payout, key).await
+    }
+
+    async fn onboard(&self, payee: NewPayee, key: &str) -> Result<Onboarding, PaymentError> {
+        self.provider.onboard(payee, key).await
+    }
+
+    fn verify_webhook(
+        &self,
+        body: &[u8],
+        signature: Option<&str>,
+        now: DateTime<Utc>,
+    ) -> Result<WebhookEvent, WebhookError> {
+        self.provider.verify_webhook(body, signature, now)
+    }
+
+    async fn resolve(&self, event: &WebhookEvent) -> Result<Notice, PaymentError> {
+        self.provider.resolve(event).await
+    }
+}
+
 pub(super) struct World {
     pub learning: Learning,
     pub live: Live,
+    /// Where `live` publishes.
+    pub hub: Hub,
     pub clock: ManualClock,
     pub database: Database,
     /// Where the files are.
     pub store: Store,
     pub provider: Arc<FakeProvider>,
+    /// The same as learning has it.
+    pub accounts: Arc<Accounts>,
     pub uploads: Uploads,
     pub teacher: Principal,
     pub test: TestDatabase,
@@ -97,9 +167,10 @@ impl World {
             settings: settings(),
         });
         let provider = Arc::new(FakeProvider::default());
+        let accounts = Arc::new(Accounts { provider: provider.clone(), alone: AtomicBool::new(true) });
         let ledger = Ledger::new(ledger::Parts {
             database: database.clone(),
-            payments: provider.clone(),
+            payments: accounts.clone(),
             clock: clock.clock(),
             signer: signer.clone(),
             fee: BasisPoints::new(1_000).unwrap(),
@@ -116,9 +187,10 @@ impl World {
             fonts,
             metrics: LearningMetrics::unregistered(),
         });
-        let live = Live::new(Hub::new());
+        let hub = Hub::new();
+        let live = Live::new(hub.clone());
         let teacher = person(Role::Instructor);
-        Self { learning, live, clock, database, store, provider, uploads, teacher, test }
+        Self { learning, live, hub, clock, database, store, provider, accounts, uploads, teacher, test }
     }
 
     /// A published course of this content.

@@ -3,6 +3,7 @@
 
 mod database;
 mod http;
+mod payouts;
 mod property;
 mod sandbox;
 mod stripe;

@@ -11,14 +11,15 @@ use futures_util::future::BoxFuture;
 use proptest::{prelude::*, test_runner::TestRunner};
 use uuid::Uuid;
 
-use super::support::{World, block_on, euro, fee, settle, world};
+use super::support::{World, block_on, euro, fee, person, settle, world};
 use crate::{
-    contexts::ledger::{self, FundHold, LedgerError, PaymentSink, PayoutState, Release},
+    contexts::ledger::{self, FundHold, LedgerError, PaymentSink, PayoutState, Release, ReleaseSplit},
+    money::BasisPoints,
     ports::payments::{
         NewPayment, NewRefund, NewTransfer, Notice, PaymentError, PaymentIntent, PaymentStatus, Payments,
         WebhookError, sandbox::Faults,
     },
-    principal::{Principal, SessionId, UserId},
+    principal::UserId,
 };
 
 /// Stands in for gigs: a payment that succeeded funds its milestone, a charge-back reverses it.
@@ -89,16 +90,6 @@ async fn insist<T, F: Future<Output = Result<T, PaymentError>>>(mut ask: impl Fn
             Err(error) if error.is_temporary() => {}
             Err(error) => panic!("{error:?}"),
         }
-    }
-}
-
-fn person(user_id: UserId) -> Principal {
-    Principal {
-        user_id,
-        session_id: SessionId::new(),
-        display_name: "Ada".into(),
-        roles: vec![crate::principal::Role::Student],
-        email_verified: true,
     }
 }
 
@@ -235,6 +226,45 @@ async fn a_key_does_nothing_twice_and_no_payment_is_overspent() {
     assert!(matches!(w.sandbox.refund(refund(600), "r2").await, Err(PaymentError::Rejected { .. })));
     w.sandbox.refund(refund(400), "r3").await.unwrap();
     assert!(matches!(w.sandbox.payment("pi_none").await, Err(PaymentError::NotFound)));
+}
+
+/// A release that is asked for again, when the fee is another: the books follow the transfer.
+#[tokio::test]
+async fn what_was_sent_is_booked_whatever_the_fee_is_later() {
+    let w = world(Faults::default()).await;
+    let (new, payee) = (milestone(1_000), UserId::new());
+    let paid = w.sandbox.create_payment(new.clone(), "k").await.unwrap();
+    let form = FundHold {
+        hold: new.milestone,
+        payer: UserId::new(),
+        payee,
+        amount: new.amount,
+        provider_ref: paid.id.clone(),
+    };
+    let conn = &mut *w.conn().await;
+    ledger::fund(conn, form).await.unwrap();
+    let transfer = |amount, again| NewTransfer {
+        milestone: new.milestone,
+        payment: paid.id.clone(),
+        destination: "acct_1".into(),
+        amount,
+        transfer_group: "contract".into(),
+        again,
+    };
+    let then = ReleaseSplit::whole(new.amount, fee()).unwrap();
+    let first = w.sandbox.transfer(transfer(then.to_payee, false), "t").await.unwrap();
+    let now = ReleaseSplit::whole(new.amount, BasisPoints::new(2_000).unwrap()).unwrap();
+    let found = w.sandbox.transfer(transfer(now.to_payee, true), "t").await.unwrap();
+    assert_eq!((&found, found.amount), (&first, euro(900)));
+
+    let split = ReleaseSplit::sent(new.amount, found.amount).unwrap();
+    assert_eq!(split, then);
+    ledger::release(conn, new.milestone, Release::Split(split)).await.unwrap();
+    assert_eq!(ledger::balance(conn, payee).await.unwrap()[0].available, euro(900));
+    assert!(ledger::reconcile(conn).await.unwrap().ok);
+    for wrong in [euro(1_001), euro(-1)] {
+        assert!(ReleaseSplit::sent(new.amount, wrong).is_err(), "{wrong}");
+    }
 }
 
 #[tokio::test]

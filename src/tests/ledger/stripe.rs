@@ -13,11 +13,12 @@ use chrono::Utc;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::support::{SOON, euro, secret};
+use super::support::{SOON, euro, person, secret, world};
 use crate::{
+    contexts::ledger::PayoutState,
     ports::payments::{
         NewPayee, NewPayment, NewPayout, NewRefund, NewTransfer, Notice, PaymentError, PaymentStatus,
-        Payments, ProviderPayoutStatus, WebhookError, WebhookEvent, stripe::Stripe,
+        Payments, ProviderPayoutStatus, WebhookError, WebhookEvent, sandbox::Faults, stripe::Stripe,
     },
     principal::UserId,
     tests::support::{sdk::venv, skip::skip, wait::eventually},
@@ -166,6 +167,7 @@ async fn calls_carry_key_version_group_and_account() {
                 200,
                 json!({"id": "dp_2", "status": "warning_needs_response", "payment_intent": "pi_1"}),
             ),
+            ("GET /v1/disputes/dp_3", 200, json!({"id": "dp_3", "status": "won", "payment_intent": "pi_1"})),
             (
                 "GET /v1/payouts/po_1",
                 200,
@@ -215,6 +217,9 @@ async fn calls_carry_key_version_group_and_account() {
     };
     let again = NewTransfer { again: true, ..transfer };
     assert_eq!(provider.transfer(again.clone(), "tr-1").await.unwrap().id, "tr_1");
+    // With another fee by now: what was sent is told.
+    let less = NewTransfer { amount: euro(10_000), ..again.clone() };
+    assert_eq!(provider.transfer(less, "tr-1").await.unwrap().amount, euro(11_250));
     assert_eq!(made("transfers"), 1);
     let another = NewTransfer { milestone: Uuid::now_v7(), ..again };
     provider.transfer(another, "tr-2").await.unwrap();
@@ -240,6 +245,10 @@ async fn calls_carry_key_version_group_and_account() {
     };
     let opened = provider.onboard(payee(None), "payee-1").await.unwrap();
     assert_eq!((opened.account.as_str(), last().header("idempotency-key")), ("acct_1", None));
+    let of_accounts = |call: &&Seen| call.line == "POST /v1/accounts";
+    let form = desk.seen.lock().unwrap().iter().find(of_accounts).unwrap().clone();
+    assert_eq!(form.field("settings[payouts][schedule][interval]"), Some("manual"));
+    assert_eq!(form.field("capabilities[transfers][requested]"), Some("true"));
     provider.onboard(payee(None), "payee-1").await.unwrap();
     let mut another = payee(None);
     another.user = UserId::new();
@@ -260,6 +269,7 @@ async fn calls_carry_key_version_group_and_account() {
     let told = provider.resolve(&event("charge.dispute.created", "dp_1")).await.unwrap();
     assert!(matches!(told, Notice::ChargedBack { dispute, .. } if dispute == "dp_1"));
     assert_eq!(provider.resolve(&event("charge.dispute.created", "dp_2")).await.unwrap(), Notice::Nothing);
+    assert_eq!(provider.resolve(&event("charge.dispute.closed", "dp_3")).await.unwrap(), Notice::Nothing);
     let told = provider.resolve(&event("payout.paid", "po_1")).await.unwrap();
     assert!(
         matches!(told, Notice::Payout { payout, status: ProviderPayoutStatus::Paid, .. } if payout == ours)
@@ -278,6 +288,50 @@ async fn calls_carry_key_version_group_and_account() {
     let away = stripe(&format!("http://127.0.0.1:{port}"));
     let error = away.create_payment(milestone(), "pay-2").await.unwrap_err();
     assert!(error.is_temporary(), "{error:?}");
+}
+
+#[actix_web::test]
+async fn a_payout_that_stripe_refuses_is_back_in_the_balance() {
+    let w = world(Faults::default()).await;
+    let payee = w.payee_with(1_000).await;
+    let who = person(payee);
+    let refusal =
+        json!({"error": {"type": "invalid_request_error", "code": "balance_insufficient", "message": "x"}});
+    let refusing = Desk {
+        answers: Arc::new(vec![
+            ("POST /v1/accounts", 200, json!({"id": "acct_1"})),
+            ("POST /v1/account_links", 200, json!({"url": "https://connect.stripe.com/setup/x"})),
+            ("POST /v1/payouts", 400, refusal),
+        ]),
+        ..Desk::default()
+    };
+    let (base, handle) = open(&refusing);
+    let ledger = w.with(stripe(&base));
+    ledger.onboard(&who).await.unwrap();
+    let all = serde_json::from_value(json!({ "amount": euro(1_000) })).unwrap();
+    let first = ledger.request_payout(&who, &all, "first").await.unwrap();
+    assert_eq!(ledger.balance_of(payee).await.unwrap()[0].available, euro(0));
+    ledger.advance_payouts().await.unwrap();
+    assert_eq!(ledger.payout_of(payee, first.id).await.unwrap().state, PayoutState::Failed);
+    let balance = ledger.balance_of(payee).await.unwrap()[0];
+    assert_eq!((balance.available, balance.on_its_way), (euro(1_000), euro(0)));
+    // It is not asked for again.
+    assert_eq!(ledger.advance_payouts().await.unwrap(), 0);
+    handle.stop(false).await;
+
+    let paying = Desk {
+        answers: Arc::new(vec![("POST /v1/payouts", 200, json!({"id": "po_2", "status": "paid"}))]),
+        ..Desk::default()
+    };
+    let (base, handle) = open(&paying);
+    let ledger = w.with(stripe(&base));
+    let second = ledger.request_payout(&who, &all, "second").await.unwrap();
+    assert_eq!(ledger.advance_payouts().await.unwrap(), 1);
+    assert_eq!(ledger.payout_of(payee, second.id).await.unwrap().state, PayoutState::Paid);
+    let seen = paying.seen.lock().unwrap().last().unwrap().clone();
+    assert_eq!(seen.header("idempotency-key"), Some(format!("payout-{}", second.id).as_str()));
+    assert!(ledger.reconciliation().await.unwrap().ok);
+    handle.stop(false).await;
 }
 
 struct LocalStripe(Child);

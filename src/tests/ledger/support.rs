@@ -6,14 +6,15 @@ use uuid::Uuid;
 
 use crate::{
     clock::{Clock, ManualClock},
-    contexts::ledger::{FundHold, Ledger, Parts},
+    contexts::ledger::{self, FundHold, Ledger, Parts, Release},
     money::{BasisPoints, Currency, Money},
     ports::payments::{
+        Payments,
         sandbox::{Faults, Sandbox},
         signature::WebhookSecret,
     },
     postgres::{Conn, Database},
-    principal::UserId,
+    principal::{Principal, Role, SessionId, UserId},
     signing::Signer,
     tests::support::database::TestDatabase,
 };
@@ -34,15 +35,19 @@ pub async fn world(faults: Faults) -> World {
     let database = own.open().await;
     let clock = ManualClock::default();
     let sandbox = sandbox(&database, clock.clock(), faults);
-    let ledger = Ledger::new(Parts {
+    let ledger = books(&database, &clock, Arc::new(sandbox.clone()));
+    World { database, ledger, sandbox, clock, _own: own }
+}
+
+fn books(database: &Database, clock: &ManualClock, payments: Arc<dyn Payments>) -> Ledger {
+    Ledger::new(Parts {
         database: database.clone(),
-        payments: Arc::new(sandbox.clone()),
+        payments,
         clock: clock.clock(),
         signer: Signer::new(&[7; 32]),
         fee: fee(),
         public_url: "http://127.0.0.1:1".into(),
-    });
-    World { database, ledger, sandbox, clock, _own: own }
+    })
 }
 
 pub fn sandbox(database: &Database, clock: Clock, faults: Faults) -> Sandbox {
@@ -65,6 +70,21 @@ impl World {
     pub async fn conn(&self) -> Conn {
         self.database.conn().await.unwrap()
     }
+
+    /// The same books, with another provider.
+    pub fn with(&self, payments: impl Payments) -> Ledger {
+        books(&self.database, &self.clock, Arc::new(payments))
+    }
+
+    /// A payee with `minor` cents to be paid.
+    pub async fn payee_with(&self, minor: i64) -> UserId {
+        let payee = UserId::new();
+        let form = payment(minor, payee);
+        let conn = &mut *self.conn().await;
+        ledger::fund(conn, form.clone()).await.unwrap();
+        ledger::release(conn, form.hold, Release::Whole(BasisPoints::ZERO)).await.unwrap();
+        payee
+    }
 }
 
 /// A payment of `minor` cents for a fresh hold.
@@ -76,6 +96,17 @@ pub fn payment(minor: i64, payee: UserId) -> FundHold {
         payee,
         amount: euro(minor),
         provider_ref: format!("pi_{}", hold.simple()),
+    }
+}
+
+/// Somebody who may be paid.
+pub fn person(user_id: UserId) -> Principal {
+    Principal {
+        user_id,
+        session_id: SessionId::new(),
+        display_name: "Ada".into(),
+        roles: vec![Role::Student],
+        email_verified: true,
     }
 }
 

@@ -161,17 +161,23 @@ impl Zelda {
         let project = json!({ "title": "xyzzy project", "summary": "xyzzy summary", "visibility": "public" });
         api.post("/api/v1/me/projects", &project).await.expect(201);
         api.call("PUT", &format!("/api/v1/me/follows/people/{client_id}"), None).await.expect_success();
-        let mentors = api.get("/api/v1/mentors?free=true").await.expect(200);
-        let mentor_id = text(&mentors, "/items/0/id");
+        let mentor_id = text(&mentor.get("/api/v1/me").await.expect(200), "/id");
         let slots = api.get(&format!("/api/v1/mentors/{mentor_id}/slots")).await.expect(200);
         let booking = json!({
             "mentor_id": mentor_id, "start": slots["items"][0]["start"], "zone": "Europe/Berlin",
             "topic": "xyzzy topic", "request": true,
         });
         let booking = text(&api.post("/api/v1/bookings", &booking).await.expect(201), "/id");
-        let _ = mentor.post(&format!("/api/v1/bookings/{booking}/confirm"), &json!({})).await;
+        let confirm = format!("/api/v1/bookings/{booking}/confirm");
+        let agreed = mentor.post(&confirm, &json!({})).await.expect(200);
+        let together = text(&agreed, "/mentorship_id");
+        eventually("they have a room of their own", Duration::from_secs(30), || async {
+            let room = api.get(&format!("/api/v1/chat/rooms/{together}")).await;
+            (room.status == 200).then_some(())
+        })
+        .await;
         let note = json!({ "body": "xyzzy session note" });
-        api.post(&format!("/api/v1/bookings/{booking}/notes"), &note).await;
+        api.post(&format!("/api/v1/bookings/{booking}/notes"), &note).await.expect_success();
         // Everybody has heard of it: she has been told, awarded and proven.
         eventually("she is told, and it is proven", Duration::from_secs(30), || async {
             let told = api.get("/api/v1/notifications").await.expect(200);

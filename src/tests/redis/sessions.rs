@@ -89,7 +89,7 @@ async fn sign_in(store: &dyn Store) -> (UserId, SessionId, Token) {
         created_at: now,
         deletion_due_at: None,
     };
-    store.insert_account(&InsertAccount { account, password_hash: None }).await.unwrap();
+    store.insert_account(&InsertAccount { account, password_hash: Some("proven".into()) }).await.unwrap();
     let token = Token::fresh(TokenKind::Session).unwrap();
     let session = Session {
         id: SessionId::new(),
@@ -100,7 +100,7 @@ async fn sign_in(store: &dyn Store) -> (UserId, SessionId, Token) {
         last_seen_at: now,
         expires_at: now + Duration::days(1),
     };
-    store.insert_session(&session, &token.hash()).await.unwrap();
+    assert!(store.insert_session(&session, &token.hash(), "proven").await.unwrap());
     (id, session.id, token)
 }
 

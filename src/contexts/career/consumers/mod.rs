@@ -24,7 +24,7 @@ use crate::{
 pub fn consumers(career: &Career, live: &Live, chat: &Chat) -> Vec<Arc<dyn Consumer>> {
     vec![
         Arc::new(News { live: live.clone() }),
-        Arc::new(Rooms { career: career.clone(), chat: chat.clone() }),
+        Arc::new(Rooms { chat: chat.clone() }),
         Arc::new(Invitations { career: career.clone() }),
         Arc::new(Proofs { career: career.clone() }),
     ]
@@ -101,7 +101,6 @@ impl Consumer for News {
 
 /// Opens a mentorship's room with the first session that is confirmed, and tells there what happens.
 struct Rooms {
-    career: Career,
     chat: Chat,
 }
 
@@ -126,12 +125,10 @@ impl Consumer for Rooms {
             let Some(pair) = mentorship else {
                 return Err(ConsumeError::Reject("a mentorship that is not there".into()));
             };
-            let names = self.career.parts().people.names(vec![pair.mentor_id, pair.seeker_id]).await?;
-            let name = |id: UserId| names.get(&id).map_or("somebody", String::as_str);
-            let title = format!("Mentorship: {} and {}", name(pair.mentor_id), name(pair.seeker_id));
+            // No names: who is erased would stay in it. Each sees the other beside it.
+            let members = [pair.mentor_id, pair.seeker_id];
             // Not after the commit: that may be lost. The event's id makes both harmless to repeat.
-            let open =
-                ContractRoom { id: RoomId(room), name: &title, members: [pair.mentor_id, pair.seeker_id] };
+            let open = ContractRoom { id: RoomId(room), name: "Mentorship", members };
             let said = async {
                 self.chat.open_contract_room(open).await?;
                 self.chat.system_message(RoomId(room), event.id, &text).await

@@ -139,11 +139,30 @@ fn encode(picture: &DynamicImage) -> Result<Picture, NoPicture> {
     Ok(Picture { bytes, media_type, width, height })
 }
 
-/// Whether bytes are a whole PDF: they begin and end like one. What is in it is never looked at, and it is never
-/// shown in a page of ours.
-pub fn is_pdf(bytes: &[u8]) -> bool {
-    let end = &bytes[bytes.len().saturating_sub(1_024)..];
-    bytes.starts_with(b"%PDF-") && end.windows(5).any(|part| part == b"%%EOF")
+/// The first and the last bytes of a document, by which it is a whole PDF: it begins and ends like one. What is in it
+/// is never looked at, and it is never shown in a page of ours.
+#[derive(Default)]
+pub struct PdfEnds {
+    head: Vec<u8>,
+    tail: Vec<u8>,
+}
+
+impl PdfEnds {
+    const HEAD: &[u8] = b"%PDF-";
+    const TAIL: usize = 1_024;
+
+    /// Takes what comes next of it.
+    pub fn feed(&mut self, chunk: &[u8]) {
+        let wanted = Self::HEAD.len().saturating_sub(self.head.len()).min(chunk.len());
+        self.head.extend_from_slice(&chunk[..wanted]);
+        self.tail.extend_from_slice(&chunk[chunk.len().saturating_sub(Self::TAIL)..]);
+        self.tail.drain(..self.tail.len().saturating_sub(Self::TAIL));
+    }
+
+    /// Whether that was a whole PDF.
+    pub fn are_whole(&self) -> bool {
+        self.head == Self::HEAD && self.tail.windows(5).any(|part| part == b"%%EOF")
+    }
 }
 
 #[cfg(test)]
@@ -251,7 +270,19 @@ mod tests {
 
     #[test]
     fn documents_are_whole_or_refused() {
+        // In chunks of any size it is the same.
+        let is_pdf = |bytes: &[u8]| {
+            let answers = [1, 3, 700, 5_000].map(|size| {
+                let mut ends = PdfEnds::default();
+                bytes.chunks(size).for_each(|chunk| ends.feed(chunk));
+                ends.are_whole()
+            });
+            assert!(answers.iter().all(|answer| *answer == answers[0]), "{answers:?}");
+            answers[0]
+        };
         assert!(is_pdf(b"%PDF-1.7\n1 0 obj\n%%EOF\n"));
+        assert!(is_pdf(&[b"%PDF-1.7\n".as_slice(), &[b'x'; 4_000], b"%%EOF\n"].concat()));
+        assert!(!is_pdf(&[b"%PDF-1.7\n%%EOF".as_slice(), &[b'x'; 4_000]].concat()));
         assert!(!is_pdf(b"%PDF-1.7\n1 0 obj"));
         assert!(!is_pdf(b"<html>%PDF-1.7 %%EOF"));
         assert!(!is_pdf(b""));

@@ -182,6 +182,11 @@ impl Booking {
         }
     }
 
+    /// Until when who booked may leave it, or move it, and be paid back.
+    pub fn free_until(&self) -> DateTime<Utc> {
+        self.starts_at - chrono::Duration::hours(i64::from(self.cancel_hours))
+    }
+
     /// The zone of who booked.
     pub fn tz(&self) -> Tz {
         self.zone.parse().unwrap_or(Tz::UTC)

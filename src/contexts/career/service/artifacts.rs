@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use bytes::Bytes;
+use chrono::{DateTime, Utc};
 use diesel_async::{AsyncConnection, AsyncPgConnection};
 use futures_util::StreamExt;
 use sha2::{Digest, Sha256};
@@ -29,6 +30,7 @@ use crate::{
 
 /// So many artifacts a project has at most.
 const MOST: usize = 12;
+const FULL: CareerError = CareerError::Contradicts("there are 12 files: that is the most");
 /// The largest document, in bytes.
 const LARGEST_DOCUMENT: u64 = 50 << 20;
 
@@ -90,7 +92,7 @@ impl Career {
             return Ok(same.into());
         }
         if there.len() >= MOST {
-            return Err(CareerError::Contradicts("there are 12 files: that is the most"));
+            return Err(FULL);
         }
         let source = UploadId(form.upload_id);
         let file = objects::ready(&mut conn, who.user_id, source).await.map_err(refused)?;
@@ -120,15 +122,36 @@ impl Career {
         outcome?;
         let mut conn = self.conn().await?;
         let artifact = &artifact;
-        (*conn)
+        let added = (*conn)
             .transaction(async |conn| {
+                // Others may have been added, or the project taken away, while this one was looked at.
+                if !store::artifacts::lock_project(conn, who.user_id, project).await? {
+                    return Err(CareerError::No("project"));
+                }
+                let there = store::artifacts::of(conn, &[project]).await?;
+                if there.iter().any(|one| one.id == id) {
+                    return Ok(());
+                }
+                if there.len() >= MOST {
+                    return Err(FULL);
+                }
                 store::insert(conn, "artifacts", artifact).await?;
                 for object in [Some(artifact.object_id), artifact.thumbnail_id].into_iter().flatten() {
                     objects::hold(conn, UploadId(object), &holder(id)).await.map_err(refused)?;
                 }
-                Ok::<_, CareerError>(())
+                Ok(())
             })
-            .await?;
+            .await;
+        if let Err(error) = added {
+            if matches!(error, CareerError::No(_) | CareerError::Contradicts(_))
+                && artifact.kind == ArtifactKind::Image
+            {
+                // What was made for it is for nothing.
+                let_go(&mut conn, std::slice::from_ref(artifact), self.now()).await?;
+                uploads.wake();
+            }
+            return Err(error);
+        }
         drop(conn);
         if artifact.kind == ArtifactKind::Image
             && let Err(error) = uploads.remove(who, source).await
@@ -143,8 +166,13 @@ impl Career {
         if file.size > LARGEST_DOCUMENT {
             return Err(CareerError::field("/upload_id", "is too large: 50 MB is the most"));
         }
-        let bytes = self.whole(source, file.size).await?;
-        match pictures::is_pdf(&bytes) {
+        // Only its ends are looked at, and only they are kept in memory.
+        let mut stream = self.uploads()?.open(source).await.map_err(refused)?;
+        let mut ends = pictures::PdfEnds::default();
+        while let Some(chunk) = stream.next().await {
+            ends.feed(&chunk.map_err(|error| refused(error.into()))?);
+        }
+        match ends.are_whole() {
             true => Ok(()),
             false => Err(CareerError::field("/upload_id", "is no whole PDF")),
         }
@@ -207,27 +235,24 @@ impl Career {
         project: ProjectId,
         id: ArtifactId,
     ) -> Result<(), CareerError> {
+        let now = self.now();
         let mut conn = self.conn().await?;
-        own(&mut conn, who, project).await?;
-        let gone = store::artifacts::drop_one(&mut conn, project, id).await?;
-        drop(conn);
-        self.let_artifacts_go(&[gone.ok_or(CareerError::No("artifact"))?]).await
+        (*conn)
+            .transaction(async |conn| {
+                own(conn, who, project).await?;
+                let gone = store::artifacts::drop_one(conn, project, id).await?;
+                let_go(conn, &[gone.ok_or(CareerError::No("artifact"))?], now).await
+            })
+            .await?;
+        self.sweep();
+        Ok(())
     }
 
-    /// Lets the bytes of artifacts go whose rows are gone.
-    pub(super) async fn let_artifacts_go(&self, gone: &[Artifact]) -> Result<(), CareerError> {
-        for artifact in gone {
-            let uploads = self.uploads()?;
-            if artifact.kind == ArtifactKind::Document {
-                let document = [UploadId(artifact.object_id)];
-                uploads.release_all(&document, &holder(artifact.id)).await.map_err(refused)?;
-                continue;
-            }
-            for object in [Some(artifact.object_id), artifact.thumbnail_id].into_iter().flatten() {
-                uploads.discard(UploadId(object)).await.map_err(refused)?;
-            }
+    /// Has the bytes of what was let go removed.
+    pub(super) fn sweep(&self) {
+        if let Some(uploads) = self.inner.uploads.get() {
+            uploads.wake();
         }
-        Ok(())
     }
 
     /// Puts a project's artifacts into an order.
@@ -293,6 +318,26 @@ impl Career {
             inline: artifact.kind == ArtifactKind::Image,
         })
     }
+}
+
+/// Lets the objects of artifacts go, in the transaction that takes their rows away.
+pub(super) async fn let_go(
+    conn: &mut AsyncPgConnection,
+    gone: &[Artifact],
+    now: DateTime<Utc>,
+) -> Result<(), CareerError> {
+    for artifact in gone {
+        if artifact.kind == ArtifactKind::Document {
+            // It stays among its owner's files.
+            let document = UploadId(artifact.object_id);
+            objects::release(conn, document, &holder(artifact.id)).await.map_err(refused)?;
+            continue;
+        }
+        for object in [Some(artifact.object_id), artifact.thumbnail_id].into_iter().flatten() {
+            objects::discard(conn, UploadId(object), now).await.map_err(refused)?;
+        }
+    }
+    Ok(())
 }
 
 async fn own(conn: &mut AsyncPgConnection, who: &Principal, project: ProjectId) -> Result<(), CareerError> {

@@ -180,7 +180,7 @@ impl Career {
                 BOOKING
                     .step(booking.state, step, &actors)
                     .map_err(|refusal| CareerError::refused("booking", booking.state.as_str(), refusal))?;
-                timely(step, &booking, now)?;
+                timely(step, &booking, &actors, now)?;
                 let by = By { actors: &actors, user: Some(who.user_id) };
                 let mut payment = None;
                 match step {
@@ -334,6 +334,7 @@ pub(super) fn actors(who: &Principal, booking: &Booking) -> Vec<Actor> {
 pub(in crate::contexts::career) fn timely(
     step: &str,
     booking: &Booking,
+    actors: &[Actor],
     now: DateTime<Utc>,
 ) -> Result<(), CareerError> {
     let time = Span { from: booking.starts_at, to: booking.ends_at };
@@ -341,9 +342,18 @@ pub(in crate::contexts::career) fn timely(
         "cancel" | "reschedule" | "confirm" | "accept" | "pay" | "request" if now >= time.from => {
             Err(CareerError::Contradicts("the session has begun"))
         }
-        "complete" | "no_show" | "contest" if now < time.from => {
-            Err(CareerError::Contradicts("the session has not begun"))
+        // What was agreed and paid for is moved as late as it is cancelled, or moving would be the way around.
+        "reschedule"
+            if booking.state == BookingState::Confirmed
+                && booking.price_minor > 0
+                && actors.contains(&Actor::Student)
+                && now > booking.free_until() =>
+        {
+            Err(CareerError::Contradicts("it is too late to move a session that is paid for; the mentor may"))
         }
+        "contest" if now < time.from => Err(CareerError::Contradicts("the session has not begun")),
+        // Until then whoever waits for the mentor can still say so.
+        "complete" | "no_show" if now < time.to => Err(CareerError::Contradicts("the session is not over")),
         _ => Ok(()),
     }
 }

@@ -32,8 +32,8 @@ impl Career {
         let list = format!("feed.{}", who.user_id);
         let mut before: Option<Uuid> = self.after(&list, cursor)?;
         let Some((stream, apart)) = self.inner.feed.get() else { return Ok((Vec::new(), None)) };
-        let mut conn = self.conn().await?;
-        let (people, skills) = store::portfolio::follows(&mut conn, who.user_id).await?;
+        // No connection is held while the stream takes one.
+        let (people, skills) = store::portfolio::follows(&mut *self.conn().await?, who.user_id).await?;
         // What one did oneself is elsewhere.
         let mut not = apart.apart_from(who.user_id);
         not.push(who.user_id);
@@ -50,7 +50,7 @@ impl Career {
             found.truncate(most);
             let actors: HashSet<UserId> =
                 found.iter().map(|entry| entry.actor_id).filter(|actor| !known.contains_key(actor)).collect();
-            known.extend(shown(&mut conn, who.user_id, actors.into_iter().collect()).await?);
+            known.extend(shown(&mut *self.conn().await?, who.user_id, actors.into_iter().collect()).await?);
             for entry in found {
                 if items.len() == limit {
                     more = true;
@@ -63,7 +63,6 @@ impl Career {
                 }
             }
         }
-        drop(conn);
         let names = self.names(items.iter().map(|item| item.entry.actor_id)).await?;
         for item in &mut items {
             item.actor_name = names.get(&item.entry.actor_id).cloned().unwrap_or_default();

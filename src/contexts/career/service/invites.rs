@@ -100,12 +100,14 @@ impl Career {
             };
             let time = when(said.from, zone);
             let link = format!("{}/mentors#booking/{id}", self.parts().public_url);
-            let subject = format!("{what}: {}, {time}", entry.summary);
-            let text = format!("{subject}\n\nThe attached invitation updates your calendar.\n{link}\n");
+            // A sent mail's subject is kept for a while: nobody's name is in it.
+            let subject = format!("{what}: mentoring session, {time}");
+            let headline = format!("{what}: {}, {time}", entry.summary);
+            let text = format!("{headline}\n\nThe attached invitation updates your calendar.\n{link}\n");
             let html = format!(
                 "<p><strong>{}</strong></p><p>The attached invitation updates your calendar.</p>\
                  <p><a href=\"{}\">Open the booking</a></p>\n",
-                escape(&subject),
+                escape(&headline),
                 escape(&link)
             );
             let calendar = Some(ics::calendar(method, None, &[entry]));

@@ -209,7 +209,7 @@ impl Career {
         drop(conn);
         let amount = Money::new(booking.price_minor, views::currency(&booking.currency)?);
         let fee = self.parts().ledger.fee();
-        let split = ReleaseSplit::whole(amount, fee).map_err(LedgerError::from)?;
+        let mut split = ReleaseSplit::whole(amount, fee).map_err(LedgerError::from)?;
         if split.to_payee.is_positive() {
             let transfer = NewTransfer {
                 milestone: booking.id.0,
@@ -219,7 +219,10 @@ impl Career {
                 transfer_group: booking.id.to_string(),
                 again: job.attempts > 1,
             };
-            self.payments().transfer(transfer, &format!("booking-transfer:{}", booking.id)).await?;
+            let key = format!("booking-transfer:{}", booking.id);
+            let made = self.payments().transfer(transfer, &key).await?;
+            // What was sent is what is booked, also if the fee was another then.
+            split = ReleaseSplit::sent(amount, made.amount).map_err(LedgerError::from)?;
         }
         let mut conn = self.conn().await?;
         (*conn)

@@ -205,16 +205,23 @@ impl Career {
         };
         fill(&mut project, form, &self.known_skills().await?)?;
         let mut conn = self.conn().await?;
-        let there = store::portfolio::projects(&mut conn, who.user_id).await?;
-        if let Some(same) = there.iter().find(|one| one.id == id) {
-            return Ok(same.clone().into());
-        }
-        if there.len() >= MOST_PROJECTS {
-            return Err(CareerError::Contradicts("there are 100 projects: that is the most"));
-        }
-        project.position = there.last().map_or(1, |last| last.position + 1);
-        store::insert(&mut conn, "projects", &project).await?;
-        Ok(project.into())
+        let project = &project;
+        (*conn)
+            .transaction(async |conn| {
+                let there = store::portfolio::projects(conn, who.user_id).await?;
+                if let Some(same) = there.iter().find(|one| one.id == id) {
+                    return Ok(same.clone().into());
+                }
+                if there.len() >= MOST_PROJECTS {
+                    return Err(CareerError::Contradicts("there are 100 projects: that is the most"));
+                }
+                let mut project = project.clone();
+                project.position = there.last().map_or(1, |last| last.position + 1);
+                store::insert(conn, "projects", &project).await?;
+                tell_of_projects(conn, who.user_id).await?;
+                Ok(project.into())
+            })
+            .await
     }
 
     /// Changes a project.
@@ -238,13 +245,14 @@ impl Career {
         fill(&mut project, form, &known)?;
         project.visibility = form.visibility;
         (project.version, project.updated_at) = (project.version + 1, self.now());
-        match store::portfolio::update_project(&mut conn, &project).await? {
-            true => super::artifacts::shown(&mut conn, vec![project])
-                .await?
-                .pop()
-                .ok_or(CareerError::No("project")),
-            false => Err(CareerError::Stale),
-        }
+        let changed = &project;
+        (*conn)
+            .transaction(async |conn| match store::portfolio::update_project(conn, changed).await? {
+                true => tell_of_projects(conn, who.user_id).await,
+                false => Err(CareerError::Stale),
+            })
+            .await?;
+        super::artifacts::shown(&mut conn, vec![project]).await?.pop().ok_or(CareerError::No("project"))
     }
 
     /// Takes a project away.
@@ -252,13 +260,22 @@ impl Career {
     /// # Errors
     /// [`CareerError::No`].
     pub async fn drop_project(&self, who: &Principal, id: ProjectId) -> Result<(), CareerError> {
+        let now = self.now();
         let mut conn = self.conn().await?;
-        let artifacts = store::artifacts::of(&mut conn, &[id]).await?;
-        if !store::portfolio::drop_project(&mut conn, who.user_id, id).await? {
-            return Err(CareerError::No("project"));
-        }
-        drop(conn);
-        self.let_artifacts_go(&artifacts).await
+        (*conn)
+            .transaction(async |conn| {
+                // Locked, so that nothing is added to it meanwhile.
+                if !store::artifacts::lock_project(conn, who.user_id, id).await? {
+                    return Err(CareerError::No("project"));
+                }
+                let artifacts = store::artifacts::of(conn, &[id]).await?;
+                store::portfolio::drop_project(conn, who.user_id, id).await?;
+                tell_of_projects(conn, who.user_id).await?;
+                super::artifacts::let_go(conn, &artifacts, now).await
+            })
+            .await?;
+        self.sweep();
+        Ok(())
     }
 
     /// Puts one's projects into an order.
@@ -279,7 +296,12 @@ impl Career {
         if asked != known {
             return Err(CareerError::field("/ids", "must name each of your projects once"));
         }
-        store::portfolio::order(&mut conn, who.user_id, &form.ids).await?;
+        (*conn)
+            .transaction(async |conn| {
+                store::portfolio::order(conn, who.user_id, &form.ids).await?;
+                tell_of_projects(conn, who.user_id).await
+            })
+            .await?;
         let sorted = store::portfolio::projects(&mut conn, who.user_id).await?;
         super::artifacts::shown(&mut conn, sorted).await
     }
@@ -432,6 +454,16 @@ fn blank(who: &Principal) -> ProfileForm {
         visibility: Visibility::Private,
         show_evidence: true,
     }
+}
+
+/// Tells that somebody's projects are others now: they are a part of what a portfolio is found by.
+async fn tell_of_projects(conn: &mut AsyncPgConnection, user: UserId) -> Result<(), CareerError> {
+    let Some(profile) = store::portfolio::load(conn, user).await? else { return Ok(()) };
+    let data = json!({
+        "user_id": user, "slug": profile.slug, "visibility": profile.visibility, "changed": ["projects"],
+        "skills": profile.skills,
+    });
+    moves::note(conn, "profile.updated", user.0, profile.version, data).await
 }
 
 fn fill(

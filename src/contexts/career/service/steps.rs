@@ -60,7 +60,7 @@ pub(in crate::contexts::career) async fn step_booking(
     let late = step == "cancel"
         && was == B::Confirmed
         && booking.side_of(by) == Some(Actor::Student)
-        && now > booking.starts_at - Duration::hours(i64::from(booking.cancel_hours));
+        && now > booking.free_until();
     let mut data = told(booking, &mentor);
     data["was"] = json!(was);
     data["late"] = json!(late);

@@ -53,6 +53,18 @@ pub async fn project(
     Ok(found.map(|found| (found.user_id, found.visibility)))
 }
 
+/// Locks somebody's project against additions and removal; `false` when it is not theirs or not there.
+pub async fn lock_project(
+    conn: &mut AsyncPgConnection,
+    owner: UserId,
+    id: ProjectId,
+) -> Result<bool, DbError> {
+    let found = diesel::sql_query("SELECT id FROM career.projects WHERE id = $1 AND user_id = $2 FOR UPDATE")
+        .bind::<SqlUuid, _>(id)
+        .bind::<SqlUuid, _>(owner);
+    Ok(found.execute(conn).await? == 1)
+}
+
 /// Takes one away; it, if it was there.
 pub async fn drop_one(
     conn: &mut AsyncPgConnection,

@@ -299,13 +299,13 @@ impl BookingView {
             _ => true,
         });
         // Nobody is offered to say that a mentor did not come before the session's time.
-        allowed.retain(|step| timely(step, &booking, now).is_ok());
+        allowed.retain(|step| timely(step, &booking, actors, now).is_ok());
         let knows = actors.contains(&Actor::Mentor) || booking.published;
         Ok(Self {
             allowed_transitions: allowed,
             price: price(booking.price_minor, &booking.currency)?,
             local_start: local(booking.starts_at, booking.tz()),
-            free_until: booking.starts_at - chrono::Duration::hours(i64::from(booking.cancel_hours)),
+            free_until: booking.free_until(),
             id: booking.id,
             mentor_id: booking.mentor_id,
             mentor_name,

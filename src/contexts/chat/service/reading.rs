@@ -6,12 +6,13 @@ use std::{
 };
 
 use serde::Deserialize;
+use serde_json::Value;
 
 use super::history::fit;
 use crate::{
     contexts::chat::{
         Chat, ChatError,
-        model::{Message, MessageId, RoomId, Seq, words},
+        model::{Mentions, Message, MessageId, RoomId, Seq, words},
         store::{Page, Reader},
         views::{MessageView, ReceiptView, ThreadView},
     },
@@ -138,13 +139,20 @@ impl Chat {
     pub async fn thread(&self, who: UserId, form: &ThreadForm) -> Result<ThreadView, ChatError> {
         let limit = limit_of(form.limit)?;
         let found = self.message_for(who, form.room, form.message_id).await?.ok_or(ChatError::NoMessage)?;
-        let root = match found.thread {
+        let mut root = match found.thread {
             None => found,
             Some(root) => self.inner.log.message(form.room, root).await?.ok_or(ChatError::NoMessage)?,
         };
         let after = form.after.unwrap_or(0);
         let (replies, more) = fit(self.inner.log.thread(form.room, root.id, after, limit).await?);
         let next = replies.last().map(|last| last.seq).filter(|_| more);
+        if self.hidden_from(who).await?.contains(&root.sender_id) {
+            // Others' replies stay; the words that they answer do not.
+            root.body.clear();
+            root.attachments.clear();
+            root.mentions = Mentions::default();
+            root.data = Value::Null;
+        }
         let root = MessageView::of(root, who);
         Ok(ThreadView { root, items: self.seen_by(who, replies).await?, next_after: next })
     }

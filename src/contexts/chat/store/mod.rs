@@ -408,7 +408,7 @@ pub struct Listed {
     pub member_count: u64,
     /// The person's own membership, if they are in it.
     pub me: Option<Member>,
-    /// The other person of a direct room.
+    /// The other person of a direct room, or of a group of two.
     pub peer: Option<UserId>,
 }
 

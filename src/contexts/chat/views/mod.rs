@@ -211,7 +211,7 @@ pub struct RoomView {
     pub members: Option<Vec<MemberView>>,
 }
 
-/// The other person of a direct room.
+/// The other person where there are two.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct PeerView {
     /// Who.
@@ -227,7 +227,7 @@ pub struct RoomItem {
     /// The room.
     #[serde(flatten)]
     pub room: RoomView,
-    /// The other person of a direct room.
+    /// The other person of a direct room, or of a group of two.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub peer: Option<PeerView>,
     /// The last event of its log; only members see it.

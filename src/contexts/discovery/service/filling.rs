@@ -4,7 +4,10 @@ use std::collections::HashMap;
 
 use uuid::Uuid;
 
-use super::indexing::{document_of, words_of};
+use super::{
+    indexing::{document_of, words_of},
+    models::vectors_by,
+};
 use crate::{
     contexts::discovery::{Discovery, DiscoveryError, Kind, Source, store},
     ports::{text::Document, vectors::Collection},
@@ -40,7 +43,7 @@ pub struct Drift {
     pub wanted: usize,
     /// Should be there and are not.
     pub missing: usize,
-    /// Are not there, and need not be: no word of theirs means anything to the model.
+    /// Are not there, and need not be: no word of theirs means anything to the model, or it refuses them.
     pub wordless: usize,
     /// Are there and should not be.
     pub extra: usize,
@@ -204,7 +207,7 @@ impl Discovery {
         Ok(all)
     }
 
-    /// How many of these have no vector since no word of theirs means anything.
+    /// How many of these have no vector since no word of theirs means anything, or the model refuses them.
     async fn wordless(&self, kind: Kind, ids: Vec<Uuid>) -> Result<usize, DiscoveryError> {
         let mut count = 0;
         for part in ids.chunks(PART) {
@@ -214,8 +217,9 @@ impl Discovery {
                 continue;
             }
             // Without the model nobody can say: they count as missing.
-            let Ok(vectors) = self.parts().embedder.embed(&texts).await else { return Ok(count) };
-            count += vectors.iter().filter(|vector| vector.iter().all(|x| *x == 0.0)).count();
+            let Ok(vectors) = vectors_by(&self.parts().embedder, &texts).await else { return Ok(count) };
+            count += vectors.iter().flatten().filter(|vector| vector.iter().all(|x| *x == 0.0)).count();
+            count += vectors.iter().filter(|vector| vector.is_none()).count();
         }
         Ok(count)
     }

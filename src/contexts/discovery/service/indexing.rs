@@ -5,6 +5,7 @@ use std::{collections::HashMap, time::Duration};
 use serde_json::json;
 use uuid::Uuid;
 
+use super::models::vectors_by;
 use crate::{
     contexts::discovery::{
         Discovery, DiscoveryError, Seeker, Source,
@@ -15,7 +16,7 @@ use crate::{
             documents::{Due, Index, Written},
         },
     },
-    error::Fault,
+    error::{ErrorKind, Fault},
     events::backlog,
     ports::{
         text::Document,
@@ -33,6 +34,10 @@ const LOOK: Duration = Duration::from_secs(1);
 const SETTLE: Duration = Duration::from_millis(160);
 /// The longest pause between two attempts.
 const MOST: i64 = 300;
+/// After so many attempts together each goes alone, whatever is said to be the matter: it may be one of them.
+const TOGETHER: i32 = 3;
+/// So long documents are tried alone in a round. The others wait meanwhile, and nobody holds these for ever.
+const ALONE: Duration = Duration::from_secs(30);
 /// So much of a document has a say in its vector, in characters.
 const MEANT: usize = 4_000;
 
@@ -147,32 +152,77 @@ impl Discovery {
             by_kind.entry(one.kind).or_default().push(one);
         }
         for (kind, due) in by_kind {
-            let name = kind.as_str();
-            match self.index(kind, &due).await {
-                Ok(()) => {
-                    let count = u64::try_from(due.len()).unwrap_or(u64::MAX);
-                    self.parts().metrics.indexed.with_label_values(&[name, "written"]).inc_by(count);
-                    for one in &due {
-                        let lag = (self.now() - one.since).to_std().unwrap_or_default();
-                        self.parts().metrics.lag_seconds.observe(lag.as_secs_f64());
-                    }
-                    self.forget_kind(kind).await;
-                }
+            let together = self.index(kind, &due).await;
+            let done = match together {
+                Ok(()) => due,
+                Err(error) if is_one_of_them(&due, &error) => self.index_alone(kind, due, &error).await?,
                 Err(error) => {
-                    self.parts().metrics.indexed.with_label_values(&[name, "put_off"]).inc();
-                    let attempts = due.iter().map(|one| one.attempts).max().unwrap_or_default();
-                    let pause = (1_i64 << attempts.clamp(0, 10)).min(MOST);
-                    slog::warn!(log(), "documents could not be indexed and are put off";
-                        "kind" => name, "documents" => due.len(), "attempts" => attempts,
-                        "why" => error.kind().slug(), "error" => %error);
-                    let ids: Vec<Uuid> = due.iter().map(|one| one.id).collect();
-                    let until = self.now() + chrono::Duration::seconds(pause);
-                    let said = error.to_string();
-                    store::documents::put_off(&mut *self.conn().await?, kind, &ids, until, &said).await?;
+                    self.put_off(kind, &due, &error).await?;
+                    Vec::new()
                 }
+            };
+            if !done.is_empty() {
+                self.indexed(kind, &done).await;
             }
         }
         Ok(count)
+    }
+
+    /// Writes each by itself, so that one that cannot be written holds back no other; those that were.
+    async fn index_alone(
+        &self,
+        kind: Kind,
+        mut due: Vec<Due>,
+        together: &DiscoveryError,
+    ) -> Result<Vec<Due>, DiscoveryError> {
+        // Each attempt begins with another one: what costs all the time must not come first every time.
+        let turns = due.iter().map(|one| one.attempts).max().and_then(|most| usize::try_from(most).ok());
+        let first = turns.unwrap_or_default() % due.len().max(1);
+        due.sort_unstable_by_key(|one| one.id);
+        due.rotate_left(first);
+        let until = tokio::time::Instant::now() + ALONE;
+        let (mut done, mut late) = (Vec::new(), Vec::new());
+        for one in due {
+            if tokio::time::Instant::now() >= until {
+                late.push(one);
+                continue;
+            }
+            let alone = self.index(kind, std::slice::from_ref(&one)).await;
+            match alone {
+                Ok(()) => done.push(one),
+                Err(error) => self.put_off(kind, &[one], &error).await?,
+            }
+        }
+        if !late.is_empty() {
+            self.put_off(kind, &late, together).await?;
+        }
+        Ok(done)
+    }
+
+    /// Counts what was written, and has recommendations worked out again.
+    async fn indexed(&self, kind: Kind, done: &[Due]) {
+        let count = u64::try_from(done.len()).unwrap_or(u64::MAX);
+        self.parts().metrics.indexed.with_label_values(&[kind.as_str(), "written"]).inc_by(count);
+        for one in done {
+            let lag = (self.now() - one.since).to_std().unwrap_or_default();
+            self.parts().metrics.lag_seconds.observe(lag.as_secs_f64());
+        }
+        self.forget_kind(kind).await;
+    }
+
+    /// Leaves for later what could not be written, and tells.
+    async fn put_off(&self, kind: Kind, due: &[Due], error: &DiscoveryError) -> Result<(), DiscoveryError> {
+        self.parts().metrics.indexed.with_label_values(&[kind.as_str(), "put_off"]).inc();
+        let attempts = due.iter().map(|one| one.attempts).max().unwrap_or_default();
+        let pause = (1_i64 << attempts.clamp(0, 10)).min(MOST);
+        slog::warn!(log(), "documents could not be indexed and are put off";
+            "kind" => kind.as_str(), "documents" => due.len(), "attempts" => attempts,
+            "why" => error.kind().slug(), "error" => %error);
+        let ids: Vec<Uuid> = due.iter().map(|one| one.id).collect();
+        let until = self.now() + chrono::Duration::seconds(pause);
+        let said = error.to_string();
+        store::documents::put_off(&mut *self.conn().await?, kind, &ids, until, &said).await?;
+        Ok(())
     }
 
     async fn index(&self, kind: Kind, due: &[Due]) -> Result<(), DiscoveryError> {
@@ -187,8 +237,9 @@ impl Discovery {
         if !text.is_empty() {
             let there: Vec<Document> =
                 text.iter().filter_map(|one| Some(document_of(found.get(&one.id)?, one.stamp))).collect();
-            self.parts().text.upsert(kind.index(), &there).await?;
+            // What was withdrawn goes first: it does not wait for what cannot be written.
             self.parts().text.delete(kind.index(), &gone(&text, &found)).await?;
+            self.parts().text.upsert(kind.index(), &there).await?;
             self.note(kind, Index::Text, None, &text, &found).await?;
         }
         let vectors: Vec<&Due> = waiting(|one| one.vector_done).collect();
@@ -207,19 +258,21 @@ impl Discovery {
         let versions = self.parts().vectors.versions(kind.index()).await?;
         let there: Vec<(&Source, i64)> =
             due.iter().filter_map(|one| Some((found.get(&one.id)?, one.stamp))).collect();
-        // Also a version that another model made, as long as that model can be asked: searches still use it.
-        for version in &versions {
-            self.write_points(version, &there).await?;
-        }
+        // First, since they need no model.
         let gone = gone(due, found);
         for version in &versions {
             self.parts().vectors.delete(version, &gone).await?;
+        }
+        // Also a version that another model made, as long as that model can be asked: searches still use it.
+        for version in &versions {
+            self.write_points(version, &there).await?;
         }
         let model = &self.parts().embedder.model().name;
         self.note(kind, Index::Vectors, Some(model), due, found).await
     }
 
-    /// Writes the vectors of these sources to one version, if its model can be asked.
+    /// Writes the vectors of these sources to one version, if its model can be asked. What the model refuses has
+    /// none, as what has no words.
     pub(super) async fn write_points(
         &self,
         version: &Collection,
@@ -230,24 +283,27 @@ impl Discovery {
             return Ok(());
         }
         let texts: Vec<String> = sources.iter().map(|(source, _)| words_of(source)).collect();
-        let vectors = embedder.embed(&texts).await?;
+        let vectors = vectors_by(embedder, &texts).await?;
         let mut points = Vec::with_capacity(sources.len());
         let mut wordless = Vec::new();
         for ((source, stamp), vector) in sources.iter().zip(vectors) {
-            if vector.iter().all(|x| *x == 0.0) {
+            if vector.is_none() {
+                slog::warn!(log(), "the embedding service refuses a document: it is found by its words alone";
+                    "kind" => source.kind.as_str(), "id" => %source.id, "model" => &version.model);
+            }
+            match vector.filter(|vector| vector.iter().any(|x| *x != 0.0)) {
                 // Near nothing: what was there of it before must not stay.
-                wordless.push((source.id, *stamp));
-            } else {
-                points.push(Point {
+                None => wordless.push((source.id, *stamp)),
+                Some(vector) => points.push(Point {
                     id: source.id,
                     revision: *stamp,
                     vector,
                     payload: source.attributes.clone(),
-                });
+                }),
             }
         }
-        self.parts().vectors.upsert(version, &points).await?;
         self.parts().vectors.delete(version, &wordless).await?;
+        self.parts().vectors.upsert(version, &points).await?;
         Ok(())
     }
 
@@ -286,6 +342,14 @@ impl Discovery {
         }
         Ok(())
     }
+}
+
+/// Whether one of several may be what cannot be written. What a store or a model that is away says is of all.
+fn is_one_of_them(due: &[Due], error: &DiscoveryError) -> bool {
+    let away = matches!(error.kind(), ErrorKind::Unavailable | ErrorKind::RateLimited);
+    // Whether a refusal is of one text was asked before it came to this.
+    let of_all = matches!(error, DiscoveryError::Embed(error) if !error.is_transient());
+    due.len() > 1 && !of_all && (!away || due.iter().any(|one| one.attempts >= TOGETHER))
 }
 
 fn gone(due: &[&Due], found: &HashMap<Uuid, Source>) -> Vec<(Uuid, i64)> {

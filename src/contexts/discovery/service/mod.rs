@@ -26,6 +26,12 @@ use super::{Discovery, DiscoveryError, model::skills::Taxonomy};
 /// The taxonomy, once it was read: it changes with the program only.
 pub(super) type Known = OnceCell<Arc<Taxonomy>>;
 
+/// A text without what indexes change in it: control characters and stretches of blanks are one space.
+fn flat(text: &str) -> String {
+    let blank = |c: char| c.is_whitespace() || c.is_control();
+    text.split(blank).filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ")
+}
+
 impl Discovery {
     async fn taxonomy(&self) -> Result<Arc<Taxonomy>, DiscoveryError> {
         let load = || async { Ok::<_, DiscoveryError>(Arc::new(self.truth().taxonomy().await?)) };

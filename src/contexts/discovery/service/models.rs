@@ -6,12 +6,47 @@
 
 use crate::{
     contexts::discovery::{Discovery, DiscoveryError, Kind, store},
-    ports::{embed::Embedder, vectors::Collection},
+    ports::{
+        embed::{EmbedError, Embedder},
+        vectors::Collection,
+    },
+    postgres::Conn,
     telemetry::log,
 };
 
 /// Documents marked at once.
 const MARKED: i64 = 1_000;
+
+/// A vector for each text, in order; `None` for what the model's endpoint refuses though it takes something
+/// else: one text must not keep the others from their vectors.
+pub(super) async fn vectors_by(
+    embedder: &Embedder,
+    texts: &[String],
+) -> Result<Vec<Option<Vec<f32>>>, EmbedError> {
+    let refused = match embedder.embed(texts).await {
+        Ok(vectors) => return Ok(vectors.into_iter().map(Some).collect()),
+        Err(error @ EmbedError::Rejected { .. }) => error,
+        Err(error) => return Err(error),
+    };
+    // An endpoint that takes nothing, for one with a wrong key, says nothing about the texts.
+    if embedder.check().await.is_err() {
+        return Err(refused);
+    }
+    if texts.len() == 1 {
+        return Ok(vec![None]);
+    }
+    slog::debug!(log(), "the embedding service refuses texts, which are tried one by one";
+        "texts" => texts.len(), "why" => refused.reason());
+    let mut vectors = Vec::with_capacity(texts.len());
+    for text in texts {
+        vectors.push(match embedder.embed(std::slice::from_ref(text)).await {
+            Ok(mut one) => one.pop(),
+            Err(EmbedError::Rejected { .. }) => None,
+            Err(error) => return Err(error),
+        });
+    }
+    Ok(vectors)
+}
 
 impl Discovery {
     /// What can make vectors for a version.
@@ -42,6 +77,10 @@ impl Discovery {
         self.parts().metrics.waiting.with_label_values(&[kind.as_str()]).set(progress.waiting);
         let live = vectors.live(kind.index()).await?;
         if live.as_ref().is_some_and(|live| live.model == model.name && live.dimension == model.dimension) {
+            // A change that was taken back: what came meanwhile has a vector of the other model alone.
+            if progress.by_model < progress.shown {
+                self.make_again(&mut conn, kind).await?;
+            }
             return Ok(());
         }
         let versions = vectors.versions(kind.index()).await?;
@@ -63,12 +102,9 @@ impl Discovery {
             vectors.promote(&ours).await?;
             return Ok(());
         };
-        let now = self.now();
-        let marked = store::documents::mark_other_models(&mut conn, kind, &model.name, now, MARKED).await?;
-        if marked > 0 {
+        if self.make_again(&mut conn, kind).await? > 0 {
             slog::info!(log(), "vectors are made anew for another model"; "kind" => kind.as_str(),
                 "from" => &live.model, "to" => &model.name, "done" => progress.by_model, "of" => progress.shown);
-            self.inner.indexing.notify_one();
             return Ok(());
         }
         if progress.by_model < progress.shown || progress.unmade > 0 {
@@ -81,6 +117,16 @@ impl Discovery {
         slog::info!(log(), "searches use the new model's vectors"; "kind" => kind.as_str(), "model" => &model.name);
         self.forget_kind(kind).await;
         Ok(())
+    }
+
+    /// Marks some of what has no vector of the present model, and wakes the indexer; how many.
+    async fn make_again(&self, conn: &mut Conn, kind: Kind) -> Result<usize, DiscoveryError> {
+        let model = &self.parts().embedder.model().name;
+        let marked = store::documents::mark_other_models(conn, kind, model, self.now(), MARKED).await?;
+        if marked > 0 {
+            self.inner.indexing.notify_one();
+        }
+        Ok(marked)
     }
 
     /// How far the vectors of a kind are with the present model: those done, and all.

@@ -378,12 +378,11 @@ impl Discovery {
         .await
     }
 
-    /// What somebody has already, dismissed or blocked is not asked for.
+    /// What somebody has already or dismissed is not asked for, nor what is of those they are apart from.
     async fn allowed(&self, me: UserId, kind: Kind) -> Result<Filter, DiscoveryError> {
         let mut not_ids = self.truth().taken(me, kind).await?;
         not_ids.extend(self.dismissed(me, kind).await?);
-        let not_owners = self.hidden(me).iter().map(|user| user.0).collect();
-        Ok(Filter { not_ids, not_owners, ..Filter::default() })
+        Ok(Filter { not_ids, not_owners: self.apart_from(me), ..Filter::default() })
     }
 
     /// Asks every list and reads what they name.

@@ -39,6 +39,15 @@ impl Discovery {
         who != other && (self.hidden(who).contains(&other) || self.hidden(other).contains(&who))
     }
 
+    /// Everybody whom somebody blocked or who blocked them: what indexes count and suggest is without theirs.
+    pub(super) fn apart_from(&self, who: UserId) -> Vec<Uuid> {
+        let all = self.parts().veils.apart_from(who).into_iter();
+        let mut apart: Vec<Uuid> = all.filter(|other| *other != who).map(|other| other.0).collect();
+        apart.sort_unstable();
+        apart.dedup();
+        apart
+    }
+
     /// By words.
     pub(super) async fn by_words(&self, kind: Kind, query: &Query) -> Result<Found, DiscoveryError> {
         let _turn = self.turn().await?;

@@ -6,7 +6,10 @@ use futures_util::future::try_join_all;
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
-use super::retrieval::{CANDIDATES, NO_TEXT, NO_VECTORS};
+use super::{
+    flat,
+    retrieval::{CANDIDATES, NO_TEXT, NO_VECTORS},
+};
 use crate::{
     contexts::discovery::{
         Discovery, DiscoveryError, FoundView, HighlightView, Kind, ResultView, SearchForm, Seeker, Source,
@@ -67,9 +70,8 @@ impl Discovery {
         let me = who.user_id;
         let _under_way = self.begin(me).await?;
         let text = form.text();
-        let hidden = self.hidden(me);
         let mut filter = form.filter()?;
-        filter.not_owners = hidden.iter().map(|user| user.0).collect();
+        filter.not_owners = self.apart_from(me);
         let asked = fingerprint(form, &text);
         let offset = self.offset(&asked, cursor)?;
         let kinds: Vec<Kind> = if form.kinds.is_empty() { Kind::ALL.to_vec() } else { form.kinds.clone() };
@@ -324,10 +326,11 @@ fn view(
     text: &str,
 ) -> ResultView {
     let hit = answer.hits.get(&source.id);
+    let highlights = hit.filter(|_| !text.is_empty()).map(|hit| quoted(hit, &source));
     let mut reasons = Vec::new();
-    if let Some(hit) = hit.filter(|_| !text.is_empty()) {
+    if let Some(shown) = &highlights {
         reasons.push(
-            if hit.title.ranges.is_empty() {
+            if shown.title.ranges.is_empty() {
                 "Matches what you typed"
             } else {
                 "Its title matches what you typed"
@@ -345,9 +348,68 @@ fn view(
         let overlap = Overlap::of(&source.attributes.skills, &seeker.skills);
         reasons.extend(of_skills(&overlap, taxonomy, &[], To::Themselves));
     }
-    let highlights = hit.filter(|_| !text.is_empty()).map(|hit| HighlightsView {
-        title: HighlightView::from(&hit.title),
-        text: HighlightView::from(&hit.snippet),
-    });
     ResultView { highlights, ..ResultView::of(source, score, reasons, Vec::new()) }
+}
+
+/// What an index marked, as far as the truth still says it: an index may be behind, and what was taken back since
+/// is not to be read there. What it no longer says is shown as it is now, without marks.
+fn quoted(hit: &TextHit, source: &Source) -> HighlightsView {
+    let plain = |text: &str| HighlightView { text: text.to_owned(), ranges: Vec::new() };
+    let title = if flat(&hit.title.text) == flat(&source.title) {
+        HighlightView::from(&hit.title)
+    } else {
+        plain(&source.title)
+    };
+    // A piece has an ellipsis where it was cut.
+    let said = flat(hit.snippet.text.trim_matches('…'));
+    let text = if flat(&source.body).contains(&said) {
+        HighlightView::from(&hit.snippet)
+    } else {
+        plain(&source.summary)
+    };
+    HighlightsView { title, text }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ports::{attributes::Attributes, text::Highlighted};
+
+    fn source(title: &str, body: &str) -> Source {
+        Source {
+            kind: Kind::Person,
+            id: Uuid::nil(),
+            title: title.into(),
+            summary: "In short".into(),
+            keywords: Vec::new(),
+            body: body.into(),
+            url: "/".into(),
+            price: None,
+            available: true,
+            attributes: Attributes::default(),
+        }
+    }
+
+    fn hit(title: Highlighted, snippet: Highlighted) -> TextHit {
+        TextHit { id: Uuid::nil(), score: 1.0, title, snippet, whole: true }
+    }
+
+    #[test]
+    fn only_what_the_truth_still_says_is_quoted() {
+        let marked = |text: &str| Highlighted { text: text.into(), ranges: vec![(0, 3)] };
+        let now = source("Ada\tLovelace", "One two\n\nthree\u{1}four… five");
+        // Blanks and control characters are one space each in an index; a piece is cut at both ends.
+        let said = ["One two  three four", "…two  three…", "… four… five", "two\n\nthree\u{1}four…"];
+        for piece in said {
+            let shown = quoted(&hit(marked("Ada Lovelace"), marked(piece)), &now);
+            assert_eq!((shown.text.text.as_str(), shown.text.ranges.len()), (piece, 1));
+            assert_eq!((shown.title.text.as_str(), shown.title.ranges.len()), ("Ada Lovelace", 1));
+        }
+        for piece in ["One two three four secret", "…secret…", "three two"] {
+            let shown = quoted(&hit(marked("Ada Byron"), marked(piece)), &now);
+            assert_eq!((shown.text.text.as_str(), shown.text.ranges.len()), ("In short", 0), "{piece}");
+            assert_eq!((shown.title.text.as_str(), shown.title.ranges.len()), ("Ada\tLovelace", 0));
+        }
+        assert_eq!(quoted(&hit(marked("Ada"), Highlighted::plain("")), &now).text.text, "");
+    }
 }

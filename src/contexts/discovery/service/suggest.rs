@@ -1,20 +1,22 @@
 //! What somebody may be about to type.
 
+use std::collections::HashSet;
+
 use futures_util::future::join_all;
 
-use super::retrieval::NO_TEXT;
+use super::{flat, retrieval::NO_TEXT};
 use crate::{
     contexts::discovery::{
         Discovery, DiscoveryError, Kind, SuggestionsView, forms::LONGEST, views::SuggestionView,
     },
-    principal::Principal,
+    principal::{Principal, UserId},
 };
 
 impl Discovery {
     /// Suggestions for what was typed so far, of one kind or all. An index that is away suggests nothing.
     ///
     /// # Errors
-    /// The database's; [`DiscoveryError::TooMany`].
+    /// The database's or the truth's; [`DiscoveryError::TooMany`].
     pub async fn suggest(
         &self,
         who: &Principal,
@@ -61,9 +63,34 @@ impl Discovery {
                 items.extend(texts.get(n).map(|text| SuggestionView { text: text.clone(), kind: *kind }));
             }
         }
-        let mut seen = std::collections::HashSet::new();
+        self.leave_out_names(who.user_id, &mut items).await?;
+        let mut seen = HashSet::new();
         items.retain(|item| seen.insert(item.text.to_lowercase()));
         items.truncate(limit);
         Ok(SuggestionsView { items, without })
+    }
+
+    /// Leaves out the names of whoever blocked somebody and of whom they blocked. An index suggests phrases and
+    /// does not say whose they are, so a namesake goes too.
+    async fn leave_out_names(
+        &self,
+        who: UserId,
+        items: &mut Vec<SuggestionView>,
+    ) -> Result<(), DiscoveryError> {
+        let mut kinds: Vec<Kind> =
+            items.iter().map(|item| item.kind).filter(|kind| kind.is_somebody()).collect();
+        let apart = self.apart_from(who);
+        if kinds.is_empty() || apart.is_empty() {
+            return Ok(());
+        }
+        kinds.sort_unstable();
+        kinds.dedup();
+        let mut names = HashSet::new();
+        for kind in kinds {
+            let people = self.truth().load(kind, apart.clone()).await?;
+            names.extend(people.iter().map(|person| flat(&person.title).to_lowercase()));
+        }
+        items.retain(|item| !item.kind.is_somebody() || !names.contains(&flat(&item.text).to_lowercase()));
+        Ok(())
     }
 }

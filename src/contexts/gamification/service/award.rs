@@ -38,18 +38,21 @@ impl Awarded {
 }
 
 impl Gamification {
-    /// Takes the locks of everything that these events are about, before any of them is taken: one transaction
-    /// of several events at a time, the gigs, then the people, each in order. So no two ever wait for each
-    /// other, whatever the order of their events.
+    /// Takes the locks of everything that these events are about, before any of them is taken: a transaction of
+    /// several events goes alone, beside neither another such nor those of one event, which go beside each other;
+    /// then the gigs, then the people, each in order. So no two ever wait for each other, whatever the order of
+    /// their events.
     pub(in crate::contexts::gamification) async fn lock_for(
         &self,
         conn: &mut AsyncPgConnection,
         events: &[&Envelope],
     ) -> Result<(), GameError> {
-        if events.len() < 2 {
-            return Ok(());
+        match events.len() {
+            0 => return Ok(()),
+            // Its gig and its people are locked when it is taken, in the same order.
+            1 => return Ok(facts::share_awards(conn).await?),
+            _ => facts::lock_awards(conn).await?,
         }
-        facts::lock_awards(conn).await?;
         let facts: Vec<Fact> = events.iter().flat_map(|event| model::of_event(event)).collect();
         let gigs: BTreeSet<_> = facts.iter().filter_map(|fact| fact.gig).collect();
         for gig in gigs {
@@ -62,7 +65,8 @@ impl Gamification {
         Ok(())
     }
 
-    /// Takes an event: what it says is kept, and awarded, once.
+    /// Takes an event: what it says is kept, and awarded, once. The transaction has gone through
+    /// [`Gamification::lock_for`].
     pub(in crate::contexts::gamification) async fn take(
         &self,
         conn: &mut AsyncPgConnection,

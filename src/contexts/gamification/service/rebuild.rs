@@ -139,6 +139,7 @@ impl Gamification {
         let mut conn = self.conn().await?;
         let done = (*conn)
             .transaction(async |conn| {
+                self.lock_for(conn, &[event]).await?;
                 let found = self.take(conn, event).await?;
                 if dry_run { Err(Undo::Found(found)) } else { Ok(found) }
             })
@@ -167,6 +168,8 @@ impl Gamification {
         user: UserId,
     ) -> Result<(Vec<Change>, Vec<String>), GameError> {
         let rules = self.rules();
+        // It may come to several courses.
+        facts::share_awards(conn).await?;
         let mut member = members::lock(conn, user).await?;
         let known = facts::of(conn, user).await?;
         let entries = ledger::of(conn, user).await?;

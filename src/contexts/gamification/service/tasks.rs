@@ -122,6 +122,7 @@ impl Gamification {
             tasks::done(conn, &task.name).await?;
             return Ok(Awarded::default());
         };
+        self.lock_for(conn, &[&event]).await?;
         let awarded = self.take(conn, &event).await?;
         tasks::advance(conn, &task.name, &event.sequence.to_string()).await?;
         Ok(awarded)

@@ -121,10 +121,19 @@ pub async fn days(conn: &mut AsyncPgConnection, user: UserId) -> QueryResult<Vec
     Ok(rows.into_iter().map(|row| row.day).collect())
 }
 
-/// One transaction of several events at a time: what it locks beside gigs and people (leagues, courses) it
-/// comes to in the order of its events.
+/// A transaction of several events goes alone: what it locks beside gigs and people (leagues, courses) it comes
+/// to in the order of its events. Before gigs and people are locked.
 pub async fn lock_awards(conn: &mut AsyncPgConnection) -> QueryResult<()> {
     Kept(diesel::sql_query("select pg_advisory_xact_lock(hashtextextended('gamification.awards', 5))"))
+        .execute(conn)
+        .await
+        .map(|_| ())
+}
+
+/// Transactions of one event go beside each other, and never beside one of several ([`lock_awards`]), which may
+/// have come to a league or a course before them. Before gigs and people are locked.
+pub async fn share_awards(conn: &mut AsyncPgConnection) -> QueryResult<()> {
+    Kept(diesel::sql_query("select pg_advisory_xact_lock_shared(hashtextextended('gamification.awards', 5))"))
         .execute(conn)
         .await
         .map(|_| ())

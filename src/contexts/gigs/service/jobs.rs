@@ -25,7 +25,7 @@ use crate::{
     },
     machine::timers::{self, Timer},
     money::Money,
-    ports::payments::{NewRefund, NewTransfer},
+    ports::payments::{NewRefund, NewTransfer, Transfer},
 };
 
 /// Applications that lapse in one transaction.
@@ -124,8 +124,13 @@ impl Gigs {
         drop(conn);
         let amount = Money::new(milestone.amount_minor, views::currency(&contract.currency)?);
         let split = ReleaseSplit::whole(amount, self.inner.ledger.fee()).map_err(LedgerError::from)?;
-        let reference =
-            self.transfer(&contract, &milestone, &payment, split.to_payee, job.attempts > 1).await?;
+        let made = self.transfer(&contract, &milestone, &payment, split.to_payee, job.attempts > 1).await?;
+        // What was sent is what is booked, also if the fee was another then.
+        let split = match &made {
+            Some(made) => ReleaseSplit::sent(amount, made.amount).map_err(LedgerError::from)?,
+            None => split,
+        };
+        let reference = made.map(|made| made.id);
         let now = self.now();
         let mut conn = self.conn().await?;
         (*conn)
@@ -220,7 +225,7 @@ impl Gigs {
         payment: &Payment,
         amount: Money,
         again: bool,
-    ) -> Result<Option<String>, GigsError> {
+    ) -> Result<Option<Transfer>, GigsError> {
         if !amount.is_positive() {
             return Ok(None);
         }
@@ -235,7 +240,7 @@ impl Gigs {
             again,
         };
         let key = format!("transfer:{}", milestone.id);
-        Ok(Some(self.payments().transfer(transfer, &key).await?.id))
+        Ok(Some(self.payments().transfer(transfer, &key).await?))
     }
 
     async fn give_back(

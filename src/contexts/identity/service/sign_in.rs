@@ -61,8 +61,9 @@ impl Identity {
             None => lockout::key(&Email::stored(form.email.trim().to_lowercase())),
         };
         let found = self.check_password(&key, found, &password, from).await?;
-        let Credentials { account, .. } = found.ok_or(IdentityError::WrongCredentials)?;
-        self.open_session(account, device, from).await
+        let Credentials { account, password_hash } = found.ok_or(IdentityError::WrongCredentials)?;
+        let proven = password_hash.ok_or(IdentityError::WrongCredentials)?;
+        self.open_session(account, &proven, device, from).await
     }
 
     /// Compares a password under the lockout. `None` if it is wrong or there is no account.
@@ -101,6 +102,7 @@ impl Identity {
     async fn open_session(
         &self,
         account: Account,
+        proven: &str,
         device: Option<String>,
         from: IpAddr,
     ) -> Result<Opened, IdentityError> {
@@ -115,7 +117,10 @@ impl Identity {
             last_seen_at: now,
             expires_at: now + self.inner.settings.session_life,
         };
-        self.inner.store.insert_session(&session, &token.hash()).await?;
+        if !self.inner.store.insert_session(&session, &token.hash(), proven).await? {
+            // It was right when it was looked at; it is no more.
+            return Err(IdentityError::WrongCredentials);
+        }
         slog::info!(log(), "signed in"; "user_id" => %account.id, "session_id" => %session.id);
         Ok(Opened { token, session, account })
     }

@@ -48,7 +48,9 @@ impl Identity {
     pub async fn tidy(&self) -> Result<(), IdentityError> {
         self.erase_due().await?;
         let now = self.inner.clock.now();
-        let removed = self.inner.store.sweep(now, now - FORGET).await?;
+        let (removed, ended) = self.inner.store.sweep(now, now - FORGET).await?;
+        // Whoever came by cookie and only listens would look on for ever.
+        self.tell_ended(&ended);
         slog::debug!(log(), "identity tidied"; "rows_removed" => removed);
         Ok(())
     }

@@ -242,10 +242,12 @@ impl<S: Store> Store for CachedSessions<S> {
         done
     }
 
-    async fn insert_session(&self, session: &Session, token: &TokenHash) -> Stored<()> {
-        self.rows.insert_session(session, token).await?;
-        self.owners.insert(token.0, session.user_id);
-        Ok(())
+    async fn insert_session(&self, session: &Session, token: &TokenHash, proven: &str) -> Stored<bool> {
+        let added = self.rows.insert_session(session, token, proven).await?;
+        if added {
+            self.owners.insert(token.0, session.user_id);
+        }
+        Ok(added)
     }
 
     async fn session(&self, id: SessionId, now: DateTime<Utc>) -> Stored<Option<(Session, Account)>> {
@@ -332,7 +334,7 @@ impl<S: Store> Store for CachedSessions<S> {
         Ok(done)
     }
 
-    async fn sweep(&self, now: DateTime<Utc>, forget_before: DateTime<Utc>) -> Stored<u64> {
+    async fn sweep(&self, now: DateTime<Utc>, forget_before: DateTime<Utc>) -> Stored<(u64, Vec<SessionId>)> {
         self.rows.sweep(now, forget_before).await
     }
 }

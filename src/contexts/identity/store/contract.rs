@@ -74,7 +74,7 @@ impl Case {
             last_seen_at: self.now,
             expires_at: self.now + life,
         };
-        self.store.insert_session(&session, &token).await.unwrap();
+        assert!(self.store.insert_session(&session, &token, "old").await.unwrap());
         (session.id, token)
     }
 
@@ -238,6 +238,20 @@ impl Case {
         assert_eq!(found.password_hash.as_deref(), Some("reset"));
         assert_eq!(store.failures(&key, "192.0.2.1").await.unwrap(), lockout::Failures::default());
         assert_eq!(store.reset_password(&token, "again", now).await.unwrap(), None);
+        // Somebody proved the old one just before.
+        let token = Token::fresh(TokenKind::Session).unwrap().hash();
+        let late = Session {
+            id: SessionId::new(),
+            user_id: account.id,
+            device: None,
+            address: None,
+            created_at: now,
+            last_seen_at: now,
+            expires_at: now + Duration::days(1),
+        };
+        assert!(!store.insert_session(&late, &token, "old").await.unwrap());
+        assert!(store.session(late.id, now).await.unwrap().is_none());
+        assert!(store.insert_session(&late, &token, "reset").await.unwrap());
     }
 
     async fn failures_count_and_are_forgotten(&self) {
@@ -287,7 +301,8 @@ impl Case {
         assert_eq!((session.device, session.address), (None, None), "it may look on, as nobody");
         assert_eq!((nobody.roles, nobody.email.as_str()), (vec![], ""));
         assert!(store.session_by_token(&token, due + Duration::hours(2)).await.unwrap().is_none());
-        assert!(store.sweep(due + Duration::hours(2), now).await.unwrap() > 0);
+        let (_, ended) = store.sweep(due + Duration::hours(2), now).await.unwrap();
+        assert!(ended.contains(&keep), "its connections are to be told");
         assert!(store.session_by_token(&token, due).await.unwrap().is_none());
         assert!(store.account(other.id).await.unwrap().is_some());
         let anew = Account { email: account.email.clone(), ..self.account() };
@@ -297,13 +312,14 @@ impl Case {
     async fn what_has_ended_is_swept(&self) {
         let account = self.person().await;
         let (store, now) = (&self.store, self.now);
-        self.session(account.id, Duration::hours(1)).await;
+        let (ends, _) = self.session(account.id, Duration::hours(1)).await;
         let (lives, _) = self.session(account.id, Duration::days(365)).await;
         self.link(account.id, OneTimePurpose::VerifyEmail).await;
         store.count_failure(&[9; 32], "a", now, lockout::WINDOW).await.unwrap();
         let later = now + Duration::days(200);
-        assert!(store.sweep(later, now).await.unwrap() >= 4);
-        assert_eq!(store.sweep(later, now).await.unwrap(), 0);
+        let (rows, ended) = store.sweep(later, now).await.unwrap();
+        assert!(rows >= 4 && ended.contains(&ends) && !ended.contains(&lives), "{rows} {ended:?}");
+        assert_eq!(store.sweep(later, now).await.unwrap(), (0, Vec::new()));
         assert_eq!(store.sessions(account.id, now, None, 9).await.unwrap().len(), 1);
         assert!(store.session(lives, later).await.unwrap().is_some());
     }

@@ -161,8 +161,9 @@ pub trait Store: Send + Sync {
 
     // Sessions
 
-    /// Adds a session.
-    async fn insert_session(&self, session: &Session, token: &TokenHash) -> Stored<()>;
+    /// Adds a session, if its owner's password is still the one whose hash was `proven`: a reset that came meanwhile
+    /// ended all sessions, this one too. Whether it was added.
+    async fn insert_session(&self, session: &Session, token: &TokenHash, proven: &str) -> Stored<bool>;
     /// The live session that the token proves, and its owner.
     async fn session_by_token(
         &self,
@@ -219,6 +220,7 @@ pub trait Store: Send + Sync {
     /// Erases what this context knows of accounts whose time has come: the row stays as a
     /// pseudonym, since other contexts point at it. The erased, with the sessions that ended.
     async fn erase_due(&self, now: DateTime<Utc>) -> Stored<Vec<(UserId, Vec<SessionId>)>>;
-    /// Removes what has ended: sessions, links, and failures older than `forget_before`.
-    async fn sweep(&self, now: DateTime<Utc>, forget_before: DateTime<Utc>) -> Stored<u64>;
+    /// Removes what has ended: sessions, links, and failures older than `forget_before`. How many rows, and which
+    /// sessions: their connections may still be open.
+    async fn sweep(&self, now: DateTime<Utc>, forget_before: DateTime<Utc>) -> Stored<(u64, Vec<SessionId>)>;
 }

@@ -120,6 +120,20 @@ pub async fn hand_in(
     Ok(tagged(HttpResponse::Created(), one.version, &one))
 }
 
+/// What was handed in: its text, its files, and what it is worth. For its learner and the instructor.
+#[utoipa::path(get, path = "/api/v1/submissions/{id}", tag = "quizzes",
+    params(("id" = SubmissionId, Path, description = "What was handed in")),
+    security(("bearer" = []), ("cookie" = [])),
+    responses((status = 200, description = "What was handed in", body = SubmissionView)))]
+pub async fn submission(
+    learning: web::Data<Learning>,
+    who: SignedIn,
+    path: web::Path<String>,
+) -> Result<HttpResponse, Problem> {
+    let one = learning.submission(&who.0, id(&path, "submission")?).await?;
+    Ok(tagged(HttpResponse::Ok(), one.version, &one))
+}
+
 /// A link to a file that was handed in, for its learner and the instructor.
 #[utoipa::path(get, path = "/api/v1/submissions/{id}/files/{file_id}", tag = "quizzes",
     params(

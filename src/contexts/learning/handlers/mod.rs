@@ -46,6 +46,7 @@ use crate::http::{IfMatch, Problem, etag};
         attempts::save,
         attempts::submit,
         attempts::hand_in,
+        attempts::submission,
         attempts::file,
         grades::grade_attempt,
         grades::grade_submission,

@@ -75,6 +75,11 @@ fn plain(chars: &[Char]) -> String {
     chars.iter().map(|(c, _)| c).collect::<String>().trim().to_owned()
 }
 
+/// How many blanks a text begins with.
+fn blanks(chars: &[Char]) -> usize {
+    chars.iter().take_while(|(c, _)| c.is_whitespace()).count()
+}
+
 fn find(chars: &[Char], wanted: char) -> Option<usize> {
     chars.iter().position(|(c, escaped)| *c == wanted && !escaped)
 }
@@ -86,9 +91,7 @@ fn question(block: &str) -> Result<Option<Question>, String> {
         return Err("$CATEGORY: banks have no categories".to_owned());
     }
     let mut title = String::new();
-    while all.first().is_some_and(|(c, _)| c.is_whitespace()) {
-        all.remove(0);
-    }
+    all.drain(..blanks(&all));
     if all.starts_with(&[(':', false), (':', false)]) {
         let rest = &all[2..];
         let end = rest
@@ -200,9 +203,7 @@ fn choices(inside: &[Char]) -> Result<Vec<Choice>, String> {
             None => (body, String::new()),
         };
         let mut text: Vec<Char> = body.to_vec();
-        while text.first().is_some_and(|(c, _)| c.is_whitespace()) {
-            text.remove(0);
-        }
+        text.drain(..blanks(&text));
         let mut weight = None;
         if text.first() == Some(&('%', false))
             && let Some(end) = text.iter().skip(1).position(|(c, _)| *c == '%')

@@ -24,7 +24,7 @@ use crate::{
         },
         store::{
             self,
-            attempts::NewGrade,
+            attempts::{NewGrade, Taken},
             moves::{self, At, By},
         },
     },
@@ -108,7 +108,8 @@ impl Learning {
                 if let Some(same) = taken.iter().find(|one| one.id.0 == id) {
                     return Ok(same.clone());
                 }
-                if taken.len() >= usize::from(quiz.attempts) {
+                let used = store::attempts::of_person(conn, enrolment.course_id, who.user_id, item).await?;
+                if used.len() >= usize::from(quiz.attempts) {
                     return Err(LearningError::NoAttempts);
                 }
                 let paper = draw(conn, quiz, seed).await?;
@@ -267,24 +268,20 @@ impl Learning {
         let grades = store::attempts::grades(conn, attempt.id).await?;
         let Some(grade) = grades.last() else { return Ok(view) };
         let marks: Vec<Mark> = serde_json::from_value(grade.marks.clone())?;
-        let released = !own || {
-            let quiz = quiz_at(&content, attempt.item_id)?;
-            match quiz.feedback {
-                Release::Graded => true,
-                Release::Never => false,
-                Release::LastAttempt => {
-                    let taken = store::attempts::of_item(conn, enrolment.id, attempt.item_id).await?;
-                    let open = |one: &Attempt| !ATTEMPT.is_final(one.state);
-                    taken.len() >= usize::from(quiz.attempts) && !taken.iter().any(open)
-                }
+        let (course, student) = (enrolment.course_id, enrolment.student_id);
+        let taken = store::attempts::of_person(conn, course, student, attempt.item_id).await?;
+        // A version that has the quiz no more does not say when to show what was right: marks only.
+        let quiz = quiz_at(&content, attempt.item_id).ok();
+        let released = quiz.is_some_and(|quiz| match quiz.feedback {
+            Release::Graded => true,
+            Release::Never => false,
+            Release::LastAttempt => {
+                taken.len() >= usize::from(quiz.attempts) && taken.iter().all(Taken::is_over)
             }
-        };
+        });
         // Of another attempt that is open, this one's solutions would be the answers.
-        let busy = store::attempts::of_item(conn, enrolment.id, attempt.item_id)
-            .await?
-            .iter()
-            .any(|one| matches!(one.state, AttemptState::InProgress | AttemptState::Overdue));
-        let show = released && (!own || !busy);
+        let busy = taken.iter().any(Taken::is_open);
+        let show = !own || (released && !busy);
         let marked = marks.into_iter().zip(questions).enumerate();
         view.marks = Some(
             marked
@@ -313,7 +310,9 @@ impl Learning {
                     return Ok::<_, LearningError>(());
                 }
                 let content = content_of(conn, &enrolment).await?;
-                let policy = quiz_at(&content, attempt.item_id)?.overdue;
+                // A version that has the quiz no more has nothing to mark by.
+                let policy =
+                    quiz_at(&content, attempt.item_id).map_or(OverduePolicy::Abandon, |quiz| quiz.overdue);
                 step(conn, &mut attempt, &enrolment, "run_out", By::TIMER, now).await?;
                 // Who withdrew in the meantime hands nothing in.
                 if policy == OverduePolicy::Abandon || enrolment.state == EnrolmentState::Withdrawn {

@@ -1,5 +1,7 @@
 //! Banks of questions: writing, GIFT, statistics.
 
+use std::collections::HashMap;
+
 use diesel_async::AsyncConnection;
 use uuid::Uuid;
 
@@ -22,6 +24,8 @@ use crate::{
 
 /// Attempts that statistics look at: the latest so many.
 const SAMPLES: i64 = 5_000;
+/// Of these in memory with their papers at a time.
+const SAMPLES_AT_ONCE: i64 = 200;
 /// Questions of a bank at most.
 const LARGEST: usize = 2_000;
 
@@ -238,24 +242,29 @@ impl Learning {
         id: BankId,
     ) -> Result<Vec<QuestionStatistics>, LearningError> {
         let mut conn = self.conn().await?;
-        self.bank_of(&mut conn, who, id).await?;
+        let bank = self.bank_of(&mut conn, who, id).await?;
         let rows = store::banks::questions(&mut conn, id).await?;
-        let mut answered: Vec<(QuestionId, Vec<(f64, f64)>)> =
+        let mut answered: HashMap<QuestionId, Vec<(f64, f64)>> =
             rows.iter().map(|row| (row.id, Vec::new())).collect();
-        for sample in store::attempts::samples(&mut conn, id, SAMPLES).await? {
-            let paper: Vec<Place> = serde_json::from_value(sample.paper)?;
-            let marks: Vec<Mark> = serde_json::from_value(sample.marks)?;
-            for (place, mark) in paper.iter().zip(&marks) {
-                let Some((_, all)) = answered.iter_mut().find(|(id, _)| *id == place.question) else {
-                    continue;
-                };
-                let Some(score) = mark.score else { continue };
-                let (own, rest) = (score.max(0) as f64, (sample.score - score) as f64);
-                let rest_max = (sample.max_score - mark.max).max(1) as f64;
-                all.push((own / mark.max.max(1) as f64, rest / rest_max));
+        let mut before = None;
+        for _ in 0..SAMPLES / SAMPLES_AT_ONCE {
+            let page = store::attempts::samples(&mut conn, &bank, before, SAMPLES_AT_ONCE).await?;
+            let Some(last) = page.last() else { break };
+            before = Some(last.id);
+            for sample in page {
+                let paper: Vec<Place> = serde_json::from_value(sample.paper)?;
+                let marks: Vec<Mark> = serde_json::from_value(sample.marks)?;
+                for (place, mark) in paper.iter().zip(&marks) {
+                    let Some(all) = answered.get_mut(&place.question) else { continue };
+                    let Some(score) = mark.score else { continue };
+                    let (own, rest) = (score.max(0) as f64, (sample.score - score) as f64);
+                    let rest_max = (sample.max_score - mark.max).max(1) as f64;
+                    all.push((own / mark.max.max(1) as f64, rest / rest_max));
+                }
             }
         }
-        Ok(answered.into_iter().map(|(id, all)| statistics(id, &all)).collect())
+        let of = |row: &Row| statistics(row.id, answered.get(&row.id).map(Vec::as_slice).unwrap_or_default());
+        Ok(rows.iter().map(of).collect())
     }
 }
 

@@ -70,18 +70,24 @@ impl Learning {
             return Ok(None);
         }
         let by = (Actor::System, enrolment.student_id);
-        self.sign_for(conn, &enrolment, by).await.map(Some)
+        let name = self.name_of(enrolment.student_id).await?;
+        self.sign_for(conn, &enrolment, &name, by).await.map(Some)
+    }
+
+    /// What stands on a learner's certificate. Asked by a connection of its own.
+    async fn name_of(&self, student: UserId) -> Result<String, LearningError> {
+        let mut names = self.inner.people.existing(&[student]).await.map_err(LearningError::People)?;
+        Ok(names.remove(&student).unwrap_or_else(|| "Somebody".to_owned()))
     }
 
     async fn sign_for(
         &self,
         conn: &mut AsyncPgConnection,
         enrolment: &Enrolment,
+        name: &str,
         by: (Actor, UserId),
     ) -> Result<CertificateId, LearningError> {
         let now = self.now();
-        let student = enrolment.student_id;
-        let mut names = self.inner.people.existing(&[student]).await.map_err(LearningError::People)?;
         let course =
             store::courses::load(conn, enrolment.course_id).await?.ok_or(LearningError::No("course"))?;
         let key = signing_key(conn, now).await?;
@@ -89,8 +95,8 @@ impl Learning {
             id: CertificateId::new(),
             enrolment_id: enrolment.id,
             course_id: course.id,
-            student_id: student,
-            learner_name: names.remove(&student).unwrap_or_else(|| "Somebody".to_owned()),
+            student_id: enrolment.student_id,
+            learner_name: name.to_owned(),
             course_title: course.title,
             state: CertificateState::Issued,
             status_index: store::certificates::next_index(conn).await?,
@@ -178,6 +184,13 @@ impl Learning {
         }
         let none = || LearningError::No("certificate");
         let now = self.now();
+        // Before the transaction: no connection is held while another one is waited for.
+        let reissued_to = if step == "reissue" {
+            let found = store::certificates::load(&mut *self.conn().await?, id).await?.ok_or_else(none)?;
+            Some(self.name_of(found.student_id).await?)
+        } else {
+            None
+        };
         let mut conn = self.conn().await?;
         let shown = (*conn)
             .transaction(async |conn| {
@@ -189,7 +202,7 @@ impl Learning {
                 if actors.is_empty() {
                     actors.push(Actor::Student);
                 }
-                if step == "reissue" {
+                if let Some(name) = &reissued_to {
                     if !(who.is(Role::Operator) || course.owner_id == who.user_id) {
                         return Err(LearningError::NotYours("the instructor or an operator may do this"));
                     }
@@ -197,7 +210,7 @@ impl Learning {
                         return Err(LearningError::Contradicts("revoke the live certificate first"));
                     }
                     let by = (actors[0], who.user_id);
-                    return self.sign_for(conn, &enrolment, by).await;
+                    return self.sign_for(conn, &enrolment, name, by).await;
                 }
                 let by = By { actors: &actors, user: Some(who.user_id) };
                 let mut data = told(&one);

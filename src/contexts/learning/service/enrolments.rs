@@ -164,7 +164,8 @@ impl Learning {
     /// stays reached.
     ///
     /// # Errors
-    /// [`LearningError::NotNow`], [`LearningError::NoTransition`].
+    /// [`LearningError::NotNow`], [`LearningError::NoTransition`]; [`LearningError::Contradicts`] for a `move`
+    /// while an attempt is open.
     pub async fn move_enrolment(
         &self,
         who: &Principal,
@@ -191,6 +192,10 @@ impl Learning {
                         return Err(LearningError::NotNow { machine: "enrolment", state, allowed });
                     }
                     if enrolment.number < course.published {
+                        // The next version may not have its quiz: nobody could go on with it, or mark it.
+                        if store::attempts::any_open(conn, id).await? {
+                            return Err(LearningError::Contradicts("hand in the attempt that is open first"));
+                        }
                         store::enrolments::move_to(conn, id, course.published, now).await?;
                         enrolment.number = course.published;
                         enrolment.version += 1;

@@ -1,5 +1,7 @@
 //! Grading by hand, marking anew, the queue and the gradebook.
 
+use std::collections::{HashMap, hash_map::Entry};
+
 use diesel_async::AsyncConnection;
 
 use super::{
@@ -203,21 +205,28 @@ impl Learning {
             Some(content) => serde_json::from_value::<Content>(content)?,
             None => Content::default(),
         };
+        drop(conn);
         let columns: Vec<(ItemId, String)> = latest
             .items()
             .filter(|item| item.is_graded())
             .map(|item| (item.id, item.title.clone()))
             .collect();
+        let mut contents: HashMap<i32, Content> = HashMap::new();
         let mut rows = Vec::new();
         let mut before = None;
         loop {
-            let page = store::enrolments::list(&mut conn, Some(id), None, before, 200).await?;
+            let page = store::enrolments::list(&mut *self.conn().await?, Some(id), None, before, 200).await?;
             let Some(last) = page.last() else { break };
             before = Some(last.id.0);
             let students: Vec<UserId> = page.iter().map(|one| one.student_id).collect();
+            // Names come by another connection: none of ours is held meanwhile.
             let names = self.inner.people.existing(&students).await.map_err(LearningError::People)?;
+            let mut conn = self.conn().await?;
             for enrolment in page {
-                let content = content_of(&mut conn, &enrolment).await?;
+                let content = match contents.entry(enrolment.number) {
+                    Entry::Occupied(known) => known.into_mut(),
+                    Entry::Vacant(unknown) => unknown.insert(content_of(&mut conn, &enrolment).await?),
+                };
                 let progress = store::enrolments::progress(&mut conn, enrolment.id).await?;
                 let score =
                     |id: ItemId| progress.iter().find(|one| one.item_id == id).and_then(|one| one.score);

@@ -67,7 +67,9 @@ impl Learning {
             }
             Body::Quiz(quiz) => {
                 let taken = store::attempts::of_item(&mut conn, enrolment.id, item.id).await?;
-                let used = u16::try_from(taken.len()).unwrap_or(u16::MAX);
+                let (course, student) = (enrolment.course_id, enrolment.student_id);
+                let used = store::attempts::of_person(&mut conn, course, student, item.id).await?;
+                let used = u16::try_from(used.len()).unwrap_or(u16::MAX);
                 view.attempts_left = Some(quiz.attempts.saturating_sub(used));
                 view.attempts = Some(taken.iter().map(|one| attempts::card(one, now)).collect());
             }

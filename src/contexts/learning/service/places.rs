@@ -257,38 +257,50 @@ impl Learning {
         payment: Uuid,
     ) -> Result<(), LearningError> {
         let now = self.now();
+        let ledger = &self.inner.ledger;
+        let none = || LearningError::No("payment");
+        let mut conn = self.conn().await?;
+        let found = store::payments::load(&mut conn, payment).await?.ok_or_else(none)?;
+        let id = found.enrolment_id;
+        let enrolment = store::enrolments::load(&mut conn, id).await?.ok_or_else(none)?;
+        let (true, Some(payee)) = (is_held(&found), enrolment.payee_id) else {
+            // It went back, or was charged back.
+            store::TIMERS.consume(&mut conn, timer).await?;
+            return Ok(());
+        };
+        drop(conn);
+        let amount = found.amount()?;
+        let mut split = ReleaseSplit::whole(amount, ledger.fee()).map_err(LedgerError::from)?;
+        // Before anything is frozen: while there is no account, the learner's bank can take the money back.
+        let destination =
+            if split.to_payee.is_positive() { Some(ledger.payee_account(payee).await?) } else { None };
         let mut conn = self.conn().await?;
         let started = (*conn)
             .transaction(async |conn| {
-                let none = || LearningError::No("payment");
-                let found = store::payments::load(conn, payment).await?.ok_or_else(none)?;
-                let enrolment = store::enrolments::lock(conn, found.enrolment_id).await?.ok_or_else(none)?;
-                let found = store::payments::load(conn, payment).await?;
-                let held = found.filter(|one| matches!(one.state, Paid::Held | Paid::Releasing));
-                let (Some(payment), Some(payee)) = (held, enrolment.payee_id) else {
-                    // It went back, or was charged back.
+                store::enrolments::lock(conn, id).await?;
+                let Some(payment) = store::payments::load(conn, payment).await?.filter(is_held) else {
+                    // It went meanwhile.
                     store::TIMERS.consume(conn, timer).await?;
                     return Ok::<_, LearningError>(None);
                 };
                 store::payments::set(conn, payment.id, Paid::Releasing, now).await?;
-                Ok(Some((payment, payee)))
+                Ok(Some(payment))
             })
             .await?;
-        let Some((payment, payee)) = started else { return Ok(()) };
-        let id = payment.enrolment_id;
+        let Some(payment) = started else { return Ok(()) };
         drop(conn);
-        let ledger = &self.inner.ledger;
-        let split = ReleaseSplit::whole(payment.amount()?, ledger.fee()).map_err(LedgerError::from)?;
-        if split.to_payee.is_positive() {
+        if let Some(destination) = destination {
             let transfer = NewTransfer {
                 milestone: id.0,
                 payment: payment.provider_ref.clone().unwrap_or_default(),
-                destination: ledger.payee_account(payee).await?,
+                destination,
                 amount: split.to_payee,
                 transfer_group: id.to_string(),
                 again,
             };
-            ledger.payments().transfer(transfer, &format!("transfer:{id}")).await?;
+            let made = ledger.payments().transfer(transfer, &format!("transfer:{id}")).await?;
+            // What was sent is what is booked, also if the fee was another then.
+            split = ReleaseSplit::sent(amount, made.amount).map_err(LedgerError::from)?;
         }
         let now = self.now();
         let mut conn = self.conn().await?;
@@ -327,6 +339,11 @@ impl Learning {
             })
             .await
     }
+}
+
+/// Whether the ledger has a payment's money for the instructor.
+fn is_held(payment: &PlacePayment) -> bool {
+    matches!(payment.state, Paid::Held | Paid::Releasing)
 }
 
 /// Money came: it is held for the place, or, when nobody waits for it any more, sent back.

@@ -1,12 +1,12 @@
 //! Handing in, and what the instructor thinks of it.
 
-use diesel_async::AsyncConnection;
+use diesel_async::{AsyncConnection, AsyncPgConnection};
 use serde_json::json;
 use uuid::Uuid;
 
 use super::{
     content_of,
-    enrolments::{reached, taking, unlocked},
+    enrolments::{reached, seen, taking, unlocked},
     taught,
 };
 use crate::{
@@ -35,6 +35,18 @@ fn assignment(content: &Content, item: ItemId) -> Result<(&Rubric, LatePolicy), 
         Body::Assignment { rubric, late, .. } => Ok((rubric, *late)),
         _ => Err(LearningError::No("assignment")),
     }
+}
+
+/// What was handed in, if the caller may see it.
+async fn submitted(
+    conn: &mut AsyncPgConnection,
+    who: &Principal,
+    id: SubmissionId,
+) -> Result<Submission, LearningError> {
+    let none = || LearningError::No("submission");
+    let one = store::attempts::submission(conn, id).await?.ok_or_else(none)?;
+    seen(conn, who, one.enrolment_id).await.map_err(|_| none())?;
+    Ok(one)
 }
 
 fn told(one: &Submission, enrolment: &crate::contexts::learning::model::Enrolment) -> serde_json::Value {
@@ -141,11 +153,11 @@ impl Learning {
         let mut conn = self.conn().await?;
         let one = (*conn)
             .transaction(async |conn| {
-                let mut one = store::attempts::submission(conn, id).await?.ok_or_else(none)?;
-                let enrolment = store::enrolments::load(conn, one.enrolment_id).await?.ok_or_else(none)?;
-                taught(conn, who, enrolment.course_id).await.map_err(|_| none())?;
+                let found = store::attempts::submission(conn, id).await?.ok_or_else(none)?;
                 let mut enrolment =
-                    store::enrolments::lock(conn, one.enrolment_id).await?.ok_or_else(none)?;
+                    store::enrolments::lock(conn, found.enrolment_id).await?.ok_or_else(none)?;
+                taught(conn, who, enrolment.course_id).await.map_err(|_| none())?;
+                let mut one = store::attempts::lock_submission(conn, id).await?.ok_or_else(none)?;
                 if version.is_some_and(|version| version != one.version) {
                     return Err(LearningError::Stale);
                 }
@@ -184,6 +196,19 @@ impl Learning {
         Ok(SubmissionView::from(&one))
     }
 
+    /// What was handed in, for the learner and the instructor.
+    ///
+    /// # Errors
+    /// [`LearningError::No`].
+    pub async fn submission(
+        &self,
+        who: &Principal,
+        id: SubmissionId,
+    ) -> Result<SubmissionView, LearningError> {
+        let one = submitted(&mut *self.conn().await?, who, id).await?;
+        Ok(SubmissionView::from(&one))
+    }
+
     /// A link to a file that was handed in, for the learner and the instructor.
     ///
     /// # Errors
@@ -194,11 +219,7 @@ impl Learning {
         id: SubmissionId,
         file: Uuid,
     ) -> Result<DownloadView, LearningError> {
-        let mut conn = self.conn().await?;
-        let one = store::attempts::submission(&mut conn, id).await?.ok_or(LearningError::No("submission"))?;
-        let seen = super::enrolments::seen(&mut conn, who, one.enrolment_id).await;
-        seen.map_err(|_| LearningError::No("submission"))?;
-        drop(conn);
+        let one = submitted(&mut *self.conn().await?, who, id).await?;
         if !one.files.contains(&file) {
             return Err(LearningError::No("file"));
         }

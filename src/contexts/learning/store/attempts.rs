@@ -3,16 +3,16 @@
 use chrono::{DateTime, Utc};
 use diesel::{
     OptionalExtension, QueryableByName,
-    sql_types::{Array, BigInt, Integer, Jsonb, Nullable, Text, Timestamptz, Uuid as SqlUuid},
+    sql_types::{Array, BigInt, Bool, Integer, Jsonb, Nullable, Text, Timestamptz, Uuid as SqlUuid},
 };
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::moves::At;
+use super::{banks::Bank, moves::At};
 use crate::{
     contexts::learning::model::{
-        Attempt, AttemptId, AttemptState, BankId, CourseId, EnrolmentId, ItemId, Submission, SubmissionId,
+        ATTEMPT, Attempt, AttemptId, AttemptState, CourseId, EnrolmentId, ItemId, Submission, SubmissionId,
         SubmissionState,
     },
     postgres::DbError,
@@ -64,7 +64,7 @@ pub async fn lock(conn: &mut AsyncPgConnection, id: AttemptId) -> Result<Option<
     Ok(found.get_result(conn).await.optional()?)
 }
 
-/// Of one person at one item, by number.
+/// Of one enrolment at one item, by number.
 pub async fn of_item(
     conn: &mut AsyncPgConnection,
     enrolment: EnrolmentId,
@@ -77,6 +77,66 @@ pub async fn of_item(
     .bind::<SqlUuid, _>(item)
     .get_results(conn)
     .await?)
+}
+
+/// How an attempt stands, whichever enrolment it belongs to.
+#[derive(Clone, Debug, QueryableByName)]
+#[diesel(check_for_backend(diesel::pg::Pg))]
+pub struct Taken {
+    #[diesel(sql_type = Text)]
+    pub state: AttemptState,
+    /// Whether its learner is still in the course by that enrolment: nobody goes on with what they left.
+    #[diesel(sql_type = Bool)]
+    pub learns: bool,
+}
+
+impl Taken {
+    /// Whether answers are taken.
+    pub fn is_open(&self) -> bool {
+        self.learns && matches!(self.state, AttemptState::InProgress | AttemptState::Overdue)
+    }
+
+    /// Whether nothing more comes of it.
+    pub fn is_over(&self) -> bool {
+        !self.learns || ATTEMPT.is_final(self.state)
+    }
+}
+
+/// Of one person at one item of a course, those of enrolments before the present one too: who withdraws
+/// and comes again has used what they used.
+pub async fn of_person(
+    conn: &mut AsyncPgConnection,
+    course: CourseId,
+    student: UserId,
+    item: ItemId,
+) -> Result<Vec<Taken>, DbError> {
+    Ok(diesel::sql_query(
+        "SELECT a.state, e.state IN ('active', 'completed') AS learns FROM learning.attempts a
+         JOIN learning.enrolments e ON e.id = a.enrolment_id
+         WHERE e.student_id = $1 AND e.course_id = $2 AND a.item_id = $3 ORDER BY a.id",
+    )
+    .bind::<SqlUuid, _>(student)
+    .bind::<SqlUuid, _>(course)
+    .bind::<SqlUuid, _>(item)
+    .get_results(conn)
+    .await?)
+}
+
+/// Whether an attempt of an enrolment is open, or about to be taken in.
+pub async fn any_open(conn: &mut AsyncPgConnection, enrolment: EnrolmentId) -> Result<bool, DbError> {
+    #[derive(QueryableByName)]
+    struct Row {
+        #[diesel(sql_type = Bool)]
+        open: bool,
+    }
+    let row: Row = diesel::sql_query(
+        "SELECT EXISTS (SELECT 1 FROM learning.attempts
+            WHERE enrolment_id = $1 AND state IN ('in_progress', 'overdue')) AS open",
+    )
+    .bind::<SqlUuid, _>(enrolment)
+    .get_result(conn)
+    .await?;
+    Ok(row.open)
 }
 
 /// Saves answers, if nobody else did since `version`; the new version.
@@ -199,6 +259,8 @@ pub async fn graded(
 #[derive(Clone, Debug, QueryableByName)]
 #[diesel(check_for_backend(diesel::pg::Pg))]
 pub struct Sample {
+    #[diesel(sql_type = SqlUuid)]
+    pub id: AttemptId,
     #[diesel(sql_type = Jsonb)]
     pub paper: Value,
     #[diesel(sql_type = Jsonb)]
@@ -209,16 +271,26 @@ pub struct Sample {
     pub max_score: i64,
 }
 
-pub async fn samples(conn: &mut AsyncPgConnection, bank: BankId, limit: i64) -> Result<Vec<Sample>, DbError> {
+/// Some of them, the latest first. Only courses of the bank's owner draw on it: nobody else's are looked at.
+pub async fn samples(
+    conn: &mut AsyncPgConnection,
+    bank: &Bank,
+    before: Option<AttemptId>,
+    limit: i64,
+) -> Result<Vec<Sample>, DbError> {
     Ok(diesel::sql_query(
-        "SELECT a.paper, g.marks, g.score, g.max_score FROM learning.attempts a
+        "SELECT a.id, a.paper, g.marks, g.score, g.max_score FROM learning.courses c
+         JOIN learning.enrolments e ON e.course_id = c.id
+         JOIN learning.attempts a ON a.enrolment_id = e.id
          JOIN learning.grades g ON g.attempt_id = a.id AND g.number = a.grade
-         WHERE a.state IN ('graded', 'regraded') AND EXISTS (
+         WHERE c.owner_id = $1 AND a.state IN ('graded', 'regraded') AND ($2 IS NULL OR a.id < $2) AND EXISTS (
              SELECT FROM jsonb_array_elements(a.paper) AS place
-             JOIN learning.questions q ON q.id = (place ->> 'question')::uuid AND q.bank_id = $1)
-         ORDER BY a.id DESC LIMIT $2",
+             JOIN learning.questions q ON q.id = (place ->> 'question')::uuid AND q.bank_id = $3)
+         ORDER BY a.id DESC LIMIT $4",
     )
-    .bind::<SqlUuid, _>(bank)
+    .bind::<SqlUuid, _>(bank.owner_id)
+    .bind::<Nullable<SqlUuid>, _>(before)
+    .bind::<SqlUuid, _>(bank.id)
     .bind::<BigInt, _>(limit)
     .get_results(conn)
     .await?)
@@ -287,6 +359,14 @@ pub async fn hand_in(conn: &mut AsyncPgConnection, new: &Submission) -> Result<(
 }
 
 pub async fn submission(
+    conn: &mut AsyncPgConnection,
+    id: SubmissionId,
+) -> Result<Option<Submission>, DbError> {
+    let found = diesel::sql_query("SELECT * FROM learning.submissions WHERE id = $1").bind::<SqlUuid, _>(id);
+    Ok(found.get_result(conn).await.optional()?)
+}
+
+pub async fn lock_submission(
     conn: &mut AsyncPgConnection,
     id: SubmissionId,
 ) -> Result<Option<Submission>, DbError> {

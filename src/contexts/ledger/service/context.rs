@@ -1,7 +1,10 @@
 //! What people and workers ask of the ledger.
 
+use std::sync::atomic::Ordering;
+
 use chrono::Duration;
 use serde::Deserialize;
+use uuid::Uuid;
 
 use super::payouts;
 use crate::{
@@ -21,8 +24,10 @@ use crate::{
 /// For so long a provider remembers a key; a payout that it has not taken on by then is left to an
 /// operator, because asking again could pay twice.
 const ASKED_WITHIN: Duration = Duration::hours(20);
-/// Payouts handed to the provider in one round.
-const ROUND: i64 = 50;
+/// Payouts read at a time.
+const PAGE: i64 = 50;
+/// How often the log names the payouts that only a person can end.
+const OVERDUE_EVERY: Duration = Duration::hours(1);
 
 /// What to pay out.
 #[derive(Debug, Deserialize, utoipa::ToSchema)]
@@ -153,18 +158,47 @@ impl Ledger {
     /// # Errors
     /// [`LedgerError::Db`].
     pub async fn advance_payouts(&self) -> Result<usize, LedgerError> {
-        let since = self.inner.parts.clock.now() - ASKED_WITHIN;
-        let waiting = store::payouts::unasked(&mut *self.conn().await?, since, ROUND).await?;
-        let mut taken = 0;
-        for payout in waiting {
-            match self.hand_over(&payout).await {
-                Ok(()) => taken += 1,
-                Err(error) => {
-                    slog::warn!(log(), "a payout waits"; "payout" => %payout.id, "error" => %error);
+        let now = self.inner.parts.clock.now().timestamp();
+        if now - self.inner.overdue_told.load(Ordering::Relaxed) >= OVERDUE_EVERY.num_seconds() {
+            self.tell_overdue().await?;
+            self.inner.overdue_told.store(now, Ordering::Relaxed);
+        }
+        let (mut taken, mut after) = (0, PayoutId(Uuid::nil()));
+        loop {
+            // Anew for each page: a provider that is slow to answer makes a round long.
+            let since = self.inner.parts.clock.now() - ASKED_WITHIN;
+            let waiting = store::payouts::unasked(&mut *self.conn().await?, since, after, PAGE).await?;
+            // Those that fail are passed by, so that they hold up no later one.
+            let Some(last) = waiting.last() else { return Ok(taken) };
+            after = last.id;
+            for payout in &waiting {
+                match self.hand_over(payout).await {
+                    Ok(()) => taken += 1,
+                    Err(error) => {
+                        slog::warn!(log(), "a payout waits"; "payout" => %payout.id, "error" => %error);
+                    }
                 }
             }
         }
-        Ok(taken)
+    }
+
+    /// Names in the log the payouts that nobody asks the provider for any more; answers how many.
+    ///
+    /// # Errors
+    /// [`LedgerError::Db`].
+    pub(crate) async fn tell_overdue(&self) -> Result<usize, LedgerError> {
+        let since = self.inner.parts.clock.now() - ASKED_WITHIN;
+        let (mut told, mut after) = (0, PayoutId(Uuid::nil()));
+        loop {
+            let overdue = store::payouts::overdue(&mut *self.conn().await?, since, after, PAGE).await?;
+            let Some(last) = overdue.last() else { return Ok(told) };
+            after = last.id;
+            told += overdue.len();
+            for payout in &overdue {
+                slog::error!(log(), "a payout was not taken on in time: an operator has to end it";
+                    "payout" => %payout.id, "created_at" => %payout.created_at);
+            }
+        }
     }
 
     async fn hand_over(&self, payout: &Payout) -> Result<(), LedgerError> {

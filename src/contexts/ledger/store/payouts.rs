@@ -160,16 +160,39 @@ pub(in crate::contexts::ledger) async fn list(
     Ok(rows.into_iter().filter_map(payout).collect())
 }
 
-/// Payouts since `since` that the provider has not taken on, oldest first.
+/// Payouts since `since` and past `after` that the provider has not taken on, oldest first.
 pub(in crate::contexts::ledger) async fn unasked(
     conn: &mut AsyncPgConnection,
     since: DateTime<Utc>,
+    after: PayoutId,
     limit: i64,
 ) -> QueryResult<Vec<Payout>> {
     let asked = payout_requests::table.filter(payout_requests::payout_id.eq(payouts::id));
     let rows: Vec<PayoutRow> = rows!()
         .filter(payout_outcomes::paid.nullable().is_null())
         .filter(payouts::created_at.gt(since))
+        .filter(payouts::id.gt(after))
+        .filter(diesel::dsl::not(diesel::dsl::exists(asked)))
+        .order(payouts::id.asc())
+        .limit(limit)
+        .load(conn)
+        .await?;
+    Ok(rows.into_iter().filter_map(payout).collect())
+}
+
+/// Payouts from before `since` and past `after` that the provider never took on and that have not ended,
+/// oldest first.
+pub(in crate::contexts::ledger) async fn overdue(
+    conn: &mut AsyncPgConnection,
+    since: DateTime<Utc>,
+    after: PayoutId,
+    limit: i64,
+) -> QueryResult<Vec<Payout>> {
+    let asked = payout_requests::table.filter(payout_requests::payout_id.eq(payouts::id));
+    let rows: Vec<PayoutRow> = rows!()
+        .filter(payout_outcomes::paid.nullable().is_null())
+        .filter(payouts::created_at.le(since))
+        .filter(payouts::id.gt(after))
         .filter(diesel::dsl::not(diesel::dsl::exists(asked)))
         .order(payouts::id.asc())
         .limit(limit)

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use bytes::Bytes;
+use chrono::{DateTime, Utc};
 use diesel_async::{AsyncConnection, AsyncPgConnection};
 use sha2::{Digest, Sha256};
 use tokio::io::AsyncReadExt;
@@ -13,7 +14,7 @@ use crate::{
         model::{Upload, UploadState},
         store, views,
     },
-    ports::objects::{ByteStream, Key, ObjectError, Presented},
+    ports::objects::{ByteStream, ObjectError, Presented},
     principal::UserId,
 };
 
@@ -34,6 +35,19 @@ pub async fn hold(conn: &mut AsyncPgConnection, id: UploadId, holder: &str) -> R
 /// The database's.
 pub async fn release(conn: &mut AsyncPgConnection, id: UploadId, holder: &str) -> Result<(), UploadError> {
     Ok(store::release(conn, id, holder).await?)
+}
+
+/// Removes an object that the server made, whoever holds it, with the transaction that gives it up. The sweep takes
+/// the bytes.
+///
+/// # Errors
+/// The database's. Removed already is removed.
+pub async fn discard(
+    conn: &mut AsyncPgConnection,
+    id: UploadId,
+    now: DateTime<Utc>,
+) -> Result<(), UploadError> {
+    Ok(store::discard(conn, id, now).await?)
 }
 
 /// A person's own object, if it is ready.
@@ -161,9 +175,14 @@ impl Uploads {
     /// # Errors
     /// The database's. Removed already is removed.
     pub async fn discard(&self, id: UploadId) -> Result<(), UploadError> {
-        store::discard(&mut *self.conn().await?, id, self.now()).await?;
-        self.inner.work.notify_one();
+        discard(&mut *self.conn().await?, id, self.now()).await?;
+        self.wake();
         Ok(())
+    }
+
+    /// Says that there is something to sweep: after a transaction with [`discard`].
+    pub fn wake(&self) {
+        self.inner.work.notify_one();
     }
 
     fn made(
@@ -183,7 +202,7 @@ impl Uploads {
             media_type: media_type.to_owned(),
             size: i64::try_from(size).unwrap_or(i64::MAX),
             sha256: Some(digest.to_vec()),
-            key: Key::of("made", id.0).to_string(),
+            key: Upload::made_key(id).to_string(),
             staging: None,
             parts: None,
             part_size: None,

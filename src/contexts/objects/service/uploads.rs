@@ -296,7 +296,10 @@ impl Uploads {
                 let step = Step { purge: Some("all"), ..Step::default() };
                 let gone = store::advance(conn, id, upload.state, UploadState::Deleted, step, now).await?;
                 let gone = gone.ok_or(UploadError::No)?;
-                store::give_quota_back(conn, upload.owner_id, upload.size).await?;
+                // What the server made never counted.
+                if !upload.is_made() {
+                    store::give_quota_back(conn, upload.owner_id, upload.size).await?;
+                }
                 tell(conn, "upload.deleted", &gone).await
             })
             .await?;

@@ -127,20 +127,16 @@ impl Privacy {
     /// # Errors
     /// [`PrivacyError::No`].
     pub async fn drop_export(&self, who: &Principal, id: ExportId) -> Result<(), PrivacyError> {
-        let mut conn = self.conn().await?;
-        let export = own(&mut conn, who, id).await?;
-        self.discard(&mut conn, &export).await
+        let export = own(&mut *self.conn().await?, who, id).await?;
+        self.discard(&export).await
     }
 
-    pub(super) async fn discard(
-        &self,
-        conn: &mut AsyncPgConnection,
-        export: &Export,
-    ) -> Result<(), PrivacyError> {
-        store::exports::expire(conn, export.id, self.now()).await?;
+    pub(super) async fn discard(&self, export: &Export) -> Result<(), PrivacyError> {
+        // The bytes first: should it end here, the row is still due, and what is gone may go again.
         if let Some(object) = export.object_id {
             self.parts().uploads.discard(object).await?;
         }
+        store::exports::expire(&mut *self.conn().await?, export.id, self.now()).await?;
         self.parts().metrics.exports.with_label_values(&["expired"]).inc();
         Ok(())
     }

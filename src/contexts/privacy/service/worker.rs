@@ -11,7 +11,7 @@ use crate::{
         objects::UploadId,
         privacy::{
             KEPT, Privacy, PrivacyError,
-            model::{Erasure, Export, ExportState},
+            model::{Erasure, Export, ExportId, ExportState},
             store,
             views::ReceiptView,
         },
@@ -81,7 +81,7 @@ impl Privacy {
     async fn attend(&self, export: &Export) -> Result<(), PrivacyError> {
         match export.state {
             ExportState::Packing => self.pack(export).await,
-            ExportState::Ready => self.discard(&mut *self.conn().await?, export).await,
+            ExportState::Ready => self.discard(export).await,
             ExportState::Gathering | ExportState::Expired => Ok(()),
         }
     }
@@ -96,6 +96,10 @@ impl Privacy {
         let name = format!("gigsy-{}.zip", export.created_at.format("%Y-%m-%d"));
         let uploads = &self.parts().uploads;
         let holder = format!("export:{}", export.id);
+        // Nothing is kept for who was erased meanwhile, or does not want it any more.
+        if self.state_of(export.id).await? != Some(ExportState::Packing) {
+            return Ok(());
+        }
         uploads.keep_file(object, export.user_id, &name, "application/zip", file.path(), &holder).await?;
         let (now, mut conn) = (self.now(), self.conn().await?);
         let expires_at = now + KEPT;
@@ -117,13 +121,20 @@ impl Privacy {
                 Ok::<_, PrivacyError>(true)
             })
             .await?;
+        drop(conn);
         if wanted {
             self.parts().metrics.exports.with_label_values(&["ready"]).inc();
             self.show_export(export.user_id, export.id, "ready", None);
-        } else {
+        } else if self.state_of(export.id).await? != Some(ExportState::Ready) {
+            // Unless another node has packed the same one, it is nobody's.
             uploads.discard(object).await?;
         }
         Ok(())
+    }
+
+    async fn state_of(&self, id: ExportId) -> Result<Option<ExportState>, PrivacyError> {
+        let found = store::exports::load(&mut *self.conn().await?, id).await?;
+        Ok(found.map(|export| export.state))
     }
 
     /// Asks those whose work goes on whether it is done; completes an erasure when everybody is. Whether it is.

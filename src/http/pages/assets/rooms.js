@@ -12,10 +12,11 @@ const lastActive = (room) => Date.parse(room.last_message?.created_at ?? room.cr
 /** A room with the title under which it is listed. */
 async function titled(room, me) {
   let title = room.name;
-  if (room.kind === "direct") {
+  if (room.kind === "direct" || room.member_count === 2) {
     const other = room.peer ?? room.members?.find((member) => member.user_id !== me.id);
     learn(other?.user_id, other?.display_name);
-    title = other ? await lookUp(other.user_id) : title;
+    const name = other && (await lookUp(other.user_id));
+    title = room.kind === "direct" ? (name ?? title) : [title, name].filter(Boolean).join(" · ");
     room.peerId = other?.user_id;
   }
   return Object.assign(room, { title: title || "Room without a name" });

@@ -201,3 +201,24 @@ pub(super) async fn find(sandbox: &Sandbox, id: &str, kind: &str) -> Result<Obje
         .map_err(|e| unreachable_store(&e.into()))?
         .ok_or(PaymentError::NotFound)
 }
+
+/// What was made of a payment for that milestone before, whatever was asked for then.
+pub(super) async fn made(
+    sandbox: &Sandbox,
+    kind: &str,
+    payment: &str,
+    milestone: Uuid,
+) -> Result<Option<Object>, PaymentError> {
+    let mut conn = sandbox.database.conn().await.map_err(|e| unreachable_store(&e))?;
+    diesel::sql_query(format!(
+        "select {COLUMNS} from sandbox.objects where payment = $1 and kind = $2 and reference = $3
+         order by created_at limit 1"
+    ))
+    .bind::<Text, _>(payment)
+    .bind::<Text, _>(kind)
+    .bind::<SqlUuid, _>(milestone)
+    .get_result(&mut conn)
+    .await
+    .optional()
+    .map_err(|e| unreachable_store(&e.into()))
+}

@@ -18,6 +18,11 @@ const VERSION: &str = "2024-06-20";
 const DEADLINE: Duration = Duration::from_secs(20);
 /// The largest answer that is read, in bytes.
 const LARGEST: usize = 1 << 20;
+/// Refusals of money that Stripe sends as mistakes of the caller, with status 400
+/// (<https://docs.stripe.com/error-codes>). Nothing moved, and the same call will not succeed. No others: what
+/// is not known to have moved nothing must not be taken for it.
+const REFUSALS: [&str; 4] =
+    ["balance_insufficient", "amount_too_small", "amount_too_large", "payouts_not_allowed"];
 
 /// What calls go through. Prints nothing of the key.
 #[derive(Clone)]
@@ -134,6 +139,7 @@ fn failure(status: StatusCode, retry_after: Option<Duration>, body: &[u8]) -> Pa
     match (status.as_u16(), error.kind.as_str()) {
         (_, "idempotency_error") => PaymentError::KeyReused,
         (402, _) | (_, "card_error") => PaymentError::Refused { code },
+        (400, _) if REFUSALS.contains(&code.as_str()) => PaymentError::Refused { code },
         (404, _) => PaymentError::NotFound,
         // 409: another call with the same key is under way.
         (409 | 429 | 500..=599, _) => PaymentError::Unavailable { retry_after, reason },
@@ -160,5 +166,20 @@ mod tests {
         }
         assert!(matches!(sort(404, "{}"), PaymentError::NotFound));
         assert!(matches!(sort(401, "{}"), PaymentError::Rejected { .. }));
+    }
+
+    #[test]
+    fn what_moved_nothing_is_told_from_a_mistake_of_ours() {
+        let sort = |status: u16, code: &str| {
+            let body = format!(r#"{{"error":{{"type":"invalid_request_error","code":"{code}"}}}}"#);
+            failure(StatusCode::from_u16(status).unwrap(), None, body.as_bytes())
+        };
+        for code in REFUSALS {
+            let refused = sort(400, code);
+            assert!(matches!(&refused, PaymentError::Refused { code: told } if told == code), "{refused:?}");
+            assert!(matches!(sort(403, code), PaymentError::Rejected { .. }), "{code}");
+            assert!(sort(500, code).is_temporary(), "{code}");
+        }
+        assert!(matches!(sort(400, "parameter_missing"), PaymentError::Rejected { .. }));
     }
 }

@@ -16,12 +16,13 @@ use uuid::Uuid;
 
 use self::{
     client::{Call, Client},
-    wire::{Disputed, Intent, Link, Listed, Opened, PaidOut, Refunded, Transferred},
+    wire::{Disputed, Intent, Link, Listed, Opened, PaidOut, Reference, Refunded, Transferred},
 };
 use super::{
     NewPayee, NewPayment, NewPayout, NewRefund, NewTransfer, Notice, Onboarding, PaymentError, PaymentIntent,
     Payments, ProviderPayout, Refund, Transfer, WebhookError, WebhookEvent, signature::WebhookSecret,
 };
+use crate::telemetry::log;
 
 /// The provider.
 #[derive(Clone, Debug)]
@@ -31,7 +32,7 @@ pub struct Stripe {
 }
 
 impl Stripe {
-    /// At `base` (`https://api.stripe.com`), with the secret key and the webhook's signing secret.
+    /// At `base` (`https://api.stripe.com`), with the secret key and the webhooks' signing secrets.
     ///
     /// # Errors
     /// When TLS cannot be set up.
@@ -150,6 +151,8 @@ impl Payments for Stripe {
         let form = vec![
             ("type", "express".to_owned()),
             ("capabilities[transfers][requested]", "true".to_owned()),
+            // Otherwise Stripe pays out daily by itself, past the books, and our payouts find nothing.
+            ("settings[payouts][schedule][interval]", "manual".to_owned()),
             ("metadata[user]", payee.user.to_string()),
         ];
         let account = match payee.account {
@@ -193,12 +196,22 @@ impl Payments for Stripe {
         }
         if event.kind.starts_with("charge.dispute.") {
             let dispute: Disputed = self.client.send(Call::get(format!("/v1/disputes/{id}"))).await?;
-            // An inquiry takes no money; a won dispute gives it back.
-            if dispute.status.starts_with("warning") || dispute.status == "won" {
+            // An inquiry takes no money.
+            if dispute.status.starts_with("warning") {
                 return Ok(Notice::Nothing);
             }
-            let Some(payment) = dispute.payment_intent else { return Ok(Notice::Nothing) };
-            let payment = self.payment(&payment.into_id()).await?;
+            let Some(payment) = dispute.payment_intent.map(Reference::into_id) else {
+                return Ok(Notice::Nothing);
+            };
+            if dispute.status == "won" {
+                // It gives the money back, and nothing books that. Of its events this one tells.
+                if event.kind == "charge.dispute.closed" {
+                    slog::error!(log(), "a dispute was won: its money is back, and an operator has to book it";
+                        "dispute" => &dispute.id, "payment" => &payment);
+                }
+                return Ok(Notice::Nothing);
+            }
+            let payment = self.payment(&payment).await?;
             return Ok(Notice::ChargedBack { payment, dispute: dispute.id });
         }
         if event.kind.starts_with("payout.") {

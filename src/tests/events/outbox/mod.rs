@@ -1,6 +1,7 @@
 //! From the outbox over the bus into the inboxes.
 
 mod contract;
+mod failing;
 mod nats;
 mod processes;
 mod property;

@@ -14,7 +14,7 @@ use super::{
 use crate::{
     contexts::chat::{
         model::{MemberAction, MemberRole, MessageId, Payload, Room, RoomId, now},
-        store::{Edit, Edited, RoomPatch, Sanction, StoreError, Unlogged, desk},
+        store::{Edit, Edited, MemberChange, RoomPatch, Sanction, StoreError, Unlogged, desk},
     },
     principal::UserId,
 };
@@ -27,10 +27,26 @@ async fn change_members(
     edit: &Edit,
     now: DateTime<Utc>,
 ) -> Result<Vec<Payload>, StoreError> {
+    let comes = |change: &&MemberChange| matches!(change.action, MemberAction::Added | MemberAction::Joined);
+    let coming: Vec<UserId> = edit.members.iter().filter(comes).map(|change| change.user_id).collect();
+    // Also who was banned since the command looked.
+    let banned: Vec<UserId> = match coming.is_empty() {
+        true => Vec::new(),
+        false => {
+            bans::table
+                .filter(bans::room_id.eq(room))
+                .filter(bans::user_id.eq_any(&coming))
+                .filter(bans::until.is_null().or(bans::until.gt(now)))
+                .select(bans::user_id)
+                .load(conn)
+                .await?
+        }
+    };
     let arrivals: Vec<MemberValues> = edit
         .members
         .iter()
-        .filter(|change| matches!(change.action, MemberAction::Added | MemberAction::Joined))
+        .filter(comes)
+        .filter(|change| !banned.contains(&change.user_id))
         .map(|change| member_values(room, change.user_id, change.role, now, 0))
         .collect();
     let mut effective: HashSet<UserId> = HashSet::new();
@@ -49,7 +65,11 @@ async fn change_members(
             MemberAction::Added | MemberAction::Joined | MemberAction::Suspended | MemberAction::Restored => {
                 continue;
             }
-            MemberAction::Removed | MemberAction::Left => diesel::delete(row).execute(conn).await?,
+            MemberAction::Removed => diesel::delete(row).execute(conn).await?,
+            MemberAction::Left => {
+                stays_suspended(conn, room, change.user_id, now).await?;
+                diesel::delete(row).execute(conn).await?
+            }
             MemberAction::Role => {
                 let role = change.role.as_str();
                 diesel::update(row.filter(members::role.ne(role)))
@@ -66,6 +86,30 @@ async fn change_members(
     Ok(changes
         .map(|change| Payload::Member { action: change.action, user_id: change.user_id, role: change.role })
         .collect())
+}
+
+/// Whoever leaves while they may not write must not come back before that is over, able to.
+async fn stays_suspended(
+    conn: &mut AsyncPgConnection,
+    room: RoomId,
+    user: UserId,
+    now: DateTime<Utc>,
+) -> Result<(), StoreError> {
+    let until: Option<Option<DateTime<Utc>>> =
+        members::table.find((room, user)).select(members::suspended_until).first(conn).await.optional()?;
+    let Some(until) = until.flatten().filter(|until| *until > now) else { return Ok(()) };
+    let values = (
+        bans::by_id.eq(user),
+        bans::reason.eq("left while suspended"),
+        bans::at.eq(now),
+        bans::until.eq(Some(until)),
+    );
+    diesel::insert_into(bans::table)
+        .values((bans::room_id.eq(room), bans::user_id.eq(user), values))
+        .on_conflict_do_nothing()
+        .execute(conn)
+        .await?;
+    Ok(())
 }
 
 /// Applies a patch to a room and answers what of it is news.

@@ -181,8 +181,6 @@ async fn listed(
     found: Vec<RoomRow>,
 ) -> Result<Vec<Listed>, StoreError> {
     let ids: Vec<RoomId> = found.iter().map(|row| row.id).collect();
-    let direct: Vec<RoomId> =
-        found.iter().filter(|row| row.kind == RoomKind::Direct.as_str()).map(|row| row.id).collect();
     let counts: HashMap<RoomId, i64> = members::table
         .filter(members::room_id.eq_any(&ids))
         .group_by(members::room_id)
@@ -198,8 +196,10 @@ async fn listed(
         .load(conn)
         .await?;
     let mut mine: HashMap<RoomId, MemberRow> = mine.into_iter().collect();
+    let of_two: Vec<RoomId> =
+        ids.iter().filter(|id| counts.get(id) == Some(&2) && mine.contains_key(id)).copied().collect();
     let peers: HashMap<RoomId, UserId> = members::table
-        .filter(members::room_id.eq_any(&direct))
+        .filter(members::room_id.eq_any(&of_two))
         .filter(members::user_id.ne(reader))
         .select((members::room_id, members::user_id))
         .load(conn)

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use diesel::{
-    ExpressionMethods, OptionalExtension, QueryDsl, SelectableHelper,
+    BoolExpressionMethods, ExpressionMethods, OptionalExtension, QueryDsl, SelectableHelper,
     dsl::sql,
     sql_types::{Nullable, Timestamptz},
 };
@@ -120,17 +120,15 @@ pub(super) async fn sweep(
     conn: &mut AsyncPgConnection,
     now: DateTime<Utc>,
     forget_before: DateTime<Utc>,
-) -> Stored<u64> {
+) -> Stored<(u64, Vec<SessionId>)> {
+    let erased = users::table.filter(users::erased_at.le(now - sessions::WATCH)).select(users::id);
+    let ended: Vec<SessionId> = diesel::delete(session_rows::table)
+        .filter(session_rows::expires_at.le(now).or(session_rows::user_id.eq_any(erased)))
+        .returning(session_rows::id)
+        .get_results(conn)
+        .await?;
     let removed = [
-        diesel::delete(session_rows::table).filter(session_rows::expires_at.le(now)).execute(conn).await?,
-        diesel::delete(session_rows::table)
-            .filter(
-                session_rows::user_id.eq_any(
-                    users::table.filter(users::erased_at.le(now - sessions::WATCH)).select(users::id),
-                ),
-            )
-            .execute(conn)
-            .await?,
+        ended.len(),
         diesel::delete(links::table).filter(links::expires_at.le(now)).execute(conn).await?,
         diesel::delete(sign_in_failures::table)
             .filter(sign_in_failures::last_at.le(forget_before))
@@ -141,5 +139,5 @@ pub(super) async fn sweep(
             .execute(conn)
             .await?,
     ];
-    Ok(removed.into_iter().sum::<usize>() as u64)
+    Ok((removed.into_iter().sum::<usize>() as u64, ended))
 }

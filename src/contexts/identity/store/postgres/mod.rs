@@ -140,8 +140,8 @@ impl Store for PostgresStore {
         links::reset_password(&mut *self.conn().await?, token, hash, now).await
     }
 
-    async fn insert_session(&self, session: &Session, token: &TokenHash) -> Stored<()> {
-        sessions::insert(&mut *self.conn().await?, session, token).await
+    async fn insert_session(&self, session: &Session, token: &TokenHash, proven: &str) -> Stored<bool> {
+        sessions::insert(&mut *self.conn().await?, session, token, proven).await
     }
 
     async fn session_by_token(
@@ -222,7 +222,7 @@ impl Store for PostgresStore {
         erasure::erase_due(&mut *self.conn().await?, now).await
     }
 
-    async fn sweep(&self, now: DateTime<Utc>, forget_before: DateTime<Utc>) -> Stored<u64> {
+    async fn sweep(&self, now: DateTime<Utc>, forget_before: DateTime<Utc>) -> Stored<(u64, Vec<SessionId>)> {
         erasure::sweep(&mut *self.conn().await?, now, forget_before).await
     }
 }

@@ -4,7 +4,7 @@ use chrono::{DateTime, Duration, Utc};
 use diesel::{
     BoolExpressionMethods, ExpressionMethods, OptionalExtension, QueryDsl, QueryResult, SelectableHelper,
 };
-use diesel_async::{AsyncPgConnection, RunQueryDsl};
+use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl};
 
 use super::rows::{NewSessionRow, SessionRow, UserRow};
 use crate::{
@@ -22,9 +22,31 @@ use crate::{
 /// Somebody who is being erased may look on for so long at most; then the sessions end by themselves.
 pub(super) const WATCH: Duration = Duration::hours(1);
 
-pub(super) async fn insert(conn: &mut AsyncPgConnection, session: &Session, token: &TokenHash) -> Stored<()> {
-    diesel::insert_into(sessions::table).values(NewSessionRow::new(session, token)).execute(conn).await?;
-    Ok(())
+pub(super) async fn insert(
+    conn: &mut AsyncPgConnection,
+    session: &Session,
+    token: &TokenHash,
+    proven: &str,
+) -> Stored<bool> {
+    conn.transaction(async |conn| {
+        // Shared with other sign-ins, not with a change of the password: whichever of the two is first, no
+        // session is left that the old one opened.
+        let still: Option<UserId> = users::table
+            .find(session.user_id)
+            .filter(users::password_hash.eq(proven))
+            .filter(users::erased_at.is_null())
+            .select(users::id)
+            .for_share()
+            .first(conn)
+            .await
+            .optional()?;
+        if still.is_none() {
+            return Ok(false);
+        }
+        diesel::insert_into(sessions::table).values(NewSessionRow::new(session, token)).execute(conn).await?;
+        Ok(true)
+    })
+    .await
 }
 
 pub(super) async fn of_token(

@@ -1,0 +1,2 @@
+-- The names are not kept anywhere: they stay away.
+SELECT 1;
